@@ -1,0 +1,1 @@
+"""edge: every trigger ends in exactly one durable, explained, evidenced outcome."""

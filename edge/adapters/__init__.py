@@ -1,0 +1,1 @@
+"""One file for each thing outside: cameras, links, store, ERP, broker, images, systemd."""

@@ -1,0 +1,1 @@
+"""What each command of `edge` does; `edge.cli` only parses and dispatches."""

@@ -1,0 +1,1 @@
+"""Decides. Imports the standard library only; has no clock, thread, file, log or socket."""

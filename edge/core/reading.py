@@ -1,0 +1,101 @@
+"""What a reader saw: text lines, fields, codes. Frozen facts that the core decides on.
+
+Empty text means *nothing there*. A reader that could not do its work answers `ReadFailed` (see `events`), never an
+empty reading (law L3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Point = tuple[float, float]
+Quad = tuple[Point, Point, Point, Point]
+#: Corners in frame pixels, in reading order: the text's top-left, top-right, bottom-right, bottom-left.
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """One character as read: its own confidence (0 to 1), the runners-up, and where it stands."""
+
+    text: str
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+    box: Quad | None = None
+
+    @property
+    def margin(self) -> float:
+        """Distance to the best other character; the confidence itself where none is known."""
+        return self.confidence - max((score for _, score in self.alternatives), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of text on the frame; `text` is the characters' texts joined."""
+
+    text: str
+    box: Quad
+    characters: tuple[Character, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """The least certain character's: one wrong character is a wrong line."""
+        return min((c.confidence for c in self.characters), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReading:
+    """What was read for one field.
+
+    `raw` is as printed, `text` after the named `rule` changed it (None: nothing was changed). `finish_reason` "length"
+    says that the text was cut at its cap: such a text is never a value. `why` tells how the text was linked to the
+    field. `alternatives` are other texts with the rule that proposes them; they are never taken silently (law L7).
+    """
+
+    name: str
+    raw: str = ""
+    text: str = ""
+    rule: str | None = None
+    characters: tuple[Character, ...] = ()
+    box: Quad | None = None
+    finish_reason: FinishReason = "stop"
+    why: str = ""
+    alternatives: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """The least certain character's, 0 to 1; 0 where nothing was read."""
+        return min((c.confidence for c in self.characters), default=0.0)
+
+    @property
+    def margin(self) -> float:
+        """The narrowest distance between a character and its runner-up; 0 where nothing was read."""
+        return min((c.margin for c in self.characters), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One bar or matrix code on the frame: its symbology ("QRCode", "Code128" …), text, and place."""
+
+    format: str
+    text: str
+    box: Quad | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reader's whole answer for one frame.
+
+    `fields` holds every field asked for, by name. `reader` and `reader_hash` say which reader with which weights.
+    `ms` is the time of each stage by name, with `total`.
+    """
+
+    fields: Mapping[str, FieldReading]
+    lines: tuple[TextLine, ...] = ()
+    codes: tuple[Code, ...] = ()
+    reader: str = ""
+    reader_hash: str = ""
+    ms: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Image to reading: text and per-character confidence for the fields asked for."""

@@ -1,0 +1,1 @@
+"""Pure functions of pixels: locate text, rectify, enhance, measure quality."""
