@@ -1,0 +1,70 @@
+"""Local sockets between the processes of one station: where they lie, who may open them, and what a too long path says.
+
+Every address is `ipc://{runtime}/{name}.sock`. The runtime folder is made for this user alone (0700) and so are the
+sockets (0600): whoever can open them can start inspections and hand in frames.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from edge.errors import ConfigError
+
+#: `sun_path` of a Linux socket address holds 108 bytes with its closing zero (unix(7)).
+MAX_PATH_BYTES = 107
+
+Socket = zmq.Socket[bytes]
+Context = zmq.Context[zmq.Socket[bytes]]
+
+
+def address(runtime_dir: Path, name: str) -> str:
+    """The ZeroMQ address of the socket `name` in the runtime folder.
+
+    Raises:
+        ConfigError: when the path is longer than Linux allows.
+    """
+    path = runtime_dir.absolute() / f"{name}.sock"
+    length = len(os.fsencode(path))
+    if length > MAX_PATH_BYTES:
+        raise ConfigError(
+            f"[paths] runtime: the socket path {path} is {length} bytes long, Linux allows {MAX_PATH_BYTES}: "
+            f"choose a runtime folder that is at least {length - MAX_PATH_BYTES} bytes shorter"
+        )
+    return f"ipc://{path}"
+
+
+def open_socket(context: Context | None, kind: int) -> Socket:
+    """A socket that never holds up the end of its process (LINGER 0)."""
+    opened: Any = (context or zmq.Context.instance()).socket(kind)
+    opened.setsockopt(zmq.LINGER, 0)
+    socket: Socket = opened
+    return socket
+
+
+def bind(socket: Socket, runtime_dir: Path, name: str) -> Path:
+    """Bind to the socket `name`, readable and writable for this user alone, and return its path.
+
+    Raises:
+        ConfigError: when the path is too long or the runtime folder cannot be made or written.
+    """
+    where = address(runtime_dir, name)
+    path = Path(where.removeprefix("ipc://"))
+    old_mask = os.umask(0o177)
+    try:
+        runtime_dir_mask = os.umask(0o077)
+        try:
+            runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        finally:
+            os.umask(runtime_dir_mask)
+        socket.bind(where)
+    except (OSError, zmq.ZMQError) as error:
+        raise ConfigError(
+            f"[paths] runtime: cannot make the socket {path} ({error}): choose a writable folder"
+        ) from None
+    finally:
+        os.umask(old_mask)
+    return path
