@@ -1,0 +1,172 @@
+"""One open `edge.db`: durable transactions, time stamps, and every failure as one sentence.
+
+Promise: what a transaction wrote is on the disk when it returns (WAL, `synchronous=FULL`) or not there at all, and
+SQLite's own exceptions never leave this file: they become a `StoreError` that names file, fact and remedy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge.adapters import schema
+from edge.errors import StoreError
+
+FILE_NAME = "edge.db"
+#: How long a write waits for another process's write. Shorter than the shortest deadline that makes sense.
+BUSY_TIMEOUT_MS = 2000
+
+_REMEDY = {
+    "SQLITE_BUSY": f"another process has held it for {BUSY_TIMEOUT_MS} ms: stop what else has the file open",
+    "SQLITE_LOCKED": "another connection holds it: stop what else has the file open",
+    "SQLITE_FULL": "the disk is full: free space, or lower [evidence] keep_days or max_gb",
+    "SQLITE_READONLY": "it is read-only: give the user that runs edge write permission on the data folder",
+    "SQLITE_PERM": "access was denied: give the user that runs edge write permission on the data folder",
+    "SQLITE_CANTOPEN": "it cannot be opened: create the data folder and give the user that runs edge access to it",
+    "SQLITE_CORRUPT": "it is damaged: stop edge, keep the file for analysis, and restore a copy or start a new one",
+    "SQLITE_NOTADB": "it is not an SQLite database: move it away, or give another data folder",
+    "SQLITE_IOERR": "the disk failed to read or write: check the disk (dmesg, smartctl) and its free space",
+}
+
+
+def monotonic_us() -> int:
+    """CLOCK_MONOTONIC in microseconds; the same for all processes of a PC until it restarts."""
+    return time.monotonic_ns() // 1000
+
+
+def wall_time() -> str:
+    """The present wall time for people: RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def boot_id() -> str:
+    """Which start of the PC this is: monotonic times of another start cannot be compared with ours."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where time stamps come from; tests give their own."""
+
+    now_us: Callable[[], int] = monotonic_us
+    at: Callable[[], str] = wall_time
+    boot: str = field(default_factory=boot_id)
+
+    def age_s(self, at: str, at_us: int, boot: str) -> float:
+        """How long ago something was stamped; by wall time (never below 0) where the PC has restarted since."""
+        if boot == self.boot:
+            return max(0.0, (self.now_us() - at_us) / 1e6)
+        return max(0.0, (datetime.fromisoformat(self.at()) - datetime.fromisoformat(at)).total_seconds())
+
+
+class Database:
+    """A connection to `edge.db` that any thread of a process may use, one at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.clock = clock
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, data_dir: Path, clock: Clock) -> Database:
+        """Open or create the database in a data folder, with its tables up to date.
+
+        Raises:
+            StoreError: It cannot be opened, or is damaged, or comes from a later version of edge.
+        """
+        path = data_dir / FILE_NAME
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the data folder {data_dir} cannot be created ({error.strerror}): "
+                "create it and give the user that runs edge access to it"
+            ) from error
+        with _named(path):
+            connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _turn_to_wal(connection)
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                schema.migrate(connection, str(path))
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path, clock)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write: all of the block or nothing of it, on the disk when the block is left.
+
+        Raises:
+            StoreError: It could not be written; nothing of it was.
+        """
+        with self._lock, _named(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # SQLite itself has rolled back after some errors (a full disk).
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read: one consistent state of all tables.
+
+        Raises:
+            StoreError: It could not be read.
+        """
+        with self._lock, _named(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection; what was written stays."""
+        with self._lock:
+            self._connection.close()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", None) or ""
+        remedy = next((text for name, text in _REMEDY.items() if code.startswith(name)), None)
+        raise StoreError(
+            f"{path} could not be used: {remedy or f'{error} ({code}): report this with the log'}"
+        ) from error
+
+
+def _turn_to_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait (busy_timeout) for the change of journal mode, so two processes that start together on a
+    # new file would find it locked.
+    deadline_us = monotonic_us() + BUSY_TIMEOUT_MS * 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or monotonic_us() > deadline_us:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,134 @@
+"""The JSON of one outcome and one retake request, as MES sees them: `config/asyncapi.yaml` describes them.
+
+Promise: the same facts give the same bytes (keys in a fixed order); there is no NaN or infinity, and no text that is
+not UTF-8. Whatever an outcome holds can be written: a strange number or character never costs an
+inspection its outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from edge.core.outcome import SCHEMA, Attempt, FieldOutcome, Outcome
+from edge.core.quality import Quality
+from edge.core.reading import Character, Code, Quad
+
+
+def outcome_payload(outcome: Outcome, *, seq: int, station: str, at: str, config_hash: str) -> bytes:
+    """The message of one outcome. `at` is wall time for people (RFC 3339, UTC)."""
+    return encode(
+        {
+            "schema": SCHEMA,
+            "inspection_id": outcome.inspection_id,
+            "station": station,
+            "seq": seq,
+            "trigger_id": outcome.trigger_id,
+            "disposition": outcome.disposition.value,
+            "reason": outcome.reason.value,
+            "detail": outcome.detail,
+            "defects": [defect.value for defect in outcome.defects],
+            "fields": {name: _field(field) for name, field in outcome.fields.items()},
+            "codes": [_code(code) for code in outcome.codes],
+            "attempts": [_attempt(attempt) for attempt in outcome.attempts],
+            "evidence": [
+                {"path": kept.path, "sha256": kept.sha256, "attempt": kept.attempt} for kept in outcome.evidence
+            ],
+            "erp": {"source": outcome.erp_source, "age": outcome.erp_age_s},
+            "false_accept_rate": outcome.false_accept_rate,
+            "reader": {"name": outcome.reader, "hash": outcome.reader_hash},
+            "config": {"hash": config_hash},
+            "at": at,
+            "ms": dict(outcome.ms),
+        }
+    )
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """JSON bytes of a message; what JSON has no word for (NaN, half a surrogate pair) becomes null or "?"."""
+    return json.dumps(_plain(message), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def clean(text: str) -> str:
+    """The text with what UTF-8 cannot hold (half a surrogate pair) replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return round(value, 6) if math.isfinite(value) else None
+        case str():
+            return clean(value)
+        case Mapping():
+            return {_plain(str(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            # A numpy number that slipped through has `item`; anything else is at least shown.
+            return _plain(value.item() if hasattr(value, "item") else str(value))
+
+
+def _field(field: FieldOutcome) -> dict[str, Any]:
+    reading = field.reading
+    return {
+        "raw": reading.raw,
+        "text": reading.text,
+        "rule": reading.rule,
+        "confidence": reading.confidence,
+        "characters": [_character(character) for character in reading.characters],
+        "box": _box(reading.box),
+        "expected": field.expected,
+        "verdict": field.verdict,
+        "looks": field.looks,
+        "why": reading.why,
+        "finish_reason": reading.finish_reason,
+        "alternatives": [{"text": text, "rule": rule} for text, rule in reading.alternatives],
+    }
+
+
+def _character(character: Character) -> dict[str, Any]:
+    return {
+        "text": character.text,
+        "confidence": character.confidence,
+        "alternatives": [{"text": text, "confidence": score} for text, score in character.alternatives],
+        "box": _box(character.box),
+    }
+
+
+def _code(code: Code) -> dict[str, Any]:
+    return {"format": code.format, "text": code.text, "box": _box(code.box)}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "action": attempt.action,
+        "cause": [defect.value for defect in attempt.cause],
+        "frame_id": attempt.frame_id,
+        "exposure_us": attempt.exposure_us,
+        "light": attempt.light,
+        "defects": [defect.value for defect in attempt.defects],
+        "quality": None if attempt.quality is None else _quality(attempt.quality),
+        "texts": dict(attempt.texts),
+        "failure": attempt.failure,
+        "helped": attempt.helped,
+        "ms": dict(attempt.ms),
+    }
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    return {
+        "measures": {name: {"raw": measure.raw, "score": measure.score} for name, measure in quality.measures.items()},
+        "num_lines": quality.num_lines,
+        "region": _box(quality.region),
+        "motion_degrees": quality.motion_degrees,
+    }
+
+
+def _box(box: Quad | None) -> list[list[float]] | None:
+    return None if box is None else [[float(x), float(y)] for x, y in box]

@@ -1,0 +1,137 @@
+"""The tables of `edge.db` and the steps from one version to the next.
+
+Promise: opening a database of any earlier version brings it to the present one in one transaction a step, and a
+database of a later version is refused, never half understood. Steps are only ever added at the end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from edge.errors import StoreError
+
+#: One tuple of statements a version. `PRAGMA user_version` counts the tuples that a database has seen.
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        # `number` is the order of arrival; `seq` is set with the outcome: a trigger without one is open.
+        """CREATE TABLE triggers (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            station TEXT NOT NULL,
+            inspection_id TEXT NOT NULL UNIQUE,
+            trigger_id TEXT NOT NULL,
+            source TEXT NOT NULL,
+            expected TEXT,
+            at TEXT NOT NULL,
+            at_us INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            begun_us INTEGER,
+            seq INTEGER,
+            UNIQUE (station, trigger_id)
+        ) STRICT""",
+        "CREATE INDEX open_triggers ON triggers (station, number) WHERE seq IS NULL",
+        """CREATE TABLE expectations (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            station TEXT NOT NULL,
+            command_id TEXT NOT NULL,
+            expected TEXT NOT NULL,
+            inspection_id TEXT
+        ) STRICT""",
+        "CREATE INDEX unused_expectations ON expectations (station, number) WHERE inspection_id IS NULL",
+        "CREATE INDEX expectation_commands ON expectations (station, command_id)",
+        # The payload stands here once; the outbox row points at it, so that there are no two copies to differ.
+        """CREATE TABLE outcomes (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            station TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            inspection_id TEXT NOT NULL UNIQUE REFERENCES triggers (inspection_id),
+            disposition TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            at TEXT NOT NULL,
+            at_us INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            total_ms REAL,
+            payload BLOB NOT NULL,
+            closed_at TEXT,
+            closed_as TEXT CHECK (closed_as IN ('acknowledged', 'dropped')),
+            confirmed_at TEXT,
+            UNIQUE (station, seq)
+        ) STRICT""",
+        "CREATE INDEX unconfirmed_outcomes ON outcomes (station, seq) WHERE confirmed_at IS NULL",
+        # Serials outlive the outcomes they came from: a duplicate is one after years, too.
+        """CREATE TABLE passed_serials (
+            inspection_id TEXT PRIMARY KEY,
+            serial TEXT NOT NULL,
+            at TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX serials ON passed_serials (serial)",
+        """CREATE TABLE evidence (
+            path TEXT NOT NULL,
+            inspection_id TEXT NOT NULL REFERENCES outcomes (inspection_id) ON DELETE CASCADE,
+            attempt INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            at TEXT NOT NULL,
+            removed_at TEXT,
+            PRIMARY KEY (path, inspection_id)
+        ) STRICT""",
+        "CREATE INDEX kept_evidence ON evidence (at) WHERE removed_at IS NULL",
+        "CREATE INDEX evidence_of ON evidence (inspection_id)",
+        """CREATE TABLE outbox (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            station TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            inspection_id TEXT,
+            topic TEXT NOT NULL,
+            payload BLOB,
+            properties TEXT NOT NULL,
+            at TEXT NOT NULL,
+            at_us INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'dead')),
+            historical INTEGER,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            reason TEXT
+        ) STRICT""",
+        "CREATE INDEX outbox_states ON outbox (station, state, row_id)",
+        """CREATE TABLE counts (
+            station TEXT NOT NULL,
+            name TEXT NOT NULL,
+            value INTEGER NOT NULL,
+            PRIMARY KEY (station, name)
+        ) STRICT, WITHOUT ROWID""",
+    ),
+)
+
+
+def migrate(db: sqlite3.Connection, path: str) -> None:
+    """Bring the tables of an open database to the present version.
+
+    Raises:
+        StoreError: The database was written by a later version of edge.
+    """
+    if _version(db) == len(STEPS):
+        return
+    # Another process may be doing the same: the version is read again where no one else can write.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(db)
+        _refuse_later(version, path)
+        for step in STEPS[version:]:
+            for statement in step:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(STEPS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _refuse_later(version: int, path: str) -> None:
+    if version > len(STEPS):
+        raise StoreError(
+            f"{path} has tables of version {version} and this edge knows up to {len(STEPS)}: "
+            "install the edge that wrote it, or give another data folder"
+        )
