@@ -95,7 +95,7 @@ class SimulatedCamera:
             light, counter = str(head["light"]), int(head["frame_counter"])
         except (KeyError, TypeError, ValueError) as error:
             raise self._nonsense(f"its frame lacks or garbles {error}") from None
-        if not (0 < width_px and 0 < height_px and width_px * height_px <= MAX_PIXELS):
+        if min(width_px, height_px) <= 0 or width_px * height_px > MAX_PIXELS:
             raise self._nonsense(f"its frame has {width_px} x {height_px} px, the limit is {MAX_PIXELS} px in all")
         if data is None or len(data) != width_px * height_px * 3:
             has = 0 if data is None else len(data)

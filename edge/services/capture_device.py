@@ -1,0 +1,193 @@
+"""The one thread that touches the camera, so that a read that never returns blocks this thread and nothing else.
+
+A job goes in by `start`, its answer comes out by `finished`, and `wake_fd` becomes readable when there is one. One job
+at a time. Whatever happens inside becomes an answer with a named cause; only a call that never returns gives none, and
+then the owner sees `busy_for_s` grow and ends the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import structlog
+
+from edge.adapters.camera import Camera, CameraFacts, CameraFrame, CameraLostError, FrozenWatch, Order, Pixels
+from edge.adapters.frames import Frame, FrameFailure, Take
+from edge.errors import CameraError
+
+log = structlog.get_logger()
+
+EvidenceFormat = Literal["jpeg", "png", "bmp"]
+
+_ENCODINGS: dict[EvidenceFormat, tuple[str, list[int]]] = {
+    # 4:4:4: colour edges of a printed plate stay where they are; 95: below what the reader can tell from raw pixels.
+    "jpeg": (
+        ".jpg",
+        [
+            cv2.IMWRITE_JPEG_QUALITY,
+            95,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+        ],
+    ),
+    "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
+    "bmp": (".bmp", []),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a take that names none of them uses."""
+
+    exposure_us: int
+    gain_db: float
+    light: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One job finished: `answer` where it was a take; `facts` None and `problem` said where the camera is lost."""
+
+    take: Take | None
+    answer: Frame | FrameFailure | None
+    facts: CameraFacts | None
+    problem: str = ""
+
+
+class CaptureDevice:
+    """The camera and its thread."""
+
+    def __init__(self, camera: Camera, defaults: Defaults, evidence_format: EvidenceFormat = "jpeg") -> None:
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._camera = camera
+        self._defaults = defaults
+        self._suffix, self._parameters = _ENCODINGS[evidence_format]
+        self._watch = FrozenWatch()
+        self._facts: CameraFacts | None = None
+        self._ids = (f"{os.getpid():x}-{time.time_ns() // 1000:x}-{number}" for number in itertools.count(1))
+        self._jobs: queue.SimpleQueue[Take | Literal["check", "end"]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self._busy_since_s: float | None = None
+        self._thread = threading.Thread(target=self._work, name="camera", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        return self._busy_since_s is not None
+
+    def busy_for_s(self) -> float:
+        """How long the job under way has lasted; 0 when there is none."""
+        return 0.0 if self._busy_since_s is None else time.monotonic() - self._busy_since_s
+
+    def start(self, job: Take | Literal["check"]) -> None:
+        """Do one job: a take, or a look whether the camera still answers. Both open it where it is not open."""
+        self._busy_since_s = time.monotonic()
+        self._jobs.put(job)
+
+    def finished(self) -> Done | None:
+        """The finished job, once; None when there is none."""
+        try:
+            done = self._done.get_nowait()
+        except queue.Empty:
+            return None
+        self._busy_since_s = None
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.wake_fd)
+        return done
+
+    def close(self, *, patience_s: float) -> bool:
+        """Let the camera go; False when its thread did not come back within `patience_s`."""
+        self._jobs.put("end")
+        self._thread.join(patience_s)
+        if self._thread.is_alive():
+            return False
+        os.close(self.wake_fd)
+        return True
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) != "end":
+            self._done.put(self._do(job))
+            os.eventfd_write(self.wake_fd, 1)
+        self._camera.close()
+
+    def _do(self, job: Take | Literal["check"]) -> Done:
+        take = None if isinstance(job, str) else job
+        try:
+            if self._facts is None:
+                self._facts = self._camera.open()
+                self._watch.reopened()
+            elif take is None:
+                self._camera.check()
+            return Done(take, None if take is None else self._expose(take, self._facts), self._facts)
+        except CameraLostError as error:
+            return self._lost(take, str(error))
+        except CameraError as error:
+            if take is None:  # a camera that refuses to be opened or checked is as good as lost
+                return self._lost(take, str(error))
+            return Done(take, take.failure("camera_error", str(error)), self._facts)
+        except Exception as error:
+            # A driver may raise anything. It is this camera's failure, and never a frame.
+            log.exception("camera driver failed")
+            return self._lost(take, f"the camera driver failed with {type(error).__name__}: {error}")
+
+    def _lost(self, take: Take | None, problem: str) -> Done:
+        self._facts = None
+        self._camera.close()
+        return Done(take, None if take is None else take.failure("camera_lost", problem), None, problem)
+
+    def _expose(self, take: Take, facts: CameraFacts) -> Frame:
+        frame = self._camera.take(self._order(take, facts))
+        frozen = facts.live and self._watch.is_frozen(frame)
+        image = self._encode(frame)
+        return Frame(
+            frame_id=next(self._ids),
+            image=image,
+            sha256=hashlib.sha256(image).hexdigest(),
+            camera_us=frame.camera_us,
+            exposed_us=frame.exposed_us,
+            received_us=frame.received_us,
+            exposure_us=frame.exposure_us,
+            gain_db=frame.gain_db,
+            light=frame.light,
+            trigger_id=take.trigger_id,
+            attempt=take.attempt,
+            width_px=frame.width_px,
+            height_px=frame.height_px,
+            frozen=frozen,
+            inspection_id=take.inspection_id,
+        )
+
+    def _order(self, take: Take, facts: CameraFacts) -> Order:
+        """What is asked of the camera: the take's wishes within what it can do. The frame says what was done."""
+        exposure_us = take.exposure_us or self._defaults.exposure_us
+        if facts.exposure_range_us is not None:
+            least, most = facts.exposure_range_us
+            exposure_us = min(max(exposure_us, least), most)
+        light = take.light or self._defaults.light
+        if facts.lights and light not in facts.lights:
+            fallback = self._defaults.light if self._defaults.light in facts.lights else facts.lights[0]
+            log.warning("camera has no such light", light=light, lights=facts.lights, used=fallback)
+            light = fallback
+        gain_db = self._defaults.gain_db if take.gain_db is None else take.gain_db
+        return Order(exposure_us=exposure_us, gain_db=gain_db, light=light, trigger_id=take.trigger_id)
+
+    def _encode(self, frame: CameraFrame) -> bytes:
+        if frame.encoded is not None:
+            return frame.encoded
+        pixels: Pixels | None = frame.pixels
+        if pixels is None:
+            raise CameraError("the camera gave a frame without pixels")
+        done, encoded = cv2.imencode(self._suffix, pixels, self._parameters)
+        if not done:
+            raise CameraError(f"a frame of {frame.width_px} x {frame.height_px} px cannot be encoded: {self._suffix}")
+        return encoded.tobytes()
