@@ -1,0 +1,169 @@
+"""The words that plates print beside their values, in many languages, found again after a reader damaged them.
+
+The words stand in `keywords.toml`. They are compared after `fold`: case, accents, blanks and punctuation do not count,
+and letters that readers mix up count as one, so that "5eria1 N0" is "Serial No". Longer words may also miss, gain or
+change a letter or two. What stands beside a word of another kind is not this field's value; that is what most kinds
+are for.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from itertools import combinations
+
+from edge.core.fields import Product
+
+_STRENGTHS = {"strong": 1.0, "good": 0.8, "fair": 0.55, "weak": 0.3}
+
+#: Letters that readers and worn plates mix up, as one letter.
+_LOOK_ALIKE = str.maketrans(
+    {
+        "0": "o",
+        "1": "l",
+        "i": "l",
+        "|": "l",
+        "!": "l",
+        "5": "s",
+        "8": "b",
+        "ı": "l",
+        "ł": "l",
+        "ø": "o",
+        "º": "o",
+        "°": "o",
+    }
+)
+
+#: Words that are a letter away from a key word and mean something else.
+_NOT_KEYS = frozenset(("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port"))
+
+#: A key word shorter than this (folded) is known only exactly.
+_SHORTEST_DAMAGED = 5
+#: From this length on a key word may have two wrong letters.
+_SHORTEST_TWICE_DAMAGED = 9
+_COST_OF_A_WRONG_LETTER = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A key word: which kind of field it names, how surely (0 to 1), and how it is usually printed."""
+
+    kind: str
+    strength: float
+    printed: str
+
+
+@lru_cache(maxsize=4096)
+def fold_character(character: str) -> str:
+    """Reduce one character to what survives; punctuation and blanks give nothing."""
+    lowered = character.translate(_LOOK_ALIKE).casefold()
+    if not lowered.isascii():
+        lowered = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c)).casefold()
+    return "".join(c for c in lowered.translate(_LOOK_ALIKE) if c.isalnum())
+
+
+def fold(word: str) -> str:
+    """Reduce a word to what survives case, accents, punctuation and look-alike letters: "Série N°" -> "serleno"."""
+    return "".join(map(fold_character, word))
+
+
+class Lexicon:
+    """The key words of one product: the built-in ones, its own, and its fields' names."""
+
+    def __init__(self, product: Product) -> None:
+        builtin = _builtin()
+        self._own: dict[str, Word] = {}
+        for name, rule in product.fields.items():
+            if fold(name) not in builtin:
+                self._own[fold(name)] = Word(name, _STRENGTHS["good"], name)
+            for key in rule.keys:
+                self._own[fold(key)] = Word(name, _STRENGTHS["strong"], key)
+        self._own.pop("", None)
+        self._builtin = builtin
+        self.longest = max(_longest(), max(map(len, self._own), default=0))
+
+    def exact(self, folded: str) -> Word | None:
+        """Give the key word that a folded text is."""
+        return self._own.get(folded) or self._builtin.get(folded)
+
+    def nearest(self, folded: str) -> Word | None:
+        """Give the key word that a folded text is when a letter or two of it are wrong."""
+        if len(folded) < _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or folded.isdigit():
+            return None
+        found: tuple[float, Word] | None = None
+        known = _deletions()
+        candidates = set(self._own)
+        for shorter in _shortened(folded):
+            candidates.update(known.get(shorter, ()))
+        for candidate in candidates:
+            if len(candidate) < _SHORTEST_DAMAGED:
+                continue
+            allowed = 2 if len(candidate) >= _SHORTEST_TWICE_DAMAGED else 1
+            wrong = distance(folded, candidate, allowed)
+            word = self.exact(candidate)
+            if wrong <= allowed and word is not None:
+                strength = word.strength * (1 - _COST_OF_A_WRONG_LETTER * wrong)
+                if found is None or strength > found[0]:
+                    found = (strength, word)
+        return found and Word(found[1].kind, found[0], found[1].printed)
+
+
+def distance(one: str, other: str, limit: int) -> int:
+    """Count the letters to insert, remove, change or swap with a neighbour; `limit` + 1 where it takes more."""
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, above = above, row
+        if min(above) > limit:
+            return limit + 1
+    return above[-1]
+
+
+@cache
+def _builtin() -> Mapping[str, Word]:
+    text = resources.files(__package__).joinpath("keywords.toml").read_text(encoding="utf-8")
+    words: dict[str, Word] = {}
+    for kind, table in tomllib.loads(text).items():
+        for name, printed in table.items():
+            for word in printed:
+                known = Word(name, 1.0, word) if kind == "other" else Word(kind, _STRENGTHS[name], word)
+                words.setdefault(fold(word), known)
+    return words
+
+
+@cache
+def _longest() -> int:
+    return max(map(len, _builtin()))
+
+
+@cache
+def _deletions() -> Mapping[str, tuple[str, ...]]:
+    """Every built-in word by what is left of it after a loss: two words a letter apart share such a rest."""
+    known: dict[str, list[str]] = {}
+    for word in _builtin():
+        if len(word) >= _SHORTEST_DAMAGED:
+            for shorter in _shortened(word):
+                known.setdefault(shorter, []).append(word)
+    return {shorter: tuple(words) for shorter, words in known.items()}
+
+
+def _shortened(word: str) -> Iterable[str]:
+    """Yield the word, the word less any one letter, and, where it is long, less any two."""
+    yield word
+    for i in range(len(word)):
+        yield word[:i] + word[i + 1 :]
+    if len(word) >= _SHORTEST_TWICE_DAMAGED - 1:
+        for i, j in combinations(range(len(word)), 2):
+            yield word[:i] + word[i + 1 : j] + word[j + 1 :]

@@ -1,0 +1,123 @@
+"""Text lines to fields: which text is the model, which the serial number, and why. Pure, and never an invention.
+
+A value needs evidence: a key word that it belongs to, the product's pattern, or, for a model only, its shape and
+place. Without any the field is empty. A text that stands at a field's key is told even where it breaks the pattern
+(law L7): the core decides what that means. `WEIGHTS` turns the features of `candidates` into one score; 0 is the
+threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edge.core.fields import FieldRule, Product, propose, violation
+from edge.core.reading import FieldReading, TextLine
+from edge.readers.candidates import RELATIONS, Candidate, candidates, links
+from edge.readers.keywords import Lexicon
+from edge.readers.layout import Page, lay_out
+
+_KEYED = {"key": 1.5, "inline": 1.5, "right": 1.4, "below": 1.3, "above": 1.2, "habit": 0.3, "contested": -1.5}
+
+#: What each feature is worth, by field; the threshold is 0. Fields of other names use "other".
+WEIGHTS: Mapping[str, Mapping[str, float]] = {
+    "serial": {
+        **_KEYED, "bias": -3.6, "free": 0.0, "shape": 2.0, "looks": -2.0, "pattern": 2.5, "check": 0.5, "size": 0.2, "top": 0.0,
+        "twice": 0.2,
+    },
+    "model": {
+        **_KEYED, "bias": -2.6, "free": 0.0, "shape": 2.8, "looks": -2.5, "pattern": 2.5, "check": 0.5, "size": 0.7, "top": 0.3,
+        "twice": 0.2,
+    },
+    "other": {
+        **_KEYED, "bias": -3.0, "free": 0.0, "shape": 2.0, "looks": 0.0, "pattern": 2.5, "check": 0.5, "size": 0.2, "top": 0.0,
+        "twice": 0.2,
+    },
+}  # fmt: skip
+
+
+def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) -> dict[str, FieldReading]:
+    """Find every field of a product among the lines of one frame.
+
+    Args:
+        lines: what stands on the frame, in any order.
+        product: the fields wanted, with their patterns and own key words.
+        size_px: width and height of the frame.
+
+    Returns:
+        A reading for every field of the product; its text is empty where nothing is there.
+    """
+    del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
+    lexicon = Lexicon(product)
+    page = lay_out(lines, lexicon)
+    linked = links(page, frozenset(product.fields))
+    ranked = {
+        name: sorted(
+            ((score(name, candidate), candidate) for candidate in candidates(page, rule, linked)),
+            key=lambda pair: (-pair[0], -len(pair[1].text)),
+        )
+        for name, rule in product.fields.items()
+    }
+    readings = {name: FieldReading(name, why=_why_nothing(page, name)) for name in product.fields}
+    taken: set[tuple[int, int]] = set()
+    for name in sorted(ranked, key=lambda name: -ranked[name][0][0] if ranked[name] else 0.0):
+        free = [pair for pair in ranked[name] if not taken & _places(pair[1])]
+        if free and free[0][0] > 0:
+            taken |= _places(free[0][1])
+            readings[name] = _reading(page, product.fields[name], free)
+    return readings
+
+
+def score(name: str, candidate: Candidate) -> float:
+    """Add up what speaks for a candidate; above 0 it is believed."""
+    weights = WEIGHTS.get(name, WEIGHTS["other"])
+    return weights["bias"] + sum(weights[feature] * value for feature, value in candidate.features.items())
+
+
+def _places(candidate: Candidate) -> set[tuple[int, int]]:
+    return {(line, at) for line, start, end in candidate.segments for at in range(start, end)}
+
+
+def _reading(page: Page, rule: FieldRule, ranked: list[tuple[float, Candidate]]) -> FieldReading:
+    value, best = ranked[0]
+    cut = len(best.text) > rule.max_new_tokens
+    proposals = propose(best.text, rule) if rule.pattern is not None and not best.fits and not cut else None
+    characters = best.characters(page)
+    why = [_place(best), _form(best, rule)]
+    if best.left_out:
+        why.append(f'left out "{best.left_out}"')
+    other = next((pair for pair in ranked[1:] if pair[1].text != best.text and pair[0] > 0), None)
+    if other is not None:
+        why.append(f'runner-up "{other[1].text}" ({_place(other[1])}) is {value - other[0]:.1f} behind')
+    if proposals is not None and not proposals.complete:
+        why.append("more texts were possible than were proposed")
+    return FieldReading(
+        name=rule.name,
+        raw=best.raw[: rule.max_new_tokens] if cut else best.raw,
+        text=best.text[: rule.max_new_tokens] if cut else best.text,
+        rule=best.rule,
+        characters=characters[: rule.max_new_tokens] if cut else characters,
+        box=best.box(page),
+        finish_reason="length" if cut else "stop",
+        why="; ".join(part for part in why if part) + f"; score {value:.1f}",
+        alternatives=proposals.texts if proposals else (),
+    )
+
+
+def _place(candidate: Candidate) -> str:
+    if candidate.link is None:
+        return "no key" if candidate.fits else "no key, by shape and place"
+    sides = dict.fromkeys(RELATIONS, "") | {"inline": "after", "right": "right of", "below": "below", "above": "above"}
+    return f'{sides[candidate.link.relation]} key "{candidate.link.key.text}"'
+
+
+def _form(candidate: Candidate, rule: FieldRule) -> str:
+    if rule.pattern is None:
+        return ""
+    return violation(candidate.text, rule) or "matches the pattern"
+
+
+def _why_nothing(page: Page, name: str) -> str:
+    keys = [piece.text for piece in page.pieces if piece.kind == name]
+    if not page.pieces:
+        return "no text"
+    return f'nothing fitting at key "{keys[0]}"' if keys else "no key, and nothing of the right form"
