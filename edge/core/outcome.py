@@ -98,6 +98,7 @@ class Attempt:
     defects: tuple[Defect, ...] = ()
     quality: Quality | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    confidence: float | None = None
     failure: str | None = None
     helped: bool | None = None
     ms: Mapping[str, float] = field(default_factory=dict)

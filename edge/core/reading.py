@@ -78,11 +78,15 @@ class FieldReading:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One bar or matrix code on the frame: its symbology ("QRCode", "Code128" …), text, and place."""
+    """One bar or matrix code on the frame: its symbology ("QRCode", "Code128" …), text, and place.
+
+    `fields` is what its text says by name ("serial", "model"), where its form names them; else empty.
+    """
 
     format: str
     text: str
     box: Quad | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,114 @@
+"""What the looks so far amount to: enough to check against the record, worth another look, or a reason to stop.
+
+A part passes on evidence, not on one number: the least certain character and its margin (never the mean: recognisers
+answer 1.00 on a blurred misread), and either enough agreeing looks, or one look above a threshold whose false-accept
+rate was measured. A code on the plate that says the same is a look of another family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge.core.evidence import FieldEvidence, combine
+from edge.core.fields import FieldRule, Product
+from edge.core.match import code_verdicts
+from edge.core.outcome import Defect, Reason
+from edge.core.policy import Policy
+from edge.core.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the looks so far amount to.
+
+    `reason` is None where the fields can be checked; else what the outcome is if no further look comes. `final`: no
+    look can change it. `confirm`: the look was good, and a second one is wanted. `looks`: how many agreeing looks the
+    weakest required field rests on, codes included.
+    """
+
+    evidence: Mapping[str, FieldEvidence]
+    verdicts: Mapping[str, str]
+    reason: Reason | None
+    defects: tuple[Defect, ...] = ()
+    final: bool = False
+    confirm: bool = False
+    looks: int = 0
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of every field that was read well enough to be compared."""
+        return {name: self.evidence[name].reading.text for name, verdict in self.verdicts.items() if verdict == "read"}
+
+    @property
+    def confidence(self) -> float | None:
+        """The least certain character of all fields that were read; None where nothing was."""
+        return min((e.reading.confidence for e in self.evidence.values() if e.reading.text), default=None)
+
+
+#: Verdicts of a field, gravest first, with what each makes of the whole where the field is required.
+_GRAVITY: Mapping[str, tuple[Reason, tuple[Defect, ...]]] = {
+    "truncated": (Reason.TRUNCATED, ()),
+    "nothing_there": (Reason.UNREADABLE, ()),
+    "disagreement": (Reason.UNREADABLE, (Defect.DISAGREEMENT,)),
+    "low_confidence": (Reason.UNREADABLE, (Defect.LOW_CONFIDENCE,)),
+    "code_conflict": (Reason.CODE_CONFLICT, ()),
+    "format_violation": (Reason.FORMAT_VIOLATION, ()),
+    "one_look": (Reason.UNREADABLE, (Defect.LOW_CONFIDENCE,)),
+}
+
+
+def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assessment:
+    """Weigh all looks at one part, the latest last."""
+    evidence = {name: combine([look.fields[name] for look in looks if name in look.fields]) for name in product.fields}
+    texts = {name: one.reading.text for name, one in evidence.items()}
+    codes = code_verdicts([code for look in looks for code in look.codes], texts, product)
+    support = {name: one.agreeing + (codes.get(name) is True) for name, one in evidence.items()}
+    verdicts = {
+        name: _verdict(rule, evidence[name], codes.get(name), support[name], policy)
+        for name, rule in product.fields.items()
+    }
+    least = min((support[name] for name, rule in product.fields.items() if rule.required), default=0)
+    needed = {verdict for name, verdict in verdicts.items() if product.fields[name].required or verdict in _FAULTS}
+    gravest = next((verdict for verdict in _GRAVITY if verdict in needed), None)
+    if gravest is None:
+        return Assessment(evidence, verdicts, None, looks=least)
+    reason, defects = _GRAVITY[gravest]
+    sure = all(_certain(evidence[n], support[n], policy) for n, verdict in verdicts.items() if verdict == gravest)
+    return Assessment(
+        evidence,
+        verdicts,
+        reason,
+        defects,
+        final=gravest == "truncated" or (gravest in _FAULTS and sure),
+        confirm=gravest in {"one_look", "nothing_there", *_FAULTS},
+        looks=least,
+    )
+
+
+#: What is wrong with the part rather than with the look; it counts in optional fields as well.
+_FAULTS = ("code_conflict", "format_violation")
+
+
+def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, support: int, policy: Policy) -> str:
+    reading = one.reading
+    if reading.finish_reason == "length":
+        return "truncated"
+    if not reading.text:
+        return "nothing_there"
+    if one.disagreement and one.agreeing < policy.looks:
+        return "disagreement"
+    if reading.confidence < rule.min_confidence or reading.margin < policy.min_margin:
+        return "low_confidence"
+    if code is False:
+        return "code_conflict"
+    if not rule.matches(reading.text):
+        # Where a character that readers mix up would mend it, the reader is the likelier culprit: in doubt, hold.
+        return "low_confidence" if reading.alternatives else "format_violation"
+    return "read" if _certain(one, support, policy) else "one_look"
+
+
+def _certain(one: FieldEvidence, support: int, policy: Policy) -> bool:
+    """Enough agreeing looks, or one look above the measured threshold."""
+    alone = policy.single_look_confidence
+    return support >= policy.looks or (alone is not None and one.reading.confidence >= alone)
