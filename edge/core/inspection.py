@@ -181,7 +181,8 @@ class Inspection:
         if found.reason is None:
             serial = (facts.expected or {}).get("serial") or found.texts.get("serial", "")
             timer = StartTimer("record", event.at_us + self._policy.record_timeout_us, len(facts.attempts))
-            return replace(facts, state=State.CHECKING, asked_us=event.at_us), (LookUp(len(facts.attempts), serial), timer)
+            look_up = LookUp(len(facts.attempts), serial)
+            return replace(facts, state=State.CHECKING, asked_us=event.at_us), (look_up, timer)
         if found.final:
             return self._commit(facts, event.at_us, found.reason, found.defects)
         return self._retake_or(facts, event.at_us, found.defects, found.reason, found.defects, confirm=found.confirm)
