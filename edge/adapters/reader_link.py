@@ -1,0 +1,205 @@
+"""Frames from the inspector to the reader process, and its answers back.
+
+Laws of this link:
+
+1. A question has an id and at most one answer that counts: `ReaderLink.receive` gives only the answer to the newest
+   question; older ones are dropped and counted.
+2. The frame's own bytes travel with every question, so that a reader that was restarted in between knows all it needs;
+   whenever a reader process appears it says hello, and a question that is still open and in time is sent again.
+3. A question carries the moment after which nobody waits for its answer; the reader does not work on it after that.
+4. Failure is an answer of its own (`ReadFailure`), never an empty reading (law L3).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import zmq
+from pydantic import TypeAdapter, ValidationError
+
+from edge.adapters import sockets
+from edge.core.quality import Quality
+from edge.core.reading import Reading
+
+Task = Literal["judge", "read"]
+
+SOCKET = "reader"
+RECONNECT_MS, RECONNECT_MAX_MS = 20, 250
+
+_QUALITY = TypeAdapter(Quality)
+_READING = TypeAdapter(Reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One task on one frame: measure its quality, or read it. `image` is the encoded frame."""
+
+    question_id: str
+    task: Task
+    attempt: int
+    frame_id: str
+    image: bytes
+    draft: Mapping[str, str]
+    expires_us: int
+    peer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailure:
+    """The reader could not do its work; `why` is one sentence."""
+
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The reader's answer to one attempt's question."""
+
+    attempt: int
+    what: Quality | Reading
+
+
+class ReaderLink:
+    """The inspector's end. One question is open at a time; a new one replaces it. Poll `socket`, then `receive`."""
+
+    def __init__(self, runtime_dir: Path, *, context: sockets.Context | None = None) -> None:
+        self.num_dropped = 0
+        self._ids = (f"{time.monotonic_ns():x}-{number}" for number in itertools.count(1))
+        self._open: Question | None = None
+        self.socket = sockets.open_socket(context, zmq.DEALER)
+        # See `frames.FrameLink`: nothing is queued for an absent process, and a new one answers the probe with hello.
+        self.socket.setsockopt(zmq.IMMEDIATE, 1)
+        self.socket.setsockopt(zmq.PROBE_ROUTER, 1)
+        self.socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self.socket.connect(sockets.address(runtime_dir, SOCKET))
+
+    def ask(
+        self, task: Task, attempt: int, frame_id: str, image: bytes, *, timeout_us: int, draft: Mapping[str, str]
+    ) -> None:
+        """Ask one question; never blocks. The answer comes by `receive`, or not at all: keep a timer."""
+        expires_us = _now_us() + timeout_us
+        self._open = Question(next(self._ids), task, attempt, frame_id, image, draft, expires_us)
+        self._send(self._open)
+
+    def receive(self) -> Answered | ReadFailure | None:
+        """The answer to the open question, or None when it has not come yet; never blocks."""
+        while True:
+            try:
+                parts = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            header = _parse_json(parts[0])
+            if header.get("kind") == "hello":
+                if self._open is not None and _now_us() < self._open.expires_us:
+                    self._send(self._open)
+                continue
+            if self._open is None or header.get("question_id") != self._open.question_id:
+                self.num_dropped += 1
+                continue
+            question, self._open = self._open, None
+            return _parse_answer(question, header, parts)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+    def _send(self, question: Question) -> None:
+        header = {
+            "question_id": question.question_id,
+            "task": question.task,
+            "attempt": question.attempt,
+            "frame_id": question.frame_id,
+            "draft": dict(question.draft),
+            "expires_us": question.expires_us,
+        }
+        try:
+            self.socket.send_multipart([json.dumps(header).encode(), question.image], zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return  # nobody is there: the next hello sends it
+
+
+class ReaderDesk:
+    """The reader process's end: gives the questions that were asked, sends their answers."""
+
+    def __init__(self, runtime_dir: Path, *, context: sockets.Context | None = None) -> None:
+        self.num_bad_questions = 0
+        self.socket = sockets.open_socket(context, zmq.ROUTER)
+        self.socket.setsockopt(zmq.SNDHWM, 8)
+        try:
+            sockets.bind(self.socket, runtime_dir, SOCKET)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def receive(self) -> Question | None:
+        """The next question that somebody still waits for, or None; never blocks."""
+        while True:
+            try:
+                peer, *parts = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            if parts == [b""]:
+                self._send(peer, {"kind": "hello"})
+                continue
+            question = _parse_question(parts, peer)
+            if question is None:
+                self.num_bad_questions += 1
+            elif _now_us() < question.expires_us:
+                return question
+
+    def answer(self, question: Question, what: Quality | Reading) -> None:
+        """Send the answer; one that nobody waits for any more is lost, which its asker's timer covers."""
+        body = _QUALITY.dump_json(what) if isinstance(what, Quality) else _READING.dump_json(what)
+        self._send(question.peer, {"kind": "answer", "question_id": question.question_id}, body)
+
+    def fail(self, question: Question, why: str) -> None:
+        """Say that this question could not be answered."""
+        self._send(question.peer, {"kind": "failure", "question_id": question.question_id, "why": why})
+
+    def close(self) -> None:
+        """Close the socket; open questions are asked again of the next reader process."""
+        self.socket.close()
+
+    def _send(self, peer: bytes, header: Mapping[str, Any], *bodies: bytes) -> None:
+        try:
+            self.socket.send_multipart([peer, json.dumps(header).encode(), *bodies], zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+
+def _parse_answer(question: Question, header: Mapping[str, Any], parts: list[bytes]) -> Answered | ReadFailure:
+    if header.get("kind") == "failure":
+        return ReadFailure(question.attempt, str(header.get("why")))
+    try:
+        adapter: TypeAdapter[Any] = _QUALITY if question.task == "judge" else _READING
+        return Answered(question.attempt, adapter.validate_json(parts[1]))
+    except (ValidationError, IndexError) as error:
+        return ReadFailure(question.attempt, f"the reader's answer cannot be understood ({type(error).__name__})")
+
+
+def _parse_question(parts: list[bytes], peer: bytes) -> Question | None:
+    header = _parse_json(parts[0])
+    try:
+        return Question(**header, image=parts[1], peer=peer)
+    except (TypeError, IndexError):
+        return None
+
+
+def _parse_json(data: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(data)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
