@@ -53,6 +53,24 @@ class Outbox:
         """Messages to send, oldest first, from the row behind `after` on."""
         return self._select("waiting", limit, after)
 
+    def waiting(self, limit: int) -> list[int]:
+        """The rows of the messages to send, oldest first."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "SELECT row_id FROM outbox WHERE station = ? AND state = 'waiting' ORDER BY row_id LIMIT ?",
+                (self._station, limit),
+            ).fetchall()
+        return [row_id for (row_id,) in rows]
+
+    def message(self, row_id: int) -> Message | None:
+        """One message, waiting or set aside; None where it is closed."""
+        with self._database.reading() as db:
+            row = db.execute(
+                f"SELECT {_COLUMNS} FROM {_TABLES} WHERE outbox.row_id = ? AND outbox.station = ?",  # noqa: S608
+                (row_id, self._station),
+            ).fetchone()
+        return None if row is None else self._message(row)
+
     def dead_letters(self, limit: int = 1000) -> list[Message]:
         """Messages set aside after refusals, oldest first."""
         return self._select("dead", limit, 0)

@@ -73,7 +73,7 @@ class Store:
             LimitError: Too many expected parts wait for their trigger.
         """
         with self._database.transaction() as db:
-            if repeatable and self._one(
+            if repeatable and _one(
                 db, "SELECT 1 FROM expectations WHERE station = ? AND command_id = ?", self.station, command_id
             ):
                 return False
@@ -106,7 +106,7 @@ class Store:
             LimitError: Too many triggers wait for the inspector.
         """
         with self._database.transaction() as db:
-            known = self._one(
+            known = _one(
                 db,
                 "SELECT inspection_id FROM triggers WHERE station = ? AND trigger_id = ?",
                 self.station,
@@ -167,7 +167,7 @@ class Store:
             UseError: The inspection is unknown, or has another outcome already.
         """
         with self._database.transaction() as db:
-            trigger = self._one(
+            trigger = _one(
                 db,
                 "SELECT seq FROM triggers WHERE station = ? AND inspection_id = ?",
                 self.station,
@@ -218,7 +218,7 @@ class Store:
     def earlier_pass(self, serial: str, inspection_id: str) -> str | None:
         """The first other inspection that passed a part with this serial; None where there is none."""
         with self._database.reading() as db:
-            row = self._one(
+            row = _one(
                 db,
                 """SELECT inspection_id FROM passed_serials WHERE serial = ? AND inspection_id <> ?
                    ORDER BY inspection_id LIMIT 1""",
@@ -230,7 +230,7 @@ class Store:
     def confirm(self, inspection_id: str) -> bool:
         """Note that MES has stored an outcome; False where there is no such outcome."""
         with self._database.transaction() as db:
-            known = self._one(
+            known = _one(
                 db,
                 "SELECT confirmed_at FROM outcomes WHERE station = ? AND inspection_id = ?",
                 self.station,
@@ -249,11 +249,11 @@ class Store:
     def oldest_unconfirmed_age_s(self) -> float | None:
         """Age of the oldest outcome that MES has not confirmed; None where there is none or MES never confirms."""
         with self._database.reading() as db:
-            if not self._one(
+            if not _one(
                 db, "SELECT 1 FROM counts WHERE station = ? AND name = 'confirmed' AND value > 0", self.station
             ):
                 return None
-            row = self._one(
+            row = _one(
                 db,
                 """SELECT at, at_us, boot FROM outcomes WHERE station = ? AND confirmed_at IS NULL
                    ORDER BY seq LIMIT 1""",
@@ -275,7 +275,7 @@ class Store:
     def outcome(self, inspection_id: str) -> OutcomeRow | None:
         """One outcome; None where the inspection has none."""
         with self._database.reading() as db:
-            row = self._one(
+            row = _one(
                 db,
                 f"SELECT {_OUTCOME} FROM outcomes WHERE station = ? AND inspection_id = ?",  # noqa: S608 - constant
                 self.station,
@@ -292,6 +292,14 @@ class Store:
             ).fetchall()
         return [OutcomeRow(*row) for row in rows]
 
+    def latencies_ms(self, limit: int) -> list[float]:
+        """Total times of the newest outcomes that have one."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "SELECT total_ms FROM outcomes WHERE station = ? ORDER BY seq DESC LIMIT ?", (self.station, limit)
+            ).fetchall()
+        return [total_ms for (total_ms,) in rows if total_ms is not None]
+
     def closed_evidence(self, limit: int = 1000) -> list[KeptEvidence]:
         """Evidence of outcomes that have been told (acknowledged, or dropped by a person), oldest first."""
         with self._database.reading() as db:
@@ -306,7 +314,7 @@ class Store:
     def knows_evidence(self, path: str) -> bool:
         """Whether an evidence file belongs to an outcome."""
         with self._database.reading() as db:
-            return self._one(db, "SELECT 1 FROM evidence WHERE path = ?", path) is not None
+            return _one(db, "SELECT 1 FROM evidence WHERE path = ?", path) is not None
 
     def mark_removed(self, path: str) -> None:
         """Note that an evidence file is no longer kept; its hash stays in the outcome."""
@@ -315,7 +323,7 @@ class Store:
             outbox.count(db, self.station, "evidence_removed")
 
     def _take_expectation(self, db: sqlite3.Connection, inspection_id: str) -> str | None:
-        row = self._one(
+        row = _one(
             db,
             """SELECT number, expected FROM expectations WHERE station = ? AND inspection_id IS NULL
                ORDER BY number LIMIT 1""",
@@ -392,7 +400,7 @@ class Store:
             )
         return seq
 
-    @staticmethod
-    def _one(db: sqlite3.Connection, statement: str, *values: Any) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = db.execute(statement, values).fetchone()
-        return row
+
+def _one(db: sqlite3.Connection, statement: str, *values: Any) -> tuple[Any, ...] | None:
+    row: tuple[Any, ...] | None = db.execute(statement, values).fetchone()
+    return row

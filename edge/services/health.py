@@ -1,0 +1,62 @@
+"""How the station fares, for the topic `health`: counts, ages of queues, latencies, and who is alive.
+
+Promise: every figure is measured at the moment of the call from the store and the heartbeats; what is not known is
+null, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edge.adapters.heartbeat import Beat
+from edge.adapters.store import Store
+from edge.core.outcome import SCHEMA, Reason
+
+#: Latencies are those of so many newest outcomes.
+LATENCY_OUTCOMES = 200
+
+
+def health_message(
+    store: Store, beats: Mapping[str, Beat], messenger: Mapping[str, int], *, now_us: int, at: str, session_id: str
+) -> dict[str, Any]:
+    """The message of the topic `health`; `messenger` is what the messenger counted since it started."""
+    counts = store.counts()
+    waiting = store.waiting_triggers()
+    return {
+        "schema": SCHEMA,
+        "station": store.station,
+        "session_id": session_id,
+        "at": at,
+        "triggers": counts["triggers"],
+        "outcomes": counts["outcomes"],
+        "reasons": {reason.value: counts.get(f"reason_{reason.value}", 0) for reason in Reason},
+        "queues": {
+            "triggers": {"waiting": len(waiting), "oldest_age_s": waiting[0].age_s if waiting else None},
+            "outbox": {"waiting": store.outbox.num_waiting(), "oldest_age_s": store.outbox.oldest_age_s()},
+            "dead_letters": {"waiting": store.outbox.num_dead()},
+            "unconfirmed": {"oldest_age_s": store.oldest_unconfirmed_age_s()},
+        },
+        "latency_ms": _latencies(store),
+        "frame_age_s": _frame_age_s(beats, now_us),
+        "processes": {name: round(beat.age_s(now_us), 3) for name, beat in sorted(beats.items())},
+        "counts": {name: value for name, value in counts.items() if not name.startswith("reason_")},
+        "messenger": dict(sorted(messenger.items())),
+    }
+
+
+def _latencies(store: Store) -> dict[str, float | int | None]:
+    total_ms = sorted(store.latencies_ms(LATENCY_OUTCOMES))
+    if not total_ms:
+        return {"p50": None, "p99": None, "outcomes": 0}
+    last = len(total_ms) - 1
+    return {"p50": total_ms[round(last * 0.5)], "p99": total_ms[round(last * 0.99)], "outcomes": len(total_ms)}
+
+
+def _frame_age_s(beats: Mapping[str, Beat], now_us: int) -> float | None:
+    ages = [
+        beat.facts["frame_age_s"] + beat.age_s(now_us)
+        for name, beat in beats.items()
+        if name.startswith("capture-") and isinstance(beat.facts.get("frame_age_s"), int | float)
+    ]
+    return round(max(ages), 3) if ages else None
