@@ -6,6 +6,7 @@ side by side and trained later.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,18 +14,22 @@ from dataclasses import dataclass
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
 from edge.readers.layout import Page, Piece, quad
-from edge.readers.shape import looks, model_shape, serial_shape
+from edge.readers.shape import is_brand, looks, model_shape, serial_shape
 
 #: Which way a value stands from its key, and how often that is so on plates.
 RELATIONS: Mapping[str, float] = {"inline": 1.0, "right": 0.9, "below": 0.75, "above": 0.5}
 
+#: Fields farther apart than this, in text heights, say nothing about each other.
+_SIDE_BY_SIDE = 12.0
 #: Longest gap between a key and the value in its row, in text heights: two-column tables are wide.
 _ROW_REACH = 40.0
 _BELOW_REACH = 1.8
 _ABOVE_REACH = 1.2
 #: Boxes of one row nearer than this (in text heights) can be one value in pieces.
 _ONE_VALUE_GAP = 0.9
-#: Pieces tokens of one value at most; longer ones are sentences.
+#: A key has one value: how much is left of its hold on the others that it reaches.
+_SECOND_VALUE = 0.5
+#: Tokens of one value at most; longer ones are sentences.
 _MOST_TOKENS = 8
 _MOST_CHAINED = 3
 
@@ -56,6 +61,7 @@ class Candidate:
     link: Link | None
     features: Mapping[str, float]
     fits: bool
+    piece: Piece
     left_out: str = ""
 
     def characters(self, page: Page) -> tuple[Character, ...]:
@@ -88,14 +94,17 @@ def links(page: Page, fields: frozenset[str]) -> dict[int, list[Link]]:
         elif key.separated or (len(key.text) > 1 and (key.kind in _REACHING or key.kind in fields)):
             reached.extend(_reach(key, pieces, fields))
         for rank, (value, link) in enumerate(sorted(reached, key=lambda pair: -pair[1].strength)):
-            # A key has one value: what is not the best reached is rather somebody else's.
-            found.setdefault(value, []).append(link if rank == 0 else Link(key, link.relation, link.strength * 0.7))
+            found.setdefault(value, []).append(
+                link if rank == 0 else Link(key, link.relation, link.strength * _SECOND_VALUE)
+            )
     return found
 
 
 def _reach(key: Piece, pieces: tuple[Piece, ...], fields: frozenset[str]) -> Iterator[tuple[int, Link]]:
     """Yield the nearest values to the right, below and above of a key that nothing else stands between."""
     nearest: dict[str, tuple[float, int, float]] = {}
+    # A colon points to the right: below it the value is rarer, above it hardly ever.
+    below, above = (0.8, 0.4) if key.separated else (1.0, 1.0)
     box, height = key.rect, key.rect.height
     for index, other in enumerate(pieces):
         if other.turn != key.turn or other.line == key.line:
@@ -119,10 +128,10 @@ def _reach(key: Piece, pieces: tuple[Piece, ...], fields: frozenset[str]) -> Ite
         offset = min(abs(place.left - box.left), abs(place.left + place.right - box.left - box.right) / 2) / tall
         straight = max(0.0, 1 - 0.15 * offset)
         if lift > 0 and gap <= _BELOW_REACH * tall:
-            strength = RELATIONS["below"] * straight * (1 - 0.4 * max(gap, 0.0) / (_BELOW_REACH * tall))
+            strength = below * RELATIONS["below"] * straight * (1 - 0.4 * max(gap, 0.0) / (_BELOW_REACH * tall))
             _keep(nearest, "below", gap, index, strength)
         elif lift < 0 and (gap := box.top - place.bottom) <= _ABOVE_REACH * tall:
-            strength = RELATIONS["above"] * straight * (1 - 0.4 * max(gap, 0.0) / (_ABOVE_REACH * tall))
+            strength = above * RELATIONS["above"] * straight * (1 - 0.4 * max(gap, 0.0) / (_ABOVE_REACH * tall))
             _keep(nearest, "above", gap, index, strength)
     for relation, (_, index, strength) in nearest.items():
         if not pieces[index].kind:
@@ -145,6 +154,7 @@ def candidates(page: Page, rule: FieldRule, linked: Mapping[int, list[Link]]) ->
     habit = _habit(page, linked)
     top = min((piece.rect.top for piece in page.pieces), default=0.0)
     depth = max(max((piece.rect.bottom for piece in page.pieces), default=0.0) - top, 1.0)
+    brands = [piece for piece in page.pieces if not piece.kind and is_brand(piece.text)]
     found = []
     for index, piece in enumerate(page.pieces):
         if piece.kind:
@@ -162,9 +172,38 @@ def candidates(page: Page, rule: FieldRule, linked: Mapping[int, list[Link]]) ->
             features["habit"] = habit.get(own.relation, 0.0) if own else 0.0
             features["size"] = max(-1.0, min(1.0, piece.rect.height / page.height_px - 1))
             features["top"] = 1 - 2 * (piece.rect.middle - top) / depth
+            features["share"] = len(text) / max(len(piece.text), len(text), 1)
+            features["brand"] = _at_a_brand(piece, brands)
             features["twice"] = float(repeats[piece.text] > 1)
-            found.append(Candidate(segments, raw, text, changed, own, features, fits, left_out))
+            found.append(Candidate(segments, raw, text, changed, own, features, fits, piece, left_out))
     return found
+
+
+def together(one: Candidate, other: Candidate) -> float:
+    """Say how near two keyed values stand, 0 to 1: a plate has its model and its serial number side by side."""
+    if one.link is None or other.link is None or one.piece.turn != other.piece.turn:
+        return 0.0
+    a, b = one.piece.rect, other.piece.rect
+    tall = max(a.height, b.height)
+    rows = abs(a.middle - b.middle) / tall
+    columns = max(a.left - b.right, b.left - a.right, 0.0) / tall
+    return max(0.0, 1 - math.hypot(rows, columns / 2) / _SIDE_BY_SIDE)
+
+
+def _at_a_brand(piece: Piece, brands: list[Piece]) -> float:
+    """Say how closely a text stands beside, below or above a maker's name, 0 to 1."""
+    best = 0.0
+    for brand in brands:
+        if brand is piece or brand.turn != piece.turn:
+            continue
+        tall = max(brand.rect.height, piece.rect.height)
+        across = abs(brand.rect.middle - piece.rect.middle) / tall
+        apart = max(brand.rect.left - piece.rect.right, piece.rect.left - brand.rect.right) / tall
+        if across < 1.0:
+            best = max(best, 1 - 0.5 * max(apart, 0.0) / _ROW_REACH)
+        elif across < 2.0 and apart < 1.0:
+            best = max(best, 1.5 - 0.5 * across)
+    return best
 
 
 def _owners(name: str, linked: Iterator[Link] | tuple[Link, ...] | list[Link]) -> tuple[Link | None, float]:
@@ -204,8 +243,9 @@ def _features(rule: FieldRule, text: str, own: Link | None, other: float, fits: 
         "key": own.key.strength if own else 0.0,
         **{name: own.strength if own and own.relation == name else 0.0 for name in RELATIONS},
         "free": float(own is None),
-        "contested": other / (other + mine) if other else 0.0,
+        "contested": (other / (other + mine) if own else min(1.0, 1.5 * other)) if other else 0.0,
         "shape": max(shape, 0.9) if fits else shape,
+        "bare_shape": 0.0 if own or fits else shape,
         "looks": float(bool(kind)),
         "pattern": float(fits),
         "check": float(fits and rule.check is not None),

@@ -8,31 +8,58 @@ threshold.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
-from edge.readers.candidates import RELATIONS, Candidate, candidates, links
+from edge.readers.candidates import RELATIONS, Candidate, candidates, links, together
 from edge.readers.keywords import Lexicon
 from edge.readers.layout import Page, lay_out
 
-_KEYED = {"key": 1.5, "inline": 1.5, "right": 1.4, "below": 1.3, "above": 1.2, "habit": 0.3, "contested": -1.5}
+_ANY: Mapping[str, float] = {
+    "key": 1.5,
+    "inline": 1.5,
+    "right": 1.4,
+    "below": 1.3,
+    "above": 1.2,
+    "habit": 0.3,
+    "contested": -1.5,
+    "free": 0.0,
+    "pattern": 2.5,
+    "check": 0.5,
+    "size": 0.2,
+    "top": 0.0,
+    "brand": 0.0,
+    "twice": 0.2,
+    "together": 0.0,
+    "bare_shape": 0.0,
+    "share": 0.0,
+}
 
 #: What each feature is worth, by field; the threshold is 0. Fields of other names use "other".
 WEIGHTS: Mapping[str, Mapping[str, float]] = {
-    "serial": {
-        **_KEYED, "bias": -3.6, "free": 0.0, "shape": 2.0, "looks": -2.0, "pattern": 2.5, "check": 0.5, "size": 0.2, "top": 0.0,
-        "twice": 0.2,
-    },
+    "serial": {**_ANY, "bias": -3.6, "shape": 2.0, "looks": -2.0},
     "model": {
-        **_KEYED, "bias": -2.6, "free": 0.0, "shape": 2.8, "looks": -2.5, "pattern": 2.5, "check": 0.5, "size": 0.7, "top": 0.3,
-        "twice": 0.2,
+        **_ANY,
+        "bias": -3.0,
+        "shape": 1.5,
+        "bare_shape": 1.3,
+        "looks": -2.5,
+        "size": 0.7,
+        "top": 0.3,
+        "brand": 0.6,
+        "together": 1.5,
+        "share": 0.4,
     },
-    "other": {
-        **_KEYED, "bias": -3.0, "free": 0.0, "shape": 2.0, "looks": 0.0, "pattern": 2.5, "check": 0.5, "size": 0.2, "top": 0.0,
-        "twice": 0.2,
-    },
-}  # fmt: skip
+    "other": {**_ANY, "bias": -3.0, "shape": 2.0, "looks": 0.0},
+}
+
+
+_Scored = tuple[float, Candidate]
+
+#: Fields speak for each other ("together"); the choice is settled after this many rounds or taken as it is.
+_ROUNDS = 3
 
 
 def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) -> dict[str, FieldReading]:
@@ -50,34 +77,57 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     lexicon = Lexicon(product)
     page = lay_out(lines, lexicon)
     linked = links(page, frozenset(product.fields))
-    ranked = {
-        name: sorted(
-            ((score(name, candidate), candidate) for candidate in candidates(page, rule, linked)),
-            key=lambda pair: (-pair[0], -len(pair[1].text)),
-        )
-        for name, rule in product.fields.items()
-    }
-    readings = {name: FieldReading(name, why=_why_nothing(page, name)) for name in product.fields}
-    taken: set[tuple[int, int]] = set()
-    for name in sorted(ranked, key=lambda name: -ranked[name][0][0] if ranked[name] else 0.0):
-        free = [pair for pair in ranked[name] if not taken & _places(pair[1])]
-        if free and free[0][0] > 0:
-            taken |= _places(free[0][1])
-            readings[name] = _reading(page, product.fields[name], free)
+    found = {name: candidates(page, rule, linked) for name, rule in product.fields.items()}
+    chosen: dict[str, _Scored] = {}
+    for _ in range(_ROUNDS):
+        before = dict(chosen)
+        for name in found:
+            chosen.pop(name, None)
+            ranked = _ranked(name, found[name], chosen)
+            if ranked and ranked[0][0] > 0:
+                chosen[name] = ranked[0]
+        if chosen == before:
+            break
+    readings = {}
+    for name, rule in product.fields.items():
+        ranked = _ranked(name, found[name], {other: c for other, c in chosen.items() if other != name})
+        believed = name in chosen and ranked and ranked[0][0] > 0
+        readings[name] = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name))
     return readings
 
 
-def score(name: str, candidate: Candidate) -> float:
-    """Add up what speaks for a candidate; above 0 it is believed."""
+def score(name: str, candidate: Candidate, others: Sequence[Candidate] = ()) -> float:
+    """Add up what speaks for a candidate, beside what was chosen for other fields; above 0 it is believed."""
     weights = WEIGHTS.get(name, WEIGHTS["other"])
-    return weights["bias"] + sum(weights[feature] * value for feature, value in candidate.features.items())
+    near = max((together(candidate, other) for other in others), default=0.0)
+    return (
+        weights["bias"]
+        + weights["together"] * near
+        + sum(weights[feature] * value for feature, value in candidate.features.items())
+    )
 
 
-def _places(candidate: Candidate) -> set[tuple[int, int]]:
-    return {(line, at) for line, start, end in candidate.segments for at in range(start, end)}
+def _ranked(name: str, found: Sequence[Candidate], chosen: Mapping[str, _Scored]) -> list[_Scored]:
+    """Order one field's candidates, best first, less those that another field holds with a better score."""
+    others = [candidate for _, candidate in chosen.values()]
+    scored = [(score(name, candidate, others), candidate) for candidate in found]
+    free = [
+        (value, candidate)
+        for value, candidate in scored
+        if not any(held >= value and _overlap(candidate, other) for held, other in chosen.values())
+    ]
+    return sorted(free, key=lambda pair: (-pair[0], -len(pair[1].text)))
 
 
-def _reading(page: Page, rule: FieldRule, ranked: list[tuple[float, Candidate]]) -> FieldReading:
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    return any(
+        line == line_ and start < end_ and start_ < end
+        for line, start, end in one.segments
+        for line_, start_, end_ in other.segments
+    )
+
+
+def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldReading:
     value, best = ranked[0]
     cut = len(best.text) > rule.max_new_tokens
     proposals = propose(best.text, rule) if rule.pattern is not None and not best.fits and not cut else None
