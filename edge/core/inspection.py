@@ -96,6 +96,11 @@ class Inspection:
         """The id made at the trigger; empty before it."""
         return self._facts.inspection_id
 
+    @property
+    def trigger_id(self) -> str:
+        """The trigger's own id, as the site gave it; empty before it."""
+        return self._facts.trigger_id
+
     def expects(self, event: Event) -> bool:
         """Whether `handle` takes this event now; a late frame of an earlier attempt, say, is not expected."""
         attempt = getattr(event, "attempt", 0)
@@ -216,20 +221,20 @@ class Inspection:
         if self._product.mode == "verify" and not facts.expected:
             why = "MES named no part that is expected"
             return self._commit(facts, record.at_us, Reason.RECORD_MISSING, record=record, detail=why)
-        expected = {**record.fields, **(facts.expected or {})}
         texts = found.texts
-        wrong = differing(texts, expected)
+        claims = (record.fields, facts.expected or {})
+        wrong = [(name, claim[name]) for claim in claims for name in differing(texts, claim)]
         if wrong:
             likely_misread = found.looks < self._policy.looks and all(
-                near_miss(texts[name], expected[name], self._product.fields[name].confusable) for name in wrong
+                near_miss(texts[name], text, self._product.fields[name].confusable) for name, text in wrong
             )
+            why = f"differs: {', '.join(sorted({name for name, _ in wrong}))}"
+            cause = (Defect.LOW_CONFIDENCE,)
             if likely_misread:
-                cause = (Defect.LOW_CONFIDENCE,)
                 return self._retake_or(facts, record.at_us, cause, Reason.MISMATCH, (), confirm=True, record=record)
-            return self._commit(
-                facts, record.at_us, Reason.MISMATCH, record=record, detail=f"differs: {', '.join(wrong)}"
-            )
-        if not expected.get("serial" if "serial" in self._product.fields else next(iter(texts), "")):
+            return self._commit(facts, record.at_us, Reason.MISMATCH, record=record, detail=why)
+        compared = "serial" if "serial" in self._product.fields else next(iter(texts), "")
+        if not any(claim.get(compared) for claim in claims):
             why = "the record holds nothing to compare with"
             return self._commit(facts, record.at_us, Reason.ERP_UNAVAILABLE, record=record, detail=why)
         if record.passed_before is not None:
