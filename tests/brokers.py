@@ -1,0 +1,268 @@
+"""Brokers and a client for the tests: a real mosquitto, a broker that fails as told, and an ear that is not paho.
+
+The ear and the failing broker speak MQTT 5 by the `mqtt5` package, so they share no code with what they test.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import mqtt5
+
+WAIT_S = 20.0
+"""The longest that a test waits for something that must come."""
+
+Fault = int | Literal["silence", "break"]
+
+
+def wait_for(condition: Callable[[], Any], what: str = "what must come") -> Any:
+    """Wait until a condition holds and give its value; the limit only ends a test that has failed."""
+    deadline_s = time.monotonic() + WAIT_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline_s, f"{what} did not come within {WAIT_S} s"
+        time.sleep(0.005)
+    return value
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def packets(connection: socket.socket) -> Iterator[Any]:
+    """The packets that come until the other side ends."""
+    buffer = b""
+    while True:
+        try:
+            packet, size = mqtt5.read(memoryview(buffer))
+        except IndexError:
+            try:
+                data = connection.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            buffer += data
+            continue
+        buffer = buffer[size:]
+        yield packet
+
+
+class Mosquitto:
+    """A real broker with a folder of its own; it can be killed and started again with its memory."""
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        settings = (
+            f"listener {self.port} 127.0.0.1",
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {folder}/",
+            "autosave_on_changes true",
+            "autosave_interval 1",
+            *lines,
+        )
+        self._config.write_text("\n".join(settings) + "\n", encoding="utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and return when it listens."""
+        self._process = subprocess.Popen(
+            ["/usr/sbin/mosquitto", "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(self._listens, "the broker")
+
+    def kill(self) -> None:
+        """End at once, as a power cut does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        """End cleanly, keeping sessions and retained messages on the disk."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+    def _listens(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+
+class Ear:
+    """A subscriber with memory that can also send; reconnects never, remembers everything."""
+
+    def __init__(self, port: int, client_id: str = "ear", topics: tuple[str, ...] = ("#",)) -> None:
+        self.heard: list[mqtt5.PublishPacket] = []
+        self.answers: queue.Queue[int] = queue.Queue()
+        self._next_id = 1
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+        self._socket.settimeout(None)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._ready = threading.Event()
+        self._topics = topics
+        self._send(mqtt5.ConnectPacket(client_id=client_id, clean_start=True))
+        self._thread.start()
+        assert self._ready.wait(WAIT_S)
+
+    def on(self, suffix: str) -> list[mqtt5.PublishPacket]:
+        """What was heard on topics that end so."""
+        return [packet for packet in list(self.heard) if packet.topic.endswith(suffix)]
+
+    def publish(self, topic: str, payload: bytes, **properties: Any) -> None:
+        """Send with QoS 1 and wait for the broker's answer."""
+        self._next_id += 1
+        packet = mqtt5.PublishPacket(topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=self._next_id, **properties)
+        self._send(packet)
+        self.answers.get(timeout=WAIT_S)
+
+    def close(self) -> None:
+        """Leave."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+    def _send(self, packet: Any) -> None:
+        with suppress(OSError):
+            self._socket.sendall(packet.write())
+
+    def _listen(self) -> None:
+        for packet in packets(self._socket):
+            match packet:
+                case mqtt5.ConnAckPacket():
+                    filters = [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic in self._topics]
+                    self._send(mqtt5.SubscribePacket(1, filters))
+                case mqtt5.SubAckPacket():
+                    self._ready.set()
+                case mqtt5.PublishPacket():
+                    self.heard.append(packet)
+                    if packet.packet_id is not None:
+                        self._send(mqtt5.PubAckPacket(packet.packet_id))
+                case mqtt5.PubAckPacket():
+                    self.answers.put(int(packet.reason_code))
+
+
+class FaultBroker:
+    """A broker that answers each publish as `decide` says: a PUBACK code, no answer, or a broken connection.
+
+    It remembers what came: `tried` is every publish, `taken` those that it acknowledged without failure.
+    """
+
+    def __init__(self, decide: Callable[[mqtt5.PublishPacket], Fault] | None = None) -> None:
+        self.decide = decide or (lambda _packet: 0)
+        self.tried: list[mqtt5.PublishPacket] = []
+        self.taken: list[mqtt5.PublishPacket] = []
+        self.connects: list[mqtt5.ConnectPacket] = []
+        self.acknowledged_commands: list[int] = []
+        self.max_packet_size: int | None = None
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._client: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def outcomes(self, packets: list[mqtt5.PublishPacket]) -> list[mqtt5.PublishPacket]:
+        """Those packets that are outbox messages."""
+        return [packet for packet in list(packets) if packet.topic.endswith(("/outcome", "/retake"))]
+
+    def command(self, packet: mqtt5.PublishPacket) -> None:
+        """Send a command to the client that is connected now."""
+        assert self._client is not None
+        self._client.sendall(packet.write())
+
+    def answer(self, packet_id: int, code: int = 0) -> None:
+        """Send a PUBACK, late or made up."""
+        assert self._client is not None
+        self._client.sendall(puback(packet_id, code))
+
+    def break_connection(self, code: int | None = None) -> None:
+        """End the connection, with a DISCONNECT that gives a reason or without a word."""
+        client = self._client
+        if client is not None:
+            with suppress(OSError):
+                if code is not None:
+                    client.sendall(mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode(code)).write())
+                client.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End everything."""
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.break_connection()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, target: Callable[..., None], *values: Any) -> None:
+        thread = threading.Thread(target=target, args=values, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            self._start(self._serve, client)
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            for packet in packets(client):
+                match packet:
+                    case mqtt5.ConnectPacket():
+                        self._client = client
+                        self.connects.append(packet)
+                        client.sendall(mqtt5.ConnAckPacket(max_packet_size=self.max_packet_size).write())
+                    case mqtt5.SubscribePacket():
+                        granted = [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]
+                        client.sendall(mqtt5.SubAckPacket(packet.packet_id, granted).write())
+                    case mqtt5.PublishPacket():
+                        self._take(client, packet)
+                    case mqtt5.PubAckPacket():
+                        self.acknowledged_commands.append(packet.packet_id)
+                    case mqtt5.PingReqPacket():
+                        client.sendall(mqtt5.PingRespPacket().write())
+
+    def _take(self, client: socket.socket, packet: mqtt5.PublishPacket) -> None:
+        self.tried.append(packet)
+        if packet.packet_id is None:
+            return
+        fault = self.decide(packet)
+        if fault == "break":
+            client.shutdown(socket.SHUT_RDWR)
+        elif fault != "silence":
+            # Noted first: a test that sees the outbox row closed finds the packet here.
+            if fault < 0x80:
+                self.taken.append(packet)
+            client.sendall(puback(packet.packet_id, fault))
+
+
+def puback(packet_id: int, code: int) -> bytes:
+    """A PUBACK with any reason code, also one that the standard does not know."""
+    return bytes((0x40, 3, packet_id >> 8, packet_id & 0xFF, code))
+
+
+@contextmanager
+def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
+    """A running mosquitto, gone afterwards."""
+    broker = Mosquitto(folder, *lines)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
