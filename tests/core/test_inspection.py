@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.parts import MODEL, PLATE, SERIAL, field, judged, policy, product, reading, taken, triggered, was_read
 
 from edge.core.actions import Action, AnnounceRetake, Commit, Judge, LookUp, Read, StartTimer, TakeFrame
 from edge.core.events import (
@@ -21,6 +20,7 @@ from edge.core.events import (
 from edge.core.inspection import Inspection, State, UnexpectedEvent
 from edge.core.outcome import DISPOSITION_OF, Defect, Disposition, Outcome, Reason
 from edge.core.reading import Code
+from tests.core.parts import MODEL, PLATE, SERIAL, field, judged, policy, product, reading, taken, triggered, was_read
 
 T = 1_000_000
 
@@ -151,7 +151,7 @@ def test_without_a_second_look_in_the_budget_the_part_is_held() -> None:
 
 def test_glare_is_met_with_another_light_and_the_outcome_says_that_it_helped() -> None:
     """A retake has a cause, an action that fits it, and a record of whether it helped (L9)."""
-    events = [triggered(T), taken(T + 50_000), judged(T + 60_000, glare=10), *look(2, T + 200_000)]
+    events: list[Event] = [triggered(T), taken(T + 50_000), judged(T + 60_000, glare=10), *look(2, T + 200_000)]
     _, actions = run(*events, replace(FOUND, attempt=2), single_look_confidence=0.9)
 
     outcome = outcome_of(actions)
@@ -188,7 +188,7 @@ def test_a_stale_or_frozen_frame_never_decides(frame: Event) -> None:
 def test_a_retake_is_fresh_only_after_its_own_order() -> None:
     """A frame that was exposed before the retake was ordered shows the old light: it is stale (L5)."""
     ordered = T + 60_000
-    events = [triggered(T), taken(T + 50_000), judged(ordered, glare=10)]
+    events: list[Event] = [triggered(T), taken(T + 50_000), judged(ordered, glare=10)]
     _, actions = run(*events, taken(T + 90_000, 2, exposed_us=ordered - 1), max_attempts=2)
 
     assert outcome_of(actions).reason is Reason.STALE_FRAME
@@ -265,7 +265,7 @@ def test_a_text_that_a_confusable_swap_would_mend_is_held() -> None:
     """A proposal is never taken: it turns a violation into doubt, and doubt holds (L4, L7)."""
     doubtful = replace(field("serial", "2O481357KX"), alternatives=((SERIAL, "O->0 at 2"),))
     what = replace(reading(), fields={"serial": doubtful, "model": field("model", MODEL)})
-    events = [triggered(T), taken(T + 50_000), judged(T + 60_000), was_read(T + 70_000, 1, what)]
+    events: list[Event] = [triggered(T), taken(T + 50_000), judged(T + 60_000), was_read(T + 70_000, 1, what)]
     _, actions = run(*events, max_attempts=1)
 
     assert outcome_of(actions).reason is Reason.UNREADABLE
@@ -276,7 +276,7 @@ def test_a_code_that_says_another_serial_is_a_conflict() -> None:
     """Print and code that disagree fail the part, whichever of them the record holds."""
     code = Code("QRCode", "S:11111111AA", fields={"serial": "11111111AA"})
     what = was_read(T + 70_000, 1, reading(codes=[code]))
-    events = [triggered(T), taken(T + 50_000), judged(T + 60_000), what]
+    events: list[Event] = [triggered(T), taken(T + 50_000), judged(T + 60_000), what]
     _, actions = run(*events, single_look_confidence=0.9)
 
     assert outcome_of(actions).reason is Reason.CODE_CONFLICT
@@ -330,7 +330,7 @@ def test_the_expectation_reaches_the_reader_only_as_a_draft() -> None:
 
 def test_disagreeing_looks_are_held() -> None:
     """Two looks that read different serials, and a third that reads yet another, hold as disagreement (L4)."""
-    events = [triggered(T)]
+    events: list[Event] = [triggered(T)]
     for number, serial in enumerate(("11111111AA", "22222222AA", "33333333AA"), start=1):
         events += look(number, T + 100_000 * number, {"serial": serial, "model": MODEL})
     _, actions = run(*events)
