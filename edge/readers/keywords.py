@@ -12,7 +12,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib import resources
 from itertools import combinations
 
@@ -30,7 +30,7 @@ _LOOK_ALIKE = str.maketrans(
         "!": "l",
         "5": "s",
         "8": "b",
-        "ı": "l",
+        "\u0131": "l",
         "ł": "l",
         "ø": "o",
         "º": "o",
@@ -57,18 +57,19 @@ class Word:
     printed: str
 
 
-@lru_cache(maxsize=4096)
-def fold_character(character: str) -> str:
-    """Reduce one character to what survives; punctuation and blanks give nothing."""
-    lowered = character.translate(_LOOK_ALIKE).casefold()
-    if not lowered.isascii():
-        lowered = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c)).casefold()
-    return "".join(c for c in lowered.translate(_LOOK_ALIKE) if c.isalnum())
+#: The same for plain ASCII, and nothing for punctuation.
+_ASCII = {code: None for code in range(128) if not chr(code).isalnum()} | {
+    ord(one): ord(other)
+    for one, other in (("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("8", "b"), ("|", "l"), ("!", "l"))
+}
 
 
 def fold(word: str) -> str:
     """Reduce a word to what survives case, accents, punctuation and look-alike letters: "Série N°" -> "serleno"."""
-    return "".join(map(fold_character, word))
+    if word.isascii():
+        return word.lower().translate(_ASCII)
+    lowered = unicodedata.normalize("NFKD", word.translate(_LOOK_ALIKE).casefold()).casefold()
+    return "".join(c for c in lowered.translate(_LOOK_ALIKE) if c.isalnum())
 
 
 class Lexicon:

@@ -7,13 +7,13 @@ text's own direction, so that right of and below mean the same on a plate that l
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from edge.core.reading import Character, Quad, TextLine
-from edge.readers.keywords import Lexicon, Word, fold
+from edge.readers.captions import SEPARATORS, Caption, captions
+from edge.readers.keywords import Lexicon
 
 #: Lines whose directions differ by more than this (degrees) are not on one plate, or not on one side of it.
 _SAME_DIRECTION_DEG = 20.0
@@ -21,43 +21,27 @@ _SAME_DIRECTION_DEG = 20.0
 _TELLS_SLOPE = 3.0
 #: Lines after this many are not linked; nothing on a plate is that long, and the time is bounded.
 MAX_LINES = 400
-#: Characters of a line after this many are not searched for key words.
-MAX_SEARCHED = 120
 
-_CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
-_ATOM = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:[0-9]+[^\W_{_CJK}]*)?|[^\W_{_CJK}]+|[º°№]")
-_SEPARATORS = ":：=;.…·#_-–—~|>*,'\"`"
-_HARD_SEPARATORS = ":：=#"
-_GENERIC = re.compile(r"[^\d:：]{2,32}[:：]")
-#: What may follow a key word in brackets: its translation, never the value.
-_TRANSLATION = re.compile(r"\s*[(（\[【][^0-9)）\]】]{1,24}[)）\]】]")
-#: Key words that also begin a value or a sentence, unless a separator follows.
-_SHORT = 2
+#: Separators and closing or opening brackets do not begin or end a value.
+_BEFORE = SEPARATORS + ")]/\\\uff09"
+_AFTER = SEPARATORS + "([/\\\uff08"
 
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """An upright rectangle along the text's own direction, px."""
+    """An upright rectangle along the text's own direction, px; `middle` is the height at which its text stands."""
 
     left: float
     top: float
     right: float
     bottom: float
-
-    @property
-    def height(self) -> float:
-        """From top to bottom, at least 1."""
-        return max(self.bottom - self.top, 1.0)
+    height: float
+    middle: float
 
     @property
     def width(self) -> float:
         """From left to right."""
         return self.right - self.left
-
-    @property
-    def middle(self) -> float:
-        """The height at which its text stands."""
-        return (self.top + self.bottom) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +58,6 @@ class Piece:
     kind: str = ""
     strength: float = 0.0
     separated: bool = False
-    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +68,6 @@ class Page:
     pieces: tuple[Piece, ...]
     height_px: float
     left_out: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _KeyMatch:
-    start: int
-    end: int
-    word: Word
-    separated: bool
 
 
 def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
@@ -106,8 +81,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
         turn, angle = turns[index]
         cosine, sine = math.cos(angle), math.sin(angle)
         slope = math.tan(max(-0.6, min(0.6, _angle(line.box) - angle)))
-        for piece in _cut(line.text, lexicon):
-            match, start, end = piece
+        for caption, start, end in _cut(line.text, lexicon):
             rect = _rect(line, start, end, cosine, sine)
             told = slope if rect.width > _TELLS_SLOPE * rect.height else 0.0
             pieces.append(
@@ -119,10 +93,9 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
                     rect=rect,
                     turn=turn,
                     slope=told,
-                    kind=match.word.kind if match else "",
-                    strength=match.word.strength if match else 0.0,
-                    separated=match.separated if match else False,
-                    whole=start == 0 and end == len(line.text),
+                    kind=caption.word.kind if caption else "",
+                    strength=caption.word.strength if caption else 0.0,
+                    separated=caption.separated if caption else False,
                 )
             )
     heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
@@ -184,198 +157,30 @@ def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
 
 
 def _rect(line: TextLine, start: int, end: int, cosine: float, sine: float) -> Rect:
-    corners = quad(line, start, end)
-    along = [x * cosine + y * sine for x, y in corners]
-    across = [y * cosine - x * sine for x, y in corners]
-    top, bottom = (across[0] + across[1]) / 2, (across[2] + across[3]) / 2
-    return Rect((along[0] + along[3]) / 2, min(top, bottom), (along[1] + along[2]) / 2, max(top, bottom))
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad(line, start, end)
+    left = ((ax + dx) * cosine + (ay + dy) * sine) / 2
+    right = ((bx + cx) * cosine + (by + cy) * sine) / 2
+    top = ((ay + by) * cosine - (ax + bx) * sine) / 2
+    bottom = ((cy + dy) * cosine - (cx + dx) * sine) / 2
+    return Rect(left, min(top, bottom), right, max(top, bottom), max(abs(bottom - top), 1.0), (top + bottom) / 2)
 
 
-def _cut(text: str, lexicon: Lexicon) -> list[tuple[_KeyMatch | None, int, int]]:
+def _cut(text: str, lexicon: Lexicon) -> list[tuple[Caption | None, int, int]]:
     """Cut a line into keys and values, in reading order; values lose the blanks and separators around them."""
-    pieces: list[tuple[_KeyMatch | None, int, int]] = []
+    pieces: list[tuple[Caption | None, int, int]] = []
     at = 0
-    for match in _keys(text, lexicon):
-        _add_value(text, at, match.start, pieces)
-        pieces.append((match, match.start, match.end))
-        at = match.end
+    for caption in captions(text, lexicon):
+        _add_value(text, at, caption.start, pieces)
+        pieces.append((caption, caption.start, caption.end))
+        at = caption.end
     _add_value(text, at, len(text), pieces)
     return pieces
 
 
-def _add_value(text: str, start: int, end: int, pieces: list[tuple[_KeyMatch | None, int, int]]) -> None:
-    while start < end and (text[start].isspace() or text[start] in _SEPARATORS + ")）]/\\"):
+def _add_value(text: str, start: int, end: int, pieces: list[tuple[Caption | None, int, int]]) -> None:
+    while start < end and (text[start].isspace() or text[start] in _BEFORE):
         start += 1
-    while end > start and (text[end - 1].isspace() or text[end - 1] in _SEPARATORS + "(（[/\\"):
+    while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):
         end -= 1
     if start < end:
         pieces.append((None, start, end))
-
-
-def _keys(text: str, lexicon: Lexicon) -> list[_KeyMatch]:
-    """Find the key words of a line, longest first from the left; neighbours of one kind become one key."""
-    atoms = [match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED)]
-    if not atoms:
-        return []
-    tiled = _tiled(text, atoms, lexicon)
-    if tiled:
-        return _joined(text, tiled)
-    found: list[_KeyMatch] = []
-    index = 0
-    while index < len(atoms):
-        match = _key_at(text, atoms, index, lexicon, first=index == 0, after=found[-1] if found else None)
-        if match is None:
-            index += 1
-            continue
-        found.append(match)
-        while index < len(atoms) and atoms[index][0] < match.end:
-            index += 1
-    if not found or found[0].start > atoms[0][0]:
-        unknown = _unknown(text, atoms[0][0], found[0].start if found else len(text), lexicon)
-        if unknown is not None:
-            found = [unknown, *(m for m in found if m.start >= unknown.end)]
-    return _joined(text, found)
-
-
-def _tiled(text: str, atoms: list[tuple[int, int]], lexicon: Lexicon) -> list[_KeyMatch]:
-    """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
-    if len(text) > 80 or any(c.isdigit() for c in text):
-        return []
-    found = []
-    index = 0
-    while index < len(atoms):
-        for last in range(min(len(atoms), index + 6) - 1, index - 1, -1):
-            start, end = atoms[index][0], atoms[last][1]
-            word = lexicon.exact(fold(text[start:end]))
-            if word is not None:
-                found.append(_KeyMatch(start, end, word, separated=text[end : end + 1] in (":", "：")))
-                index = last + 1
-                break
-        else:
-            return []
-    return found
-
-
-def _key_at(
-    text: str, atoms: list[tuple[int, int]], index: int, lexicon: Lexicon, *, first: bool, after: _KeyMatch | None
-) -> _KeyMatch | None:
-    start = atoms[index][0]
-    folded = ""
-    ends: list[tuple[str, int]] = []
-    for last in range(index, min(index + 6, len(atoms))):
-        begin = atoms[last - 1][1] if last > index else start
-        if last > index and any(c in ":：=,;" for c in text[begin : atoms[last][0]]):
-            break
-        folded += fold(text[begin : atoms[last][1]])
-        if len(folded) > lexicon.longest:
-            break
-        ends.append((folded, atoms[last][1]))
-    for candidate, end in reversed(ends):
-        word = lexicon.exact(candidate)
-        if word is not None and _stands_as_key(text, start, end, word, first=first, after=after):
-            return _KeyMatch(start, end, word, separated=_separated(text, end))
-    if first:
-        glued = _glued(text, *atoms[index], lexicon)
-        if glued is not None:
-            return glued
-        for candidate, end in reversed(ends):
-            alone = end == len(text.rstrip(_SEPARATORS + " "))
-            followed = alone or _separated(text, end) or _begins_value(text, end)
-            if followed and not any(c.isdigit() for c in text[start:end] if c not in "0158"):
-                word = lexicon.nearest(candidate)
-                if word is not None:
-                    return _KeyMatch(start, end, word, separated=_separated(text, end))
-    return None
-
-
-def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: _KeyMatch | None) -> bool:
-    """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
-    printed = text[start:end]
-    if printed[0].isdigit():
-        return False
-    if _separated(text, end):
-        return first or word.strength > 0.5 or after is not None
-    alone = not text[end:].strip(_SEPARATORS + " ") and first
-    if alone:
-        return True
-    if not first and after is None and word.kind not in ("serial", "model"):
-        return False
-    if not first and (word.strength < 0.5 or len(fold(printed)) < 4) and "/" not in printed:
-        return False
-    if word.strength < 0.9 or len(printed) <= _SHORT + 1 or not first:
-        return _begins_value(text, end)
-    return True
-
-
-def _separated(text: str, end: int) -> bool:
-    """Say whether a colon or the like follows, perhaps after a translation in brackets."""
-    rest = text[end : end + 30]
-    bracket = _TRANSLATION.match(rest)
-    if bracket:
-        rest = rest[bracket.end() :]
-    rest = rest.lstrip(" .")
-    return bool(rest) and (rest[0] in _HARD_SEPARATORS or rest.startswith(("..", "…")) or text[end : end + 2] == "..")
-
-
-def _begins_value(text: str, end: int) -> bool:
-    """Say whether what follows a word looks like a value: its first token holds a digit or is in capitals."""
-    rest = text[end:].lstrip(_SEPARATORS + " /)")
-    token = rest.split(maxsplit=1)[0] if rest else ""
-    return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
-
-
-def _glued(text: str, start: int, end: int, lexicon: Lexicon) -> _KeyMatch | None:
-    """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "型号DPSN")."""
-    for stop in range(min(end - 1, start + 24), start + 1, -1):
-        length = stop - start
-        head, rest = text[start:stop], text[stop:].split(maxsplit=1)[0]
-        turns = head[-1].isalpha() and rest[0].isdigit()
-        if not (turns or (length >= 4 and any(c.isdigit() for c in rest) and rest[0].isupper() and head.isupper())):
-            continue
-        word = lexicon.exact(fold(head))
-        if word is None or any(c.isdigit() for c in head) or len(rest) < 3:
-            continue
-        if length <= 2 and not (word.kind == "serial" and word.strength > 0.7 and len(rest) > 4):
-            continue
-        if length == 3 and word.kind == "other":
-            continue
-        return _KeyMatch(start, stop, word, separated=False)
-    return None
-
-
-def _unknown(text: str, start: int, end: int, lexicon: Lexicon) -> _KeyMatch | None:
-    """Find a caption whose words are not known: letters up to a colon. What it captions is not ours."""
-    match = _GENERIC.match(text, start, end + 1)
-    if match is None or not any(c.isalpha() for c in match[0]):
-        return None
-    stop = match.end() - 1
-    word = lexicon.nearest(fold(text[start:stop]))
-    return _KeyMatch(start, stop, word or Word("other", 0.5, text[start:stop]), separated=True)
-
-
-def _joined(text: str, found: list[_KeyMatch]) -> list[_KeyMatch]:
-    """Join neighbours of one kind, a weak word with the key before it, and a key with its translation."""
-    joined: list[_KeyMatch] = []
-    for match in found:
-        bracket = _TRANSLATION.match(text, match.end)
-        if bracket and _joins(text[match.end : bracket.end()]):
-            match = replace(match, end=bracket.end())
-        if joined:
-            before = joined[-1]
-            between = text[before.end : match.start].strip(_SEPARATORS + " /()（）[]\\")
-            weak = match.word.strength < 0.5 and ":" not in text[before.end : match.start]
-            if not between and match.word.kind == before.word.kind != "other":
-                word = max(before.word, match.word, key=lambda w: w.strength)
-                joined[-1] = _KeyMatch(before.start, match.end, word, match.separated)
-                continue
-            if not between and weak:
-                joined[-1] = replace(before, end=match.end, separated=match.separated)
-                continue
-        joined.append(match)
-    return joined
-
-
-def _joins(bracket: str) -> bool:
-    """A bracket after a key is its translation unless it looks like a value in capitals."""
-    inner = bracket.strip(" ()（）[]【】")
-    return not (inner.isascii() and inner.isupper() and len(inner) > 4)

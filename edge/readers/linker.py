@@ -8,14 +8,14 @@ threshold.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
-from edge.readers.candidates import RELATIONS, Candidate, candidates, links, together
+from edge.readers.candidates import Candidate, Surroundings, candidates, together
 from edge.readers.keywords import Lexicon
 from edge.readers.layout import Page, lay_out
+from edge.readers.links import RELATIONS, links
 
 _ANY: Mapping[str, float] = {
     "key": 1.5,
@@ -25,7 +25,6 @@ _ANY: Mapping[str, float] = {
     "above": 1.2,
     "habit": 0.3,
     "contested": -1.5,
-    "free": 0.0,
     "pattern": 2.5,
     "check": 0.5,
     "size": 0.2,
@@ -76,14 +75,17 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
     lexicon = Lexicon(product)
     page = lay_out(lines, lexicon)
-    linked = links(page, frozenset(product.fields))
-    found = {name: candidates(page, rule, linked) for name, rule in product.fields.items()}
+    around = Surroundings(page, links(page, product.fields.keys()))
+    found = {
+        name: [(_score(name, candidate), candidate) for candidate in candidates(around, rule)]
+        for name, rule in product.fields.items()
+    }
     chosen: dict[str, _Scored] = {}
     for _ in range(_ROUNDS):
         before = dict(chosen)
-        for name in found:
+        for name, scored in found.items():
             chosen.pop(name, None)
-            ranked = _ranked(name, found[name], chosen)
+            ranked = _ranked(name, scored, chosen)
             if ranked and ranked[0][0] > 0:
                 chosen[name] = ranked[0]
         if chosen == before:
@@ -96,26 +98,21 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     return readings
 
 
-def score(name: str, candidate: Candidate, others: Sequence[Candidate] = ()) -> float:
-    """Add up what speaks for a candidate, beside what was chosen for other fields; above 0 it is believed."""
+def _score(name: str, candidate: Candidate) -> float:
+    """Add up what speaks for a candidate by itself."""
     weights = WEIGHTS.get(name, WEIGHTS["other"])
-    near = max((together(candidate, other) for other in others), default=0.0)
-    return (
-        weights["bias"]
-        + weights["together"] * near
-        + sum(weights[feature] * value for feature, value in candidate.features.items())
-    )
+    return weights["bias"] + sum(weights[feature] * value for feature, value in candidate.features.items())
 
 
-def _ranked(name: str, found: Sequence[Candidate], chosen: Mapping[str, _Scored]) -> list[_Scored]:
+def _ranked(name: str, found: Sequence[_Scored], chosen: Mapping[str, _Scored]) -> list[_Scored]:
     """Order one field's candidates, best first, less those that another field holds with a better score."""
-    others = [candidate for _, candidate in chosen.values()]
-    scored = [(score(name, candidate, others), candidate) for candidate in found]
-    free = [
-        (value, candidate)
-        for value, candidate in scored
-        if not any(held >= value and _overlap(candidate, other) for held, other in chosen.values())
-    ]
+    weight = WEIGHTS.get(name, WEIGHTS["other"])["together"]
+    free = []
+    for alone, candidate in found:
+        near = max((together(candidate, other) for _, other in chosen.values()), default=0.0) if weight else 0.0
+        score = alone + weight * near
+        if not any(held >= score and _overlap(candidate, other) for held, other in chosen.values()):
+            free.append((score, candidate))
     return sorted(free, key=lambda pair: (-pair[0], -len(pair[1].text)))
 
 

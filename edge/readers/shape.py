@@ -31,7 +31,8 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d|^\d+x\d+(/\d+)?v|cos\s?φ"),
     (
         "a standard",
-        r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)[ -]?[0-9/]{2,}",
+        r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
+        r"[ -]?[0-9/]{2,}",
     ),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
     ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe|kl)\.?\s?\w{1,3}([.,]\d)?$"),
@@ -46,7 +47,10 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ("a telephone number", r"^\+?\d{1,2}[-\s]\d{3}[-\s]\d{3}[-\s]\d{4}$|^\+\d[\d\s/-]{7,}$|^0\d{2,4}[-/]\d{5,}$"),
     ("a measured value", r"^[-+]?\d{1,4}[.,]\d{1,3}$"),
 )
+#: Looks that a text without a digit can have; all others are not even searched for.
+_OF_WORDS = frozenset(("an address on the web", "a place", "a maker", "an approval"))
 _COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _LOOKS)
+_COMPILED_OF_WORDS = tuple((name, pattern) for name, pattern in _COMPILED if name in _OF_WORDS)
 
 #: Serial numbers are this long, letters and digits; shorter and longer ones are rarer the farther they are.
 _SERIAL_LENGTH = (6, 20)
@@ -64,7 +68,7 @@ _SENTENCE = re.compile(
 @lru_cache(maxsize=2048)
 def looks(text: str) -> str:
     """Name what a text plainly is that is neither a model nor a serial number; empty where nothing fits."""
-    for name, pattern in _COMPILED:
+    for name, pattern in _COMPILED if any(c.isdigit() for c in text) else _COMPILED_OF_WORDS:
         if pattern.search(text):
             return name
     return ""

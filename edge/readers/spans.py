@@ -1,0 +1,136 @@
+"""Parts of a printed value that could be a field's text: a serial's groups without the words behind them, and so on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from edge.core.fields import FieldRule
+from edge.readers.layout import Page
+from edge.readers.shape import looks, model_shape
+
+Segment = tuple[int, int, int]
+"""Line, start, end."""
+
+#: Tokens of one value at most; longer ones are sentences.
+_MOST_TOKENS = 8
+#: Boxes of one value at most.
+_MOST_BOXES = 3
+#: Without a key a single token must look this much like a model to be considered apart from its line.
+_CLEARLY_A_MODEL = 0.6
+#: Capitals without a digit are a group of a serial number only when they are this short.
+_LONGEST_PREFIX = 4
+
+_TOKEN = re.compile(r"\S+")
+_SMALL_WORD = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*")
+_OPENING, _CLOSING = "([\uff08", ")]\uff09"
+_MARKS = ",;:.|"
+
+
+def spans(
+    page: Page, index: int, rule: FieldRule, next_in_row: Mapping[int, int], *, keyed: bool
+) -> Iterator[tuple[tuple[Segment, ...], str]]:
+    """Yield the parts of a value, and of its neighbours in the row, that could be the field, with what is left out."""
+    piece = page.pieces[index]
+    line = page.lines[piece.line].text
+    tokens = [(piece.start + m.start(), piece.start + m.end()) for m in _TOKEN.finditer(piece.text)]
+    if rule.pattern is not None:
+        parts = _parts(line, tokens[: 2 * _MOST_TOKENS])
+    elif rule.name == "serial":
+        parts = _serial_part(line, tokens)
+    elif rule.name == "model":
+        parts = _model_parts(line, tokens, keyed=keyed)
+    else:
+        parts = iter([(piece.start, piece.end)])
+    for start, end in parts:
+        left_out = f"{line[piece.start : start]}{line[end : piece.end]}".strip()
+        segments: tuple[Segment, ...] = ((piece.line, start, end),)
+        if end == piece.end:
+            for more in _boxes(page, index, next_in_row):
+                follower = page.pieces[more]
+                if rule.pattern is not None:
+                    yield segments, left_out
+                elif not _continues(follower.text):
+                    break
+                segments = (*segments, (follower.line, follower.start, follower.end))
+        yield segments, left_out
+
+
+def _boxes(page: Page, index: int, next_in_row: Mapping[int, int]) -> Iterator[int]:
+    """Yield the values that follow in the row, each close to the one before."""
+    for _ in range(_MOST_BOXES - 1):
+        if index not in next_in_row:
+            return
+        index = next_in_row[index]
+        if page.pieces[index].kind:
+            return
+        yield index
+
+
+def _continues(text: str) -> bool:
+    """Say whether a text can be the next group of a model or serial: digits or capitals, nothing else known."""
+    tokens = text.split()
+    groups = all((t.isalnum() and (t.isupper() or t.isdigit())) or "-" in t for t in tokens)
+    return groups and len(tokens) <= 2 and not looks(text)
+
+
+def _parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield every run of tokens, the whole first; a token is never cut, so that no printed character is hidden."""
+    for count in range(min(len(tokens), _MOST_TOKENS), 0, -1):
+        for first in range(len(tokens) - count + 1):
+            whole = count == len(tokens)
+            start, end = tokens[first][0], tokens[first + count - 1][1]
+            yield (start, end) if whole else _bare(line, start, end)
+
+
+def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the groups of a serial number that begin a value; a word or another thing's look ends them."""
+    start = end = -1
+    for begin, stop in tokens:
+        token = line[begin:stop]
+        digits = any(c.isdigit() for c in token)
+        small = _SMALL_WORD.fullmatch(token) is not None
+        group = digits or (token.isupper() and len(token) <= _LONGEST_PREFIX)
+        if start < 0 and not group and not small:
+            continue
+        if not group or small or (start >= 0 and looks(token)):
+            break
+        start = begin if start < 0 else start
+        end = stop
+    if start >= 0 and any(c.isdigit() for c in line[start:end]):
+        yield _bare(line, start, end)
+
+
+def _model_parts(line: str, tokens: list[tuple[int, int]], *, keyed: bool) -> Iterator[tuple[int, int]]:
+    """Yield a model name without the description behind it ("5200 HiTorque Mini Lathe" is "5200")."""
+    if not tokens:
+        return
+    start, last, numbered = tokens[0][0], len(tokens), False
+    for index, (begin, stop) in enumerate(tokens):
+        token = line[begin:stop]
+        described = numbered and len(token) > 2 and "(" not in line[start:begin] and _SMALL_WORD.fullmatch(token)
+        if described or (index and looks(token)):
+            last = index
+            break
+        numbered = numbered or any(c.isdigit() for c in token)
+    yield _bare(line, start, tokens[last - 1][1])
+    if not keyed and len(tokens) > 1:
+        for begin, stop in tokens:
+            if model_shape(line[begin:stop]) > _CLEARLY_A_MODEL:
+                yield _bare(line, begin, stop)
+
+
+def _bare(line: str, start: int, end: int) -> tuple[int, int]:
+    """Leave out separators and unpaired brackets at the ends."""
+    first, last = start, end
+    while first < last - 1 and (line[first] in _MARKS or (line[first] in _OPENING and not _pairs(line[first:last]))):
+        first += 1
+    while last > first + 1 and (
+        line[last - 1] in _MARKS or (line[last - 1] in _CLOSING and not _pairs(line[first:last]))
+    ):
+        last -= 1
+    return first, last
+
+
+def _pairs(text: str) -> bool:
+    return all(text.count(one) == text.count(other) for one, other in zip(_OPENING, _CLOSING, strict=True))
