@@ -147,7 +147,8 @@ def mod97(text: str) -> bool:
     values = _values(text)
     if values is None or len(values) < 3:
         return False
-    return int("".join(str(value) for value in values)) % 97 == 1
+    number = int("".join(str(value) for value in values))
+    return number % 97 == 1 and 2 <= number % 100 <= 98
 
 
 def gs1(text: str) -> bool:
