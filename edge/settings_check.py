@@ -1,0 +1,287 @@
+"""Find everything that is wrong with a station's configuration, in one go (L13).
+
+A mistake found early must not hide the later ones: each wrong key is taken out, its default put in its place, and
+the rules between keys are then checked on what is left. A rule that needs a wrong key stays silent.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings.exceptions import SettingsError
+
+from edge import toml_file
+from edge.errors import ConfigError
+from edge.products import NAMEPLATE, ProductFile, read_product
+from edge.settings import CsvErp, FileCamera, Settings, SqlErp, folder
+from edge.toml_file import Key, Problem, TomlFile
+
+#: Names that are no settings.
+_OTHER_NAMES = {"EDGE_CONFIG"}
+_PREFIX = "EDGE_"
+#: `sun_path` of a Linux socket address holds 108 bytes with its closing zero (unix(7)).
+MAX_SOCKET_BYTES = 107
+_PLACEHOLDERS: dict[Key, Any] = {
+    ("version",): 1,
+    ("station",): {},
+    ("station", "site"): "site",
+    ("station", "line"): "line",
+    ("station", "name"): "name",
+    ("station", "camera"): "camera",
+    ("cameras",): {"camera": {"kind": "simulated", "address": "ipc:///placeholder"}},
+}
+
+
+def find_file(path: Path | None, environment: Mapping[str, str]) -> Path:
+    """The configuration file to use.
+
+    Raises:
+        ConfigError: none was named and none lies where it is looked for.
+    """
+    if path is not None:
+        return path
+    if named := environment.get("EDGE_CONFIG"):
+        return Path(named)
+    usual = (Path("config/edge.toml"), Path("/etc/edge/edge.toml"))
+    for candidate in usual:
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(
+        f"no configuration: there is neither {usual[0]} nor {usual[1]}; name one with --config or EDGE_CONFIG"
+    )
+
+
+def load_checked(path: Path | None, environment: Mapping[str, str] | None) -> Settings:
+    """Load, check and bind the settings; see `edge.settings.load`."""
+    environment = os.environ if environment is None else environment
+    file = toml_file.read(find_file(path, environment).absolute())
+    names = {name.upper(): name for name in environment if name.upper().startswith(_PREFIX)}
+    problems: list[Problem] = []
+    values = _merged(file.values, _from_environment(environment, names, problems))
+    token = folder.set(file.path.parent)
+    try:
+        settings = _validated(values, problems)
+    finally:
+        folder.reset(token)
+    wrong = {problem.key for problem in problems}
+    product = NAMEPLATE
+    sentences: list[str] = []
+    if settings is not None:
+        if ("station", "product") not in wrong and ("paths", "products") not in wrong:
+            product = _product(settings, file, sentences)
+        found = [*_rules(settings, product if not sentences else None)]
+        problems.extend(p for p in found if not any(_touches(p.key, key) for key in wrong))
+    if problems or sentences:
+        raise ConfigError([*(f"{_place(p.key, file, names)} {p.what}" for p in problems), *sentences])
+    assert settings is not None, "no problem was found, so there are settings"
+    return settings.bound_to(file.path, product)
+
+
+def _touches(one: Key, other: Key) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _place(key: Key, file: TomlFile, names: Mapping[str, str]) -> str:
+    variable = _PREFIX + "__".join(key).upper()
+    return f"environment variable {names[variable]}:" if variable in names else file.at(key)
+
+
+def _from_environment(
+    environment: Mapping[str, str], names: Mapping[str, str], problems: list[Problem]
+) -> dict[str, Any]:
+    known = tuple(Settings.model_fields)
+    for upper in names:
+        section, _, rest = upper.removeprefix(_PREFIX).lower().partition("__")
+        if rest and section not in known:
+            problems.append(
+                Problem((section, *rest.split("__")), f"has no such section; {toml_file.suggestion(section, known)}")
+            )
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): environment[name] for name in names.values() if name.upper() not in _OTHER_NAMES}
+    try:
+        return dict(source())
+    except SettingsError as error:
+        section = next((name for name in known if f'"{name}"' in str(error)), "")
+        problems.append(Problem((section,), "is not JSON; set its keys one by one, as EDGE_STATION__NAME"))
+        return {}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(copy.deepcopy(dict(below)))
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _validated(values: dict[str, Any], problems: list[Problem]) -> Settings | None:
+    """Validate; note each mistake, then go on without the wrong key so that the rules between keys can be checked."""
+    repaired = copy.deepcopy(values)
+    first = True
+    for _ in range(6):
+        try:
+            return Settings(**{str(name): value for name, value in repaired.items()})
+        except ValidationError as error:
+            found = toml_file.problems(error, repaired, Settings)
+            if first:
+                problems.extend(found)
+            first = False
+            for problem in found:
+                _repair(repaired, problem)
+    return None
+
+
+def _repair(values: dict[str, Any], problem: Problem) -> None:
+    key = problem.key
+    if problem.missing and key not in _PLACEHOLDERS:
+        key = key[:-1]  # a table that lacks a key: go on without the table
+    _remove(values, key)
+    if key in _PLACEHOLDERS:
+        _table(values, key[:-1])[key[-1]] = copy.deepcopy(_PLACEHOLDERS[key])
+    if key[:1] == ("cameras",) and not values.get("cameras"):
+        values["cameras"] = copy.deepcopy(_PLACEHOLDERS["cameras",])
+
+
+def _table(values: dict[str, Any], key: Key) -> dict[str, Any]:
+    for part in key:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = values[part] = {}
+        values = inner
+    return values
+
+
+def _remove(values: dict[str, Any], key: Key) -> None:
+    here: Any = values
+    for part in key[:-1]:
+        if not isinstance(here, dict) or not isinstance(here.get(part), dict):
+            here[part] if isinstance(here, dict) and part in here else None
+            return _remove(values, key[:-1])
+        here = here[part]
+    if isinstance(here, dict):
+        here.pop(key[-1], None)
+    return None
+
+
+def _product(settings: Settings, file: TomlFile, sentences: list[str]) -> ProductFile:
+    try:
+        return read_product(settings.station.product, settings.paths.products)
+    except ConfigError as error:
+        own = [
+            text if ".toml" in text.split(" ", 1)[0] else f"{file.at(('station', 'product'))}: {text}"
+            for text in error.problems
+        ]
+        sentences.extend(own)
+        return NAMEPLATE
+
+
+def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
+    """The rules between keys."""
+    station, camera = settings.station, settings.cameras.get(settings.station.camera)
+    if camera is None:
+        known = ", ".join(sorted(settings.cameras))
+        yield Problem(("station", "camera"), f"is not one of [cameras]; choose one of {known}, or add it")
+    if settings.retake.budget_ms >= station.deadline_ms:
+        yield Problem(
+            ("retake", "budget_ms"),
+            f"is {settings.retake.budget_ms}, but must be less than station.deadline_ms, {station.deadline_ms}",
+        )
+    if camera is not None and camera.take_timeout_ms >= station.deadline_ms:
+        yield Problem(
+            ("cameras", station.camera, "take_timeout_ms"),
+            f"is {camera.take_timeout_ms}, but must be less than station.deadline_ms, {station.deadline_ms}",
+        )
+    if settings.reader.timeout_ms >= station.deadline_ms:
+        yield Problem(
+            ("reader", "timeout_ms"),
+            f"is {settings.reader.timeout_ms}, but must be less than station.deadline_ms, {station.deadline_ms}",
+        )
+    if settings.erp.timeout_ms >= station.deadline_ms:
+        yield Problem(
+            ("erp", "timeout_ms"),
+            f"is {settings.erp.timeout_ms}, but must be less than station.deadline_ms, {station.deadline_ms}",
+        )
+    for name, one in settings.cameras.items():
+        if not one.exposure_min_us <= one.exposure_us <= one.exposure_max_us:
+            yield Problem(
+                ("cameras", name, "exposure_us"),
+                f"is {one.exposure_us}, but must lie between exposure_min_us, {one.exposure_min_us}, "
+                f"and exposure_max_us, {one.exposure_max_us}",
+            )
+        if isinstance(one, FileCamera) and not one.path.exists():
+            yield Problem(("cameras", name, "path"), f"names {one.path}, which does not exist; name a file or folder")
+    yield from _paths(settings)
+    yield from _erp(settings, product)
+    yield from _links(settings)
+
+
+def _paths(settings: Settings) -> Iterator[Problem]:
+    longest = max(
+        (settings.paths.runtime.absolute() / f"heartbeat-capture-{name}.sock" for name in settings.cameras),
+        key=lambda path: len(os.fsencode(path)),
+    )
+    over = len(os.fsencode(longest)) - MAX_SOCKET_BYTES
+    if over > 0:
+        yield Problem(
+            ("paths", "runtime"),
+            f"makes the socket path {longest} {over} bytes longer than the {MAX_SOCKET_BYTES} that Linux allows; "
+            "choose a shorter folder",
+        )
+    for name in ("data", "runtime", "products"):
+        path: Path = getattr(settings.paths, name)
+        if path.exists() and not path.is_dir():
+            yield Problem(("paths", name), f"names {path}, which is not a folder; name a folder")
+    if settings.paths.data == settings.paths.runtime:
+        yield Problem(("paths", "runtime"), "is the same folder as paths.data; the runtime folder is emptied at start")
+
+
+def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
+    erp = settings.erp
+    if isinstance(erp, CsvErp) and not erp.path.is_file():
+        yield Problem(("erp", "path"), f"names {erp.path}, which is no file; name the CSV file that ERP writes")
+    if isinstance(erp, SqlErp):
+        if erp.url is not None and erp.url_file is not None:
+            yield Problem(("erp", "url_file"), "is set, and url too; set one of them")
+        try:
+            erp.open_url()
+        except ConfigError as error:
+            yield Problem(("erp", "url_file"), error.problems[0].removeprefix("erp.url_file: "))
+    if product is None:
+        return
+    for name in erp.columns:
+        if name not in product.fields:
+            yield Problem(
+                ("erp", "columns", name),
+                f"is no field of the product {product.name}; {toml_file.suggestion(name, list(product.fields))}",
+            )
+    if erp.kind != "none" and "serial" not in product.fields:
+        yield Problem(("erp", "kind"), f"needs a field serial, by which records are found; {product.name} has none")
+
+
+def _links(settings: Settings) -> Iterator[Problem]:
+    mqtt, panel = settings.mqtt, settings.panel
+    for key, read in (
+        (("mqtt", "password_file"), lambda: mqtt.password),
+        (("panel", "token_file"), lambda: panel.token),
+    ):
+        try:
+            secret = read()
+        except ConfigError as error:
+            yield Problem(key, error.problems[0].removeprefix(".".join(key) + ": "))
+            continue
+        if key[0] == "mqtt" and secret is not None and mqtt.username is None:
+            yield Problem(("mqtt", "username"), "is missing, but there is a password; add it")
+    if mqtt.tls is not None:
+        for name in ("ca_file", "cert_file", "key_file"):
+            path: Path | None = getattr(mqtt.tls, name)
+            if path is not None and not path.is_file():
+                yield Problem(("mqtt", "tls", name), f"names {path}, which is no file; name a PEM file")
+        if (mqtt.tls.cert_file is None) != (mqtt.tls.key_file is None):
+            yield Problem(("mqtt", "tls", "key_file"), "and cert_file belong together; set both or neither")
