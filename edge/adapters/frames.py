@@ -162,7 +162,8 @@ class FramePublisher:
 class FrameLink:
     """The inspector's end: orders a take, gives its answer. One take is open at a time; a new one replaces the old.
 
-    Poll `socket` for reading, then call `receive` until it gives None.
+    Poll `socket` while a take is open, and call `receive` whenever it is readable: a take for a process that
+    is not there yet is sent in there, when the process says hello.
     """
 
     def __init__(

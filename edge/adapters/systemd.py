@@ -21,7 +21,7 @@ def notify_ready(status: str = "") -> None:
 
 def notify_progress() -> None:
     """Work progressed, or the loop looked at everything it waits for: the watchdog may rest."""
-    _notify("WATCHDOG=1")
+    _notify("WATCHDOG=1", timeout_s=0)  # a loop never waits for this one: the next turn says it again
 
 
 def notify_status(sentence: str) -> None:
@@ -52,14 +52,14 @@ def _status(sentence: str) -> tuple[str, ...]:
     return (f"STATUS={' '.join(sentence.split())}",) if sentence else ()
 
 
-def _notify(*lines: str) -> None:
+def _notify(*lines: str, timeout_s: float = SEND_TIMEOUT_S) -> None:
     where = os.environ.get("NOTIFY_SOCKET", "")
     if not lines or where[:1] not in {"/", "@"}:
         return
     target = "\0" + where[1:] if where.startswith("@") else where
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.settimeout(SEND_TIMEOUT_S)
+            sender.settimeout(timeout_s)
             sender.sendto("\n".join(lines).encode(), target)
     except OSError:
         return
