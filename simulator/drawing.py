@@ -162,7 +162,10 @@ def _label(
     pose: Pose,
 ) -> dict[str, Any]:
     """Everything known of a frame, as JSON types."""
-    fields = {meaning: {"key": key, "text": value, "box": _corners(boxes[meaning], matrix)} for meaning, key, value in plan.rows}
+    fields = {
+        meaning: {"key": key, "text": value, "box": _corners(boxes[meaning], matrix)}
+        for meaning, key, value in plan.rows
+    }
     if plan.model and "model" not in fields:
         fields["model"] = {"key": "", "text": plan.model, "box": _corners(boxes["model"], matrix)}
     return {
@@ -184,7 +187,9 @@ def _label(
 
 def _corners(box: Box, matrix: Any) -> list[list[float]]:
     """A box of the flat plate as four corners in frame pixels, from the text's top left."""
-    flat = np.array([[[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]], np.float64)
+    flat = np.array(
+        [[[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]], np.float64
+    )
     return [[round(float(x), 1), round(float(y), 1)] for x, y in cv2.perspectiveTransform(flat, matrix)[0]]
 
 

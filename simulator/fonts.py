@@ -108,7 +108,9 @@ class Typeface:
 def _face(name: str) -> Any:
     """A loaded typeface; OpenCV 4 has none inside."""
     if not hasattr(cv2, "FontFace"):
-        message = f"OpenCV {cv2.__version__} has no typefaces inside; install the extra: pip install 'edge-inspection[demo]'."
+        message = (
+            f"OpenCV {cv2.__version__} has no typefaces inside; install the extra: pip install 'edge-inspection[demo]'."
+        )
         raise ImportError(message)
     if name not in BUILT_IN and not Path(name).is_file():
         message = f"No font {name!r}: give one of {', '.join(BUILT_IN)} or the path of a font file."

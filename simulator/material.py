@@ -138,7 +138,9 @@ def _scratch(look: Picture, amount: float, dice: random.Random) -> None:
 def _soil(look: Picture, amount: float, dice: random.Random) -> None:
     """Oil and dust: brown blotches that darken, thick ones that hide."""
     height, width = look.shape[:2]
-    blotches = cloud(dice.randrange(1 << 30), height, width, 90) + 0.4 * cloud(dice.randrange(1 << 30), height, width, 14)
+    blotches = cloud(dice.randrange(1 << 30), height, width, 90) + 0.4 * cloud(
+        dice.randrange(1 << 30), height, width, 14
+    )
     veil = np.clip((blotches - 0.9 + amount * 1.1) * 1.4, 0.0, 0.92 * min(1.0, 0.4 + amount))
     for channel, level in enumerate((38, 52, 60)):
         plane = look[:, :, channel]

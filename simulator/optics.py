@@ -156,7 +156,9 @@ def plate_share(plate_size: tuple[int, int], pose: Pose, sensor: Sensor) -> floa
     width, height = plate_size
     corners = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float32)
     outline = cv2.perspectiveTransform(corners, placement(plate_size, pose, sensor))[0].astype(np.float32)
-    frame = np.array([[0, 0], [sensor.width_px, 0], [sensor.width_px, sensor.height_px], [0, sensor.height_px]], np.float32)
+    frame = np.array(
+        [[0, 0], [sensor.width_px, 0], [sensor.width_px, sensor.height_px], [0, sensor.height_px]], np.float32
+    )
     area, _ = cv2.intersectConvexConvex(outline, frame)
     return float(area) / (sensor.width_px * sensor.height_px)
 
@@ -242,11 +244,18 @@ def _mirrored(
     return np.asarray(cv2.add(frame, cv2.cvtColor(patch, cv2.COLOR_GRAY2BGR)), np.uint8)
 
 
-@lru_cache(maxsize=2)
-def _noise_sheet(height: int, width: int) -> npt.NDArray[np.int16]:
-    """One sheet of sensor noise (standard deviation 8), larger than the frame so that each frame cuts another piece."""
+#: How far a frame's piece of the noise sheet may be shifted, each way.
+_SHIFTS = 64
+
+
+@lru_cache(maxsize=3)
+def _noise_sheets(height: int, width: int, deviation: float) -> tuple[Picture, Picture]:
+    """What sensor noise adds and what it takes away, larger than a frame so that each frame cuts another piece."""
     source = np.random.Generator(np.random.PCG64(11))
-    return np.asarray(source.standard_normal((height + 64, width + 64), dtype=np.float32) * 8, np.int16)
+    grey = source.standard_normal((height + _SHIFTS, width + _SHIFTS), dtype=np.float32) * deviation
+    halves = [cv2.convertScaleAbs(np.maximum(part, 0)) for part in (grey, -grey)]
+    up, down = (np.asarray(cv2.cvtColor(half, cv2.COLOR_GRAY2BGR), np.uint8) for half in halves)
+    return up, down
 
 
 def _noisy(frame: Picture, deviation: float, counter: int) -> Picture:
@@ -255,9 +264,7 @@ def _noisy(frame: Picture, deviation: float, counter: int) -> Picture:
         return frame
     height, width = frame.shape[:2]
     dice = random.Random(counter)
-    top, left = dice.randrange(64), dice.randrange(64)
-    sheet = _noise_sheet(height, width)[top : top + height, left : left + width]
-    grey = cv2.convertScaleAbs(sheet, alpha=deviation / 8)
-    signed = np.where(sheet < 0, 0, grey).astype(np.uint8), np.where(sheet < 0, grey, 0).astype(np.uint8)
-    up, down = (cv2.cvtColor(part, cv2.COLOR_GRAY2BGR) for part in signed)
+    top, left = dice.randrange(_SHIFTS), dice.randrange(_SHIFTS)
+    piece = np.s_[top : top + height, left : left + width]
+    up, down = (sheet[piece] for sheet in _noise_sheets(height, width, round(deviation, 1)))
     return np.asarray(cv2.subtract(cv2.add(frame, up), down), np.uint8)

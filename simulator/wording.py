@@ -185,6 +185,10 @@ def key_of(meaning: str, language: str, dice: random.Random | None = None) -> st
 
 def small_print(dice: random.Random) -> str:
     """A line of standards that stands at the foot of most plates."""
-    parts = ["CE", f"IP{dice.choice((54, 55, 65))}", dice.choice(("EN 60034-1", "IEC 60529", "EN 61800-5-1", "ISO 9906"))]
+    parts = [
+        "CE",
+        f"IP{dice.choice((54, 55, 65))}",
+        dice.choice(("EN 60034-1", "IEC 60529", "EN 61800-5-1", "ISO 9906")),
+    ]
     parts.append(dice.choice(("Made in Germany", "Made in Italy", "Made in Poland", "Made in EU")))
     return "  ".join(parts)
