@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from simulator import drawing
+from simulator import drawing, spoiling
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
 from simulator.wording import LANGUAGES, MAKES
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _add_draw(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_draw(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The draw command's options."""
     draw = commands.add_parser("draw", help="draw a folder of frames with labels.jsonl")
     draw.add_argument("folder", type=Path)
@@ -36,7 +36,7 @@ def _add_draw(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     draw.add_argument("--makes", default=",".join(MAKES), help="kinds of device (%(default)s)")
     draw.add_argument("--materials", default=",".join(NOMINAL), help=f"of {', '.join(MATERIALS)}; or all")
     draw.add_argument("--languages", default=",".join(LANGUAGES), help="of the key words (%(default)s)")
-    draw.add_argument("--degrade", default="", help=f"one of these a frame: {', '.join(drawing.DEGRADATIONS)}; or all")
+    draw.add_argument("--degrade", default="", help=f"one of these a frame: {', '.join(spoiling.DEGRADATIONS)}; or all")
     draw.add_argument("--fonts", default="", help="font files to use for half of the plates, beside the built-in faces")
     draw.add_argument("--without-serial", type=float, default=0.0, help="share of plates that have no serial")
     draw.add_argument("--with-code", type=float, default=0.3, help="share of plates with a bar or matrix code")
@@ -53,7 +53,7 @@ def _draw(asked: argparse.Namespace) -> int:
         materials=_chosen(asked.materials, tuple(MATERIALS)),
         languages=_chosen(asked.languages, LANGUAGES),
         fonts=_chosen(asked.fonts, ()),
-        degradations=_chosen(asked.degrade, drawing.DEGRADATIONS),
+        degradations=_chosen(asked.degrade, tuple(spoiling.DEGRADATIONS)),
         without_serial=asked.without_serial,
         with_code=asked.with_code,
     )

@@ -17,7 +17,6 @@ import zmq
 
 from simulator.material import Picture
 from simulator.optics import LIGHTS, Sensor, Settings
-from simulator.scenes import TakeScript
 from simulator.staging import View
 
 EXPOSURE_RANGE_US = (50, 50_000)

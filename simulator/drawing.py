@@ -9,24 +9,19 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from simulator import spoiling
 from simulator.fonts import Box, Typeface
-from simulator.material import MATERIALS, NOMINAL, Picture, Wear, surface
-from simulator.optics import Conditions, Pose, Sensor, Settings, expose, placement
+from simulator.material import NOMINAL, Picture, surface
+from simulator.optics import FULL_SIZE, Sensor, expose, placement
 from simulator.plate import CODES, Design, design, draw
 from simulator.wording import LANGUAGES, MAKES
-
-#: What may be wrong with a frame, by the name in labels and on the command line.
-DEGRADATIONS = (
-    "glare", "motion", "defocus", "dark", "bright", "low_contrast", "tilt", "lean", "side", "upside_down", "small",
-    "cut_off", "worn", "scratched", "dirty",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,7 @@ class Order:
     """What to draw: which makes and materials to draw from, what goes wrong and how often."""
 
     seed: int = 0
-    sensor: Sensor = Sensor()
+    sensor: Sensor = FULL_SIZE
     makes: Sequence[str] = tuple(MAKES)
     materials: Sequence[str] = NOMINAL
     languages: Sequence[str] = LANGUAGES
@@ -76,66 +71,22 @@ def one(order: Order, index: int) -> Drawn:
         code_text="NOTHING" if serial == "" else None,
     )  # fmt: skip
     flat = draw(plan)
-    pose = Pose(
-        dice.uniform(0.66, 0.80), dice.uniform(0.47, 0.53), dice.uniform(0.46, 0.54), dice.uniform(-3, 3),
-        dice.uniform(-6, 6), dice.uniform(-6, 6),
-    )  # fmt: skip
-    conditions = Conditions(dice.uniform(0.85, 1.05))
-    settings = Settings(light=dice.choice(("normal", "normal", "off_axis", "diffuse")))
+    shot = spoiling.nominal(dice)
     degradation = dice.choice(list(order.degradations)) if order.degradations else ""
-    wear, contrast = Wear(), 1.0
-    if degradation in {"worn", "scratched", "dirty"}:
-        amount = dice.uniform(0.3, 0.8)
-        wear = Wear(**{{"worn": "rubbed", "scratched": "scratches", "dirty": "dirt"}[degradation]: amount})
-    elif degradation == "low_contrast":
-        contrast = dice.uniform(0.05, 0.25)
-    elif degradation:
-        pose, conditions, settings = degraded(degradation, pose, conditions, settings, dice)
-    look = surface(flat.ink, material, wear, contrast=contrast, seed=name)
-    frame = expose(look, pose, conditions, settings, order.sensor, seed=str(index % 5), counter=index)
-    matrix = placement((look.shape[1], look.shape[0]), pose, order.sensor)
-    return Drawn(frame, _label(plan, flat.boxes, matrix, material, settings, degradation, pose))
-
-
-def degraded(
-    name: str,
-    pose: Pose,
-    conditions: Conditions,
-    settings: Settings,
-    dice: random.Random,
-) -> tuple[Pose, Conditions, Settings]:
-    """Spoil a frame in the named way, by a strength from hardly to hopeless."""
-    match name:
-        case "glare":
-            conditions = replace(
-                conditions, glare=dice.uniform(1.5, 8), glare_x=dice.uniform(0.2, 0.6), glare_y=dice.uniform(0.12, 0.4),
-                glare_size=dice.uniform(0.12, 0.4),
-            )  # fmt: skip
-            settings = replace(settings, light="normal")
-        case "motion":
-            angle = dice.choice((0.0, 0.0, 90.0, dice.uniform(0, 180)))
-            conditions = replace(conditions, speed_px_per_ms=dice.uniform(0.8, 6), motion_degrees=angle)
-        case "defocus":
-            conditions = replace(conditions, defocus_px=dice.uniform(2, 12))
-        case "dark":
-            settings = replace(settings, exposure_us=round(5000 * dice.uniform(0.03, 0.2)))
-        case "bright":
-            settings = replace(settings, exposure_us=round(5000 * dice.uniform(1.5, 6)))
-        case "tilt":
-            pose = replace(pose, degrees=dice.choice((-1, 1)) * dice.uniform(5, 60), width=pose.width * 0.85)
-        case "lean":
-            pose = replace(pose, lean_x=dice.choice((-1, 1)) * dice.uniform(15, 60), lean_y=dice.uniform(-20, 20))
-        case "side":
-            pose = replace(pose, degrees=dice.choice((-90, 90)) + dice.uniform(-5, 5), width=pose.width * 0.75)
-        case "upside_down":
-            pose = replace(pose, degrees=180 + dice.uniform(-5, 5))
-        case "small":
-            pose = replace(pose, width=dice.uniform(0.10, 0.35))
-        case "cut_off":
-            pose = replace(pose, x=dice.choice((0.05, 0.95)) + dice.uniform(-0.1, 0.1))
-        case _:
-            raise ValueError(f"No degradation {name!r}: give one of {', '.join(DEGRADATIONS)}.")
-    return pose, conditions, settings
+    if degradation:
+        shot = spoiling.DEGRADATIONS[degradation](shot, dice)
+    look = surface(flat.ink, material, shot.wear, contrast=shot.contrast, seed=name)
+    frame = expose(look, shot.pose, shot.conditions, shot.settings, order.sensor, seed=str(index % 5), counter=index)
+    matrix = placement((look.shape[1], look.shape[0]), shot.pose, order.sensor)
+    label = {
+        **_printed(plan, flat.boxes, matrix),
+        "material": material,
+        "light": shot.settings.light,
+        "exposure_us": shot.settings.exposure_us,
+        "degradations": [degradation] if degradation else [],
+        "pose": {one: round(value, 4) for one, value in asdict(shot.pose).items()},
+    }
+    return Drawn(frame, label)
 
 
 def write(order: Order, count: int, folder: Path, form: str = "jpg") -> Path:
@@ -152,16 +103,8 @@ def write(order: Order, count: int, folder: Path, form: str = "jpg") -> Path:
     return labels
 
 
-def _label(
-    plan: Design,
-    boxes: Mapping[str, Box],
-    matrix: Any,
-    material: str,
-    settings: Settings,
-    degradation: str,
-    pose: Pose,
-) -> dict[str, Any]:
-    """Everything known of a frame, as JSON types."""
+def _printed(plan: Design, boxes: Mapping[str, Box], matrix: Any) -> dict[str, Any]:
+    """What stands on a plate and where on its frame, as JSON types."""
     fields = {
         meaning: {"key": key, "text": value, "box": _corners(boxes[meaning], matrix)}
         for meaning, key, value in plan.rows
@@ -174,13 +117,8 @@ def _label(
         "make": plan.make,
         "language": plan.language,
         "layout": plan.layout,
-        "material": material,
         "typeface": Path(plan.typeface.name).stem,
-        "light": settings.light,
-        "exposure_us": settings.exposure_us,
-        "degradations": [degradation] if degradation else [],
         "code": {"format": plan.code, "text": plan.code_text} if plan.code else None,
-        "pose": {name: round(value, 4) for name, value in asdict(pose).items()},
         "fields": fields,
     }
 
@@ -191,8 +129,3 @@ def _corners(box: Box, matrix: Any) -> list[list[float]]:
         [[[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]], np.float64
     )
     return [[round(float(x), 1), round(float(y), 1)] for x, y in cv2.perspectiveTransform(flat, matrix)[0]]
-
-
-def known_materials() -> tuple[str, ...]:
-    """Every material, the hard ones too."""
-    return tuple(MATERIALS)

@@ -7,7 +7,6 @@ grown systems often have none, so that two records of one serial are possible.
 from __future__ import annotations
 
 import csv
-import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -80,7 +79,7 @@ class SqlErp:
         """Keep these records as well."""
         rows = [tuple(record.get(name, "") for name in COLUMNS) for record in records]
         with self._open() as connection:
-            connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", rows)
         connection.close()
 
     def set_state(self, state: Breakage) -> None:
@@ -115,4 +114,4 @@ class SqlErp:
 def _replace(path: Path, text: str) -> None:
     beside = path.with_suffix(".new")
     beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    beside.replace(path)

@@ -104,6 +104,10 @@ class Typeface:
         return Box(left_px, baseline_px - round(size_px * CAP_HEIGHT), left_px + width, baseline_px)
 
 
+#: What is meant where nothing else is said.
+PLAIN = Typeface()
+
+
 @cache
 def _face(name: str) -> Any:
     """A loaded typeface; OpenCV 4 has none inside."""

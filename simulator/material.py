@@ -39,7 +39,7 @@ class Material:
 #: By the name that scene files use.
 MATERIALS: Mapping[str, Material] = MappingProxyType(
     {
-        "label_white": Material((226, 228, 228), (34, 32, 32), shine=0.35),
+        "label_white": Material((214, 216, 216), (34, 32, 32), shine=0.35),
         "label_silver": Material((188, 186, 182), (30, 28, 28), grain=2, shine=0.8),
         "label_yellow": Material((70, 196, 232), (28, 26, 26), shine=0.35),
         "label_black": Material((40, 36, 34), (222, 224, 224), shine=0.35),

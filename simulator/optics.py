@@ -1,9 +1,9 @@
 """Lights a plate and exposes a sensor: what the camera gives for one exposure, gain and light.
 
 The model is linear, as an industrial sensor is: grey = (what the surface reflects x the lamp + mirrored highlight) x
-exposure x gain, clipped at 255. So a highlight's clipped patch shrinks with a shorter exposure or goes away with another
-light, blur from a moving part shrinks with a shorter exposure, and a dark frame is cured by a longer one. Every effect
-follows from the numbers of `Conditions`; noise alone also depends on the frame's counter, as in a live camera.
+exposure x gain, clipped at 255. So a highlight's clipped patch shrinks with a shorter exposure or goes away with
+another light, blur from a moving part shrinks with a shorter exposure, and a dark frame is cured by a longer one. Every
+effect follows from the numbers of `Conditions`; noise alone also depends on the frame's counter, as in a live camera.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simulator.material import Picture, cloud
 
 LIGHTS = ("normal", "off_axis", "diffuse")
 
-#: The exposure at which a white label comes out at about 205 grey levels under the normal light at brightness 1.
+#: The exposure at which a white label comes out at about 220 grey levels under the normal light, brightness 1.
 REFERENCE_EXPOSURE_US = 5000
 
 #: Share of a highlight that is left under each light.
@@ -94,6 +94,10 @@ class Sensor:
     height_px: int = 1200
 
 
+#: What is meant where nothing else is said.
+HEAD_ON, AS_USUAL, FULL_SIZE = Pose(), Conditions(), Sensor()
+
+
 def placement(plate_size: tuple[int, int], pose: Pose, sensor: Sensor) -> npt.NDArray[np.float64]:
     """The 3 x 3 matrix from plate pixels to frame pixels; `plate_size` is (width, height)."""
     plate_w, plate_h = plate_size
@@ -129,7 +133,7 @@ def expose(
         seed: decides the machine behind the plate.
         counter: number of the frame; decides the noise.
     """
-    sensor = sensor or Sensor()
+    sensor = sensor or FULL_SIZE
     frame = _machine(seed, sensor).copy()
     matrix = placement((1400, 700), pose, sensor)
     if plate is not None:
@@ -176,8 +180,8 @@ def _machine(seed: str, sensor: Sensor) -> Picture:
     rib = dice.randint(round(width * 0.02), round(width * 0.08))
     for x in (rib, width - rib):
         cv2.line(frame, (x, 0), (x, height), tuple(round(level * 0.6) for level in colour), max(2, width // 200))
-    for x, y in ((0.04, 0.06), (0.96, 0.94)):
-        centre = (round(x * width), round(y * height))
+    for share_x, share_y in ((0.04, 0.06), (0.96, 0.94)):
+        centre = (round(share_x * width), round(share_y * height))
         cv2.circle(frame, centre, width // 60, (150, 152, 154), -1, cv2.LINE_AA)
         cv2.circle(frame, centre, width // 120, (60, 60, 62), -1, cv2.LINE_AA)
     return frame

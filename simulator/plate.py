@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import zxingcpp
 
-from simulator.fonts import CAP_HEIGHT, Box, Mask, Typeface
+from simulator.fonts import CAP_HEIGHT, PLAIN, Box, Mask, Typeface
 from simulator.wording import LANGUAGES, MAKES, key_of, small_print, value_of
 
 #: How rows are set: key left of its value, two such tables side by side, key above, running lines, keys as the heads of
@@ -35,7 +35,7 @@ class Design:
     serial: str
     language: str = "en"
     layout: str = "table"
-    typeface: Typeface = Typeface()
+    typeface: Typeface = PLAIN
     size_px: int = 46
     rows: tuple[tuple[str, str, str], ...] = ()
     code: str | None = None
@@ -142,7 +142,7 @@ def _baseline(top: int, plan: Design) -> int:
 
 def _set_table(ink: Mask, plan: Design, boxes: dict[str, Box], top: int, room: int) -> int:
     """Keys in a left column, values in a right one."""
-    return _set_pairs(ink, plan, boxes, plan.rows, _MARGIN_PX, top, room)
+    return _set_pairs(ink, plan, boxes, plan.rows, left=_MARGIN_PX, top=top, room=room)
 
 
 def _set_pairs(
@@ -150,6 +150,7 @@ def _set_pairs(
     plan: Design,
     boxes: dict[str, Box],
     rows: tuple[tuple[str, str, str], ...],
+    *,
     left: int,
     top: int,
     room: int,
@@ -174,12 +175,12 @@ def _set_two_tables(ink: Mask, plan: Design, boxes: dict[str, Box], top: int, ro
     """Model and serial over the whole width, the rest in two tables side by side."""
     named = tuple(row for row in plan.rows if row[0] in {"model", "serial"})
     rest = tuple(row for row in plan.rows if row[0] not in {"model", "serial"})
-    top = _set_pairs(ink, plan, boxes, named, _MARGIN_PX, top, room)
+    top = _set_pairs(ink, plan, boxes, named, left=_MARGIN_PX, top=top, room=room)
     half = (room - 50) // 2
     cut = (len(rest) + 1) // 2
     return max(
-        _set_pairs(ink, plan, boxes, rest[:cut], _MARGIN_PX, top, half),
-        _set_pairs(ink, plan, boxes, rest[cut:], _MARGIN_PX + half + 50, top, half),
+        _set_pairs(ink, plan, boxes, rest[:cut], left=_MARGIN_PX, top=top, room=half),
+        _set_pairs(ink, plan, boxes, rest[cut:], left=_MARGIN_PX + half + 50, top=top, room=half),
     )
 
 
@@ -249,4 +250,4 @@ def _set_code(ink: Mask, plan: Design, top: int, bottom: int) -> int:
         art = modules.repeat(scale, axis=0).repeat(scale, axis=1)
         left, y = WIDTH_PX - _MARGIN_PX - 20 - art.shape[1], top
     ink[y : y + art.shape[0], left : left + art.shape[1]] = art
-    return y + art.shape[0] + 16
+    return int(y + art.shape[0] + 16)

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from simulator.material import MATERIALS
-from simulator.optics import LIGHTS, Conditions, Pose
+from simulator.optics import AS_USUAL, HEAD_ON, LIGHTS, Conditions, Pose
 from simulator.plate import CODES, LAYOUTS
 from simulator.products import PRODUCTS
 from simulator.wording import LANGUAGES
@@ -209,8 +209,8 @@ class Scene:
     expect: Expectation
     weight: int = 1
     plate: PlateScript = PlateScript()
-    pose: Pose = Pose()
-    conditions: Conditions = Conditions()
+    pose: Pose = HEAD_ON
+    conditions: Conditions = AS_USUAL
     takes: tuple[TakeScript, ...] = ()
     erp: ErpScript = ErpScript()
     mes: MesScript = MesScript()

@@ -123,7 +123,8 @@ class Make:
 
 
 def _gearmotor_model(dice: random.Random) -> str:
-    return f"NG{dice.randint(20, 99)}-{dice.choice((63, 71, 80, 90, 100, 112))}{dice.choice('SLM')}{dice.choice((2, 4, 6))}"
+    size = dice.choice((63, 71, 80, 90, 100, 112))
+    return f"NG{dice.randint(20, 99)}-{size}{dice.choice('SLM')}{dice.choice((2, 4, 6))}"
 
 
 def _pump_model(dice: random.Random) -> str:
