@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from simulator import drawing, spoiling
+from simulator import demo, drawing, spoiling
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
 from simulator.wording import LANGUAGES, MAKES
@@ -17,6 +17,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_draw(commands)
+    commands.add_parser("demo", help="run the whole line, as `edge demo` does", add_help=False)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["demo"]:
+        return demo.main(given[1:])
     asked = parser.parse_args(arguments)
     try:
         return int(asked.run(asked))

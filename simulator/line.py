@@ -45,6 +45,7 @@ class Line:
         self.state: dict[str, Any] = {}
         self.states: list[str] = []
         self.health: dict[str, Any] = {}
+        self.last_alive_s: dict[str, float] = {}
         self.retakes: dict[str, list[dict[str, Any]]] = {}
         self.triggers: dict[str, float] = {}
         self._client = paho.Client(
@@ -100,11 +101,6 @@ class Line:
         with self._changed:
             return self._changed.wait_for(fact, timeout_s)
 
-    def living(self, max_age_s: float = 5.0) -> set[str]:
-        """The station's processes that were heard of lately, by the newest health message."""
-        processes: Mapping[str, float] = self.health.get("processes", {})
-        return {name for name, age_s in processes.items() if age_s <= max_age_s}
-
     def _command(self, name: str, command: Mapping[str, Any], tries: int = 10) -> dict[str, Any]:
         correlation = uuid.uuid4().bytes
         for _ in range(tries):
@@ -146,6 +142,9 @@ class Line:
             self.states.append(str(said.get("state")))
         elif suffix == "health":
             self.health = said
+            now_s = time.monotonic()
+            for process, age_s in said.get("processes", {}).items():
+                self.last_alive_s[process] = now_s - age_s
         elif suffix == "retake":
             self.retakes.setdefault(str(said.get("inspection_id")), []).append(said)
 

@@ -1,0 +1,163 @@
+"""Shows a run while it goes on: a table that grows and a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from simulator.story import Story, Summary, percentile
+
+_COLUMNS = (
+    ("part", 4, "right"),
+    ("scene", 26, "left"),
+    ("looks", 5, "right"),
+    ("defects", 20, "left"),
+    ("retake", 8, "left"),
+    ("fields", 30, "left"),
+    ("verdict", 24, "left"),
+    ("ms", 6, "right"),
+)
+_STYLES = {"pass": "green", "fail": "red", "hold": "yellow", "none": "bold red"}
+
+
+class Show:
+    """What the person at the terminal sees. `width` is for a picture of it."""
+
+    def __init__(self, *, record: bool = False) -> None:
+        self.console = Console(record=record, width=140 if record else None, force_terminal=True if record else None)
+        self._progress: Progress | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is shown on a terminal."""
+        return self.console.is_terminal
+
+    def say(self, text: str) -> None:
+        """One line in between."""
+        self.console.print(text, style="dim" if self.is_live else "", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def running(self, parts: int) -> Iterator[None]:
+        """Show the progress of so many parts, with an estimate of the time that is left."""
+        if not self.is_live:
+            yield
+            return
+        self.console.print(_row([Text(name, style="bold") for name, _, _ in _COLUMNS]))
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._progress = progress
+        progress.add_task("parts", total=parts)
+        try:
+            with Live(progress, console=self.console, transient=True, refresh_per_second=4):
+                yield
+        finally:
+            self._progress = None
+
+    def part(self, story: Story, *, counts: bool = True) -> None:
+        """Show one part; `counts` where it is one of those that the progress bar counts."""
+        if self.is_live:
+            self.console.print(_row(_cells(story)))
+        else:
+            self.console.print(_line(story), highlight=False, soft_wrap=True)
+        if self._progress is not None and counts:
+            self._progress.advance(self._progress.task_ids[0])
+
+    def summary(self, summary: Summary) -> None:
+        """Show the run in numbers, and every difference."""
+        for problem in summary.problems:
+            self.console.print(f"wrong: {problem}", style="bold red", highlight=False, soft_wrap=True)
+        for story in summary.stories:
+            for difference in story.differences:
+                text = f"differs: part {story.number} {story.scene}: {difference}"
+                self.console.print(text, style="red", highlight=False, soft_wrap=True)
+        table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name, value in _facts(summary):
+            table.add_row(Text(name, style="dim"), value)
+        self.console.print()
+        self.console.print(table)
+
+    def save(self, path: str) -> None:
+        """Write what was shown as an SVG picture."""
+        self.console.save_svg(path, title="edge demo")
+
+
+def _row(cells: list[Text]) -> Table:
+    """One row by itself: a table that is printed row by row scrolls like any other text."""
+    table = Table.grid(padding=(0, 1))
+    for _, width, justify in _COLUMNS:
+        table.add_column(width=width, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
+    table.add_row(*cells)
+    return table
+
+
+def _cells(story: Story) -> list[Text]:
+    kind = _kind(story)
+    helped = story.retake_helped
+    verdict = Text(f"{kind} {_reason(story)}", style=_STYLES.get(kind, ""))
+    if story.differences:
+        verdict.append(" differs", style="bold red")
+    return [
+        Text(str(story.number), style="dim"),
+        Text(story.scene),
+        Text(str(len(story.attempts))),
+        Text(", ".join(story.defects), style="yellow"),
+        Text("" if helped is None else "helped" if helped else "no help", style="green" if helped else "dim"),
+        Text(" ".join(story.texts.values()), style="cyan"),
+        verdict,
+        Text("" if story.latency_ms is None else f"{story.latency_ms:.0f}"),
+    ]
+
+
+def _line(story: Story) -> str:
+    told = [f"part {story.number}", story.scene, f"{_kind(story)} {_reason(story)}", f"looks {len(story.attempts)}"]
+    told += [f"defects {','.join(story.defects)}"] if story.defects else []
+    told += [f"retake {'helped' if story.retake_helped else 'no help'}"] if story.retake_helped is not None else []
+    told += [f"{name}={text}" for name, text in story.texts.items()]
+    told += [] if story.latency_ms is None else [f"{story.latency_ms:.0f} ms"]
+    told += [f"DIFFERS: {'; '.join(story.differences)}"] if story.differences else []
+    return " | ".join(told)
+
+
+def _facts(summary: Summary) -> list[tuple[str, Text]]:
+    retaken, helped = summary.retakes
+    p50, p99 = (percentile(summary.latencies_ms, share) for share in (0.50, 0.99))
+    reasons = ", ".join(f"{reason} {count}" for (_, reason), count in summary.reasons.most_common())
+    gap = Text("gapless") if summary.is_gapless else Text("has a gap", style="bold red")
+    equal = summary.triggers == summary.outcomes
+    counted = f"{summary.triggers} triggers, {summary.outcomes} outcomes, {summary.messages} messages"
+    facts = [
+        (
+            "as named",
+            Text(f"{summary.as_named} of {len(summary.stories)}", style="green" if summary.is_good else "red"),
+        ),
+        ("reasons", Text(reasons)),
+        ("count", Text(f"{counted} ({summary.repeats} repeats)", style="" if equal else "bold red")),
+        ("sequence", gap),
+        ("wrong passes", Text(str(summary.wrong_passes), style="bold red" if summary.wrong_passes else "green")),
+        ("retakes", Text(f"{retaken} parts with a retake, it helped {helped}")),
+        ("latency", Text("none" if p50 is None or p99 is None else f"p50 {p50:.0f} ms, p99 {p99:.0f} ms")),
+    ]
+    for process, (early, late) in sorted(summary.memory.items()):
+        facts.append((f"memory {process}", Text(f"{early:.0f} MiB, then {late:.0f} MiB ({late / early - 1:+.1%})")))
+    return facts
+
+
+def _kind(story: Story) -> str:
+    return "none" if story.outcome is None else str(story.outcome.get("disposition"))
+
+
+def _reason(story: Story) -> str:
+    return "no outcome" if story.outcome is None else str(story.outcome.get("reason"))

@@ -1,0 +1,196 @@
+"""One simulated place on the line: its folder, camera and ERP, and the `edge up` that inspects there.
+
+What edge gets is what a site would give it: a configuration file, product files, a camera's address, ERP's file or
+database, a broker. What is known of it comes over MQTT, or from the process table.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from simulator import products
+from simulator.camera_server import CameraServer, OnTake
+from simulator.children import Child
+from simulator.erp import CsvErp, SqlErp
+from simulator.line import Line, LineError
+
+SITE, LINE_NAME = "demo", "line1"
+CAMERA = "cam1"
+SERVICES = ("capture", "inspector", "reader", "messenger", "panel")
+#: The deadline is kept short, so that the scenes that reach it do not make a demo long.
+DEADLINE_MS = 4000
+READY_TIMEOUT_S = 60.0
+_CONFIG = """\
+version = 1
+
+[station]
+site = "{site}"
+line = "{line}"
+name = "{name}"
+product = "{product}"
+camera = "{camera}"
+deadline_ms = {deadline_ms}
+
+[paths]
+data = "data"
+runtime = "run"
+products = "products"
+
+[cameras.{camera}]
+kind = "simulated"
+address = "{address}"
+take_timeout_ms = 2400
+
+[reader]
+kind = "ocr"
+timeout_ms = 2000
+
+[erp]
+{erp}
+timeout_ms = 500
+
+[mqtt]
+host = "127.0.0.1"
+port = {broker_port}
+
+[panel]
+port = {panel_port}
+
+[log]
+level = "info"
+format = "json"
+"""
+
+
+class Station:
+    """One station; `with` starts it and leaves nothing of it behind."""
+
+    def __init__(self, folder: Path, product: str, broker_port: int, on_take: OnTake) -> None:
+        self.folder = folder
+        self.product = product
+        self.config = folder / "edge.toml"
+        self.log = folder / "edge.log"
+        self.panel_port = _free_port()
+        folder.mkdir(parents=True)
+        products.write(folder / "products")
+        self.camera = CameraServer(f"ipc://{folder}/camera.sock", on_take=on_take)
+        self.erp: CsvErp | SqlErp
+        # One of each kind: the scenes that break ERP itself are written for a database.
+        if products.MODE_OF[product] == "verify":
+            self.erp = SqlErp(folder / "erp.db")
+            erp = f'kind = "sql"\nurl = "{self.erp.url}"\ntable = "parts"'
+        else:
+            self.erp = CsvErp(folder / "erp.csv")
+            erp = f'kind = "csv"\npath = "{self.erp.path}"'
+        self.config.write_text(
+            _CONFIG.format(
+                site=SITE,
+                line=LINE_NAME,
+                name=product,
+                product=product,
+                camera=CAMERA,
+                deadline_ms=DEADLINE_MS,
+                address=self.camera.address,
+                erp=erp,
+                broker_port=broker_port,
+                panel_port=self.panel_port,
+            ),
+            encoding="utf-8",
+        )
+        self.line = Line("127.0.0.1", broker_port, f"edge/v1/{SITE}/{LINE_NAME}/{product}", name=f"mes-{product}")
+        self._edge = Child([sys.executable, "-m", "edge", "up", "--config", str(self.config)], self.log, _environment())
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the station keeps its evidence."""
+        return self.folder / "data"
+
+    def __enter__(self) -> Self:
+        self.camera.start()
+        try:
+            self.line.__enter__()
+            self._edge.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self._edge.stop()
+        finally:
+            self.line.__exit__(kind, error, at)
+            self.camera.stop()
+            if isinstance(self.erp, SqlErp):
+                self.erp.close()
+
+    def wait_until_ready(self, since_s: float) -> None:
+        """Wait until the station is online and each of its processes was alive later than a moment.
+
+        Raises:
+            LineError: it does not come up in time, or `edge up` has ended.
+        """
+        until_s = time.monotonic() + READY_TIMEOUT_S
+        while not self.line.wait_until(lambda: not self._not_ready(since_s), 0.5):
+            if self._edge.exit_code is not None:
+                raise LineError(f"edge up ended with exit code {self._edge.exit_code}: {self.last_words()}")
+            if time.monotonic() > until_s:
+                lacking = ", ".join(self._not_ready(since_s))
+                raise LineError(
+                    f"station {self.product} was not ready in {READY_TIMEOUT_S:.0f} s (no {lacking}): see {self.log}"
+                )
+
+    def _not_ready(self, since_s: float) -> list[str]:
+        offline = [] if self.line.state.get("state") == "online" else ["state online"]
+        alive = self.line.last_alive_s
+        latest = {
+            service: max((at_s for name, at_s in alive.items() if name.startswith(service)), default=0.0)
+            for service in SERVICES
+        }
+        return [*offline, *(service for service, at_s in latest.items() if at_s < since_s)]
+
+    def process(self, service: str) -> psutil.Process | None:
+        """The running process of one service, found by its command line."""
+        for process in self._edge.family():
+            try:
+                words = process.cmdline()
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+            if service in words[1:]:
+                return process
+        return None
+
+    def memory_mib(self) -> dict[str, float]:
+        """Resident memory of each service."""
+        found = {service: self.process(service) for service in SERVICES}
+        return {
+            f"{self.product} {service}": process.memory_info().rss / (1 << 20)
+            for service, process in found.items()
+            if process is not None
+        }
+
+    def last_words(self) -> str:
+        """The last line of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        return lines[-1] if lines else "it said nothing"
+
+
+def _environment() -> dict[str, str]:
+    """The demo's own environment less what would change the station's settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
