@@ -1,0 +1,106 @@
+"""The station's figures as OpenMetrics text, for a Prometheus that asks `GET /metrics`.
+
+Promise: what is not known is left out, never shown as 0; every family has its type, unit and one sentence of help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from edge.core.outcome import DISPOSITION_OF, Reason
+
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+Labels = Mapping[str, str]
+Sample = tuple[Labels, float | int | None]
+
+
+def openmetrics(health: Mapping[str, Any], version: str) -> str:
+    """The figures of one `/health` answer as OpenMetrics text."""
+    text = _Text({"station": str(health["station"])})
+    text.family("edge", "info", "What runs here.", [({"version": version}, 1)])
+    processes: Mapping[str, Mapping[str, Any]] = health["processes"]
+    text.family(
+        "edge_process_up",
+        "gauge",
+        "Whether the process is heard and says that it is ready.",
+        [({"process": name}, int(process["state"] == "ready")) for name, process in processes.items()],
+    )
+    text.family(
+        "edge_process_beat_age_seconds",
+        "gauge",
+        "How long ago the process was last heard.",
+        [({"process": name}, process["age_s"]) for name, process in processes.items()],
+    )
+    text.family("edge_triggers", "counter", "Triggers accepted since the installation.", [({}, health["triggers"])])
+    text.family("edge_outcomes", "counter", "Outcomes decided since the installation.", [({}, health["outcomes"])])
+    reasons: Mapping[str, int] = health["reasons"] or {}
+    text.family(
+        "edge_outcome_reasons",
+        "counter",
+        "Outcomes by reason and disposition.",
+        [({"reason": name, "disposition": DISPOSITION_OF[Reason(name)]}, n) for name, n in reasons.items()],
+    )
+    _queues(text, health["queues"] or {})
+    text.family("edge_frame_age_seconds", "gauge", "Age of the newest frame.", [({}, health["frame_age_s"])])
+    latency: Mapping[str, float | None] = health["latency_ms"] or {}
+    text.family(
+        "edge_latency_seconds",
+        "gauge",
+        "Trigger to outcome of the newest outcomes, by quantile.",
+        [({"quantile": name}, _seconds(latency.get(key))) for name, key in (("0.5", "p50"), ("0.99", "p99"))],
+    )
+    return text.end()
+
+
+def _queues(text: _Text, queues: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, what in (
+        ("triggers", "Triggers that wait for their inspection"),
+        ("outbox", "Messages that the broker has not acknowledged"),
+        ("dead_letters", "Messages set aside because the broker refuses them"),
+    ):
+        text.family(f"edge_{name}_waiting", "gauge", f"{what}.", [({}, queues.get(name, {}).get("waiting"))])
+    for name, what in (
+        ("triggers", "Age of the oldest trigger without an inspection"),
+        ("outbox", "Age of the oldest message that the broker has not acknowledged"),
+        ("unconfirmed", "Age of the oldest outcome that MES has not confirmed"),
+    ):
+        oldest_age_s = queues.get(name, {}).get("oldest_age_s")
+        text.family(f"edge_{name}_oldest_age_seconds", "gauge", f"{what}.", [({}, oldest_age_s)])
+
+
+def _seconds(value_ms: float | None) -> float | None:
+    return None if value_ms is None else value_ms / 1000
+
+
+class _Text:
+    """OpenMetrics text under way; `common` labels stand at every sample."""
+
+    def __init__(self, common: Labels) -> None:
+        self._common = common
+        self._lines: list[str] = []
+
+    def family(
+        self, name: str, kind: Literal["gauge", "counter", "info"], what: str, samples: Iterable[Sample]
+    ) -> None:
+        """One family with all its samples; nothing at all where none of them is known."""
+        known = [(labels, value) for labels, value in samples if value is not None]
+        if not known:
+            return
+        self._lines.append(f"# TYPE {name} {kind}")
+        if name.endswith("_seconds"):
+            self._lines.append(f"# UNIT {name} seconds")
+        self._lines.append(f"# HELP {name} {what}")
+        suffix = {"gauge": "", "counter": "_total", "info": "_info"}[kind]
+        for labels, value in known:
+            pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in {**self._common, **labels}.items())
+            self._lines.append(f"{name}{suffix}{{{pairs}}} {value}")
+
+    def end(self) -> str:
+        """The whole text, with the end that tells it from a cut one."""
+        return "\n".join([*self._lines, "# EOF", ""])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

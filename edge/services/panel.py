@@ -1,0 +1,299 @@
+"""The panel process: a page that says what the station is, `GET /health` and `GET /metrics`.
+
+Promises: it starts, and answers, whatever else is down: that is when it is needed. It changes nothing. What it cannot
+know is null. `/health` answers 503 where the station cannot inspect (a process silent or not ready, the store not
+readable), else 200; `degraded` is a station that inspects while something outside is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from edge.adapters import sockets, systemd
+from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
+from edge.adapters.store import Store
+from edge.errors import StoreError, WorldError
+from edge.services import metrics
+from edge.services.health import health_message
+
+log = structlog.get_logger()
+
+TURN_S = 0.2
+#: Requests under way are given this long at a clean stop.
+STOP_PATIENCE_S = 2
+#: No more than this many requests at once; more are answered 503.
+MAX_REQUESTS = 64
+STORE_FILE = "edge.db"
+_STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts")
+
+Stop = threading.Event | Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which station this is, and which processes it needs."""
+
+    site: str
+    line: str
+    station: str
+    product: str
+    processes: tuple[str, ...]
+
+
+class Panel:
+    """The panel's process; `run` is its loop."""
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        runtime_dir: Path,
+        data_dir: Path,
+        host: str,
+        port: int,
+        context: sockets.Context | None = None,
+    ) -> None:
+        self._place = place
+        self._data_dir = data_dir
+        self._store: Store | None = None
+        self._store_lock = threading.Lock()
+        self._beats: Mapping[str, Beat] = {}
+        self._started_us = _now_us()
+        self._socket = _listening(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        try:
+            self._heartbeat = Heartbeat(runtime_dir, "panel", context=context)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._listener = listen(runtime_dir, context=context)
+
+    def run(self, stop: Stop) -> None:
+        """Answer requests until `stop`."""
+        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        try:
+            asyncio.run(self._serve(stopped))
+            systemd.notify_stopping()
+        finally:
+            self._close()
+
+    async def _serve(self, stopped: Callable[[], bool]) -> None:
+        config = uvicorn.Config(
+            self.app(),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=MAX_REQUESTS,
+            timeout_graceful_shutdown=STOP_PATIENCE_S,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]), name="http")
+        ready = False
+        while not stopped() and not serving.done():
+            self._beats = self._listener.beats()
+            if server.started and not ready:
+                ready = True
+                systemd.notify_ready(f"answering on port {self.port}")
+                log.info("panel ready", port=self.port)
+            if self._heartbeat.due():
+                self._heartbeat.beat(state="ready" if ready else "starting")
+            systemd.notify_progress()
+            await asyncio.sleep(TURN_S)
+        server.should_exit = True
+        await serving
+
+    def app(self) -> Starlette:
+        """The web application. Handlers run in threads: a store that waits for its lock holds up its own request."""
+        routes = [
+            Route("/", self._page),
+            Route("/health", self._health),
+            Route("/metrics", self._metrics),
+        ]
+        return Starlette(routes=routes)
+
+    def health(self) -> dict[str, Any]:
+        """How the station is at this moment; `state` is ok, degraded or down, and `problems` says why."""
+        now_us = _now_us()
+        beats = self._beats
+        processes = {name: self._process(beats.get(name), now_us) for name in self._place.processes}
+        stored = self._stored(beats, now_us)
+        down = [f"{name} is {told['state']}" for name, told in processes.items() if told["state"] != "ready"]
+        if stored["triggers"] is None:
+            down.append(str(stored["store"]))
+        degraded = [f"{name}: {told['problem']}" for name, told in processes.items() if told["problem"]]
+        messenger = beats.get("messenger")
+        if messenger is not None and messenger.facts.get("connected") is False:
+            degraded.append("messenger: not connected to the broker")
+        state: Literal["ok", "degraded", "down"] = "down" if down else "degraded" if degraded else "ok"
+        return {
+            "state": state,
+            "problems": [*down, *degraded],
+            "site": self._place.site,
+            "line": self._place.line,
+            "station": self._place.station,
+            "product": self._place.product,
+            "version": _version(),
+            "processes": processes,
+            **stored,
+        }
+
+    def _process(self, beat: Beat | None, now_us: int) -> dict[str, Any]:
+        if beat is None:
+            since_s = (now_us - self._started_us) / 1_000_000
+            state = "absent" if since_s > SILENT_AFTER_S else "unknown"
+            return {"state": state, "age_s": None, "pid": None, "up_s": None, "problem": ""}
+        age_s = beat.age_s(now_us)
+        return {
+            "state": "silent" if age_s > SILENT_AFTER_S else str(beat.facts.get("state", "ready")),
+            "age_s": round(age_s, 3),
+            "pid": beat.pid,
+            "up_s": round((beat.at_us - beat.started_us) / 1_000_000, 1),
+            "problem": str(beat.facts.get("problem") or ""),
+        }
+
+    def _stored(self, beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
+        """What only the store knows, each figure null where it cannot be read; `store` says why."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        with self._store_lock:
+            try:
+                store = self._open_store()
+                told = None if store is None else health_message(store, beats, {}, now_us=now_us, at=at, session_id="")
+                why = "readable" if told else f"there is no {STORE_FILE} in {self._data_dir} yet"
+            except StoreError as error:
+                told, why = None, str(error)
+                self._close_store()
+        kept = {name: None if told is None else told[name] for name in _STORE_KEYS}
+        frame_age_s = None if told is None else told["frame_age_s"]
+        return {"at": at, "store": why, "frame_age_s": frame_age_s, **kept}
+
+    def _open_store(self) -> Store | None:
+        """The store, once there is one: the panel never makes it."""
+        if self._store is None and (self._data_dir / STORE_FILE).exists():
+            self._store = Store.open(self._data_dir, self._place.station)
+        return self._store
+
+    def _health(self, _request: Request) -> Response:
+        told = self.health()
+        return JSONResponse(told, status_code=503 if told["state"] == "down" else 200, headers=_FRESH)
+
+    def _metrics(self, _request: Request) -> Response:
+        text = metrics.openmetrics(self.health(), _version())
+        return Response(text, headers={"content-type": metrics.CONTENT_TYPE, **_FRESH})
+
+    def _page(self, _request: Request) -> Response:
+        return HTMLResponse(page(self.health()), headers=_FRESH)
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _close(self) -> None:
+        self._socket.close()
+        self._heartbeat.close()
+        self._listener.close()
+        with self._store_lock:
+            self._close_store()
+
+
+_FRESH = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+}
+
+
+def page(told: Mapping[str, Any]) -> str:
+    """The page at `/`: what the station is, how it is, and where the figures are."""
+    title = html.escape(f"{told['site']} / {told['line']} / {told['station']}")
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(process['state'])}</td>"
+        f"<td>{_heard(process['age_s'])}</td></tr>"
+        for name, process in told["processes"].items()
+    )
+    problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in told["problems"])
+    figures = "" if told["triggers"] is None else f"<p>{told['triggers']} triggers, {told['outcomes']} outcomes.</p>"
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">'
+        f"<title>{title}</title><style>body{{font:16px sans-serif;margin:2em}}td{{padding:.2em 1em}}</style>"
+        f"<h1>{title}</h1><p>Inspection station for <b>{html.escape(told['product'])}</b>, edge {told['version']}: "
+        f"<b>{told['state']}</b>.</p>{figures}<ul>{problems}</ul><table>{rows}</table>"
+        '<p><a href="/health">health</a> (JSON), <a href="/metrics">metrics</a> (OpenMetrics)</p></html>'
+    )
+
+
+def _heard(age_s: float | None) -> str:
+    return "never heard" if age_s is None else f"{age_s:.1f} s ago"
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the process: its loop sees `stop` by itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signal."""
+        yield
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise WorldError(
+            f"the panel cannot listen on {host} port {port} ({error.strerror}): "
+            "end what listens there, or set [panel] port to another"
+        ) from None
+
+
+def _version() -> str:
+    try:
+        return metadata.version("edge-inspection")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def build(settings: Any) -> Panel:
+    """The panel of the configured station, ready to `run`.
+
+    Raises:
+        ConfigError: when the runtime folder cannot be used.
+        WorldError: when its port is taken.
+    """
+    station = settings.station
+    return Panel(
+        Place(
+            site=station.site,
+            line=station.line,
+            station=station.name,
+            product=station.product,
+            processes=(f"capture-{station.camera}", "inspector", "reader", "messenger", "panel"),
+        ),
+        runtime_dir=Path(settings.paths.runtime),
+        data_dir=Path(settings.paths.data),
+        host=settings.panel.host,
+        port=settings.panel.port,
+    )

@@ -1,0 +1,269 @@
+"""The panel process over real HTTP: it answers whatever else is down, and says so."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import pytest
+import zmq
+from prometheus_client.openmetrics import parser
+
+from edge.adapters import sockets
+from edge.adapters.heartbeat import Heartbeat
+from edge.adapters.store import Store
+from edge.core.outcome import Outcome, Reason
+from edge.errors import WorldError
+from edge.services.metrics import openmetrics
+from edge.services.panel import Panel, Place, build
+
+PATIENCE_S = 20.0
+families_of: Any = parser.text_string_to_metric_families
+PROCESSES = ("capture-top", "inspector", "reader", "messenger", "panel")
+T = TypeVar("T")
+
+
+class Station:
+    """A station's folders, its panel running in a thread, and as many of its other processes as a test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "data"
+        self.runtime_dir = folder / "run"
+        self.context: sockets.Context = zmq.Context()
+        place = Place("Ulm", "gear<motors>", "st-7", "gearmotor", PROCESSES)
+        self.panel = Panel(
+            place,
+            runtime_dir=self.runtime_dir,
+            data_dir=self.data_dir,
+            host="127.0.0.1",
+            port=0,
+            context=self.context,
+        )
+        self._stop = threading.Event()
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._threads = [threading.Thread(target=self.panel.run, args=(self._stop,))]
+        self._threads[0].start()
+
+    def alive(self, *names: str, **facts: Any) -> None:
+        """Let these processes be heard, with these facts, from now on."""
+        for name in names:
+            if name not in self._facts:
+                self._threads.append(threading.Thread(target=self._beat, args=(name,)))
+                self._facts[name] = facts
+                self._threads[-1].start()
+            self._facts[name] = facts
+
+    def get(self, path: str) -> tuple[int, str, str]:
+        """Status, content type and body of one request."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.panel.port}{path}", timeout=PATIENCE_S) as answer:
+                return answer.status, answer.headers["content-type"], answer.read().decode()
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return answer.code, answer.headers["content-type"], answer.read().decode()
+
+    def health(self) -> dict[str, Any]:
+        """What `/health` says, with its status code in it."""
+        status, kind, body = self.get("/health")
+        assert kind == "application/json"
+        told: dict[str, Any] = json.loads(body)
+        return told | {"status": status}
+
+    def close(self) -> None:
+        """End all of it; the context's end proves that no socket is left."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+        self.context.term()
+
+    def _beat(self, name: str) -> None:
+        heart = Heartbeat(self.runtime_dir, name, context=self.context)
+        while not self._stop.wait(0.02):
+            heart.beat(**self._facts[name])
+        heart.close()
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    """A station whose panel alone is running."""
+    made = Station(tmp_path)
+    yield made
+    made.close()
+
+
+def until(give: Callable[[], T]) -> T:
+    """What `give` gives as soon as it gives something."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := give()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.02)
+    return found
+
+
+def health_in_state(station: Station, state: str) -> dict[str, Any]:
+    """What `/health` says as soon as the station is in this state."""
+    return until(lambda: next((told for told in [station.health()] if told["state"] == state), None)) or {}
+
+
+def store_with_one_hold(station: Station) -> None:
+    """A store that saw two triggers, of which one is decided."""
+    store = Store.open(station.data_dir, "st-7")
+    for number in (1, 2):
+        store.add_trigger(f"t{number}", expected=None, source="test", at="2026-11-25T08:00:00.000Z", at_us=number)
+    row = store.next_trigger()
+    assert row is not None
+    outcome = Outcome(row.inspection_id, "t1", Reason.RECORD_MISSING, ms={"total": 800.0})
+    store.commit(outcome, topic="edge/v1/x/outcome", config_hash="c0ffee", at="2026-11-25T08:00:01.000Z")
+    store.close()
+
+
+def test_alone_it_answers_and_names_who_is_missing(station: Station) -> None:
+    """With everything else down the panel starts, answers 503, and shows unknown figures as null, not as 0."""
+    told = station.health()
+
+    assert (told["status"], told["state"]) == (503, "down")
+    assert (told["triggers"], told["outcomes"], told["queues"]) == (None, None, None)
+    assert "there is no edge.db" in told["store"]
+    assert {told["processes"][name]["state"] for name in PROCESSES[:4]} <= {"unknown", "absent"}
+    assert not station.data_dir.exists()
+
+
+def test_a_station_that_works_is_ok(station: Station) -> None:
+    """All processes heard and the store readable: 200, each process with its age, and the counters of L1."""
+    store_with_one_hold(station)
+    station.alive(*PROCESSES[:4], state="ready")
+    told = health_in_state(station, "ok")
+
+    assert (told["status"], told["problems"]) == (200, [])
+    assert (told["triggers"], told["outcomes"]) == (2, 1)
+    assert told["reasons"]["record_missing"] == 1
+    assert told["queues"]["outbox"]["waiting"] == 1
+    assert told["queues"]["outbox"]["oldest_age_s"] is not None
+    assert all(process["age_s"] < PATIENCE_S for process in told["processes"].values())
+
+
+@pytest.mark.parametrize("name", PROCESSES[:4])
+def test_each_missing_process_is_named(station: Station, name: str) -> None:
+    """One process that is not heard makes the station `down`, and is the one that the problem names."""
+    store_with_one_hold(station)
+    station.alive(*(other for other in PROCESSES[:4] if other != name), state="ready")
+    told = until(
+        lambda: next((now for now in [station.health()] if len(now["problems"]) == 1), None),
+    )
+
+    assert told is not None
+    assert (told["status"], told["problems"]) in [(503, [f"{name} is {state}"]) for state in ("unknown", "absent")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        ({"connected": False}, "messenger: not connected to the broker"),
+        ({"connected": True, "problem": "broker refuses all"}, "messenger: broker refuses all"),
+    ],
+)
+def test_a_station_without_its_broker_is_degraded_and_still_inspects(
+    station: Station, facts: Mapping[str, Any], problem: str
+) -> None:
+    """What is missing outside is told, with 200: the station itself works."""
+    store_with_one_hold(station)
+    station.alive("capture-top", "inspector", "reader", state="ready")
+    station.alive("messenger", **facts)
+    told = health_in_state(station, "degraded")
+
+    assert (told["status"], told["problems"]) == (200, [problem])
+
+
+def test_a_store_that_cannot_be_read_is_said_and_survived(station: Station) -> None:
+    """A damaged edge.db is a sentence in the answer; the next request is answered too."""
+    station.data_dir.mkdir()
+    (station.data_dir / "edge.db").write_bytes(b"this is no database" * 100)
+    station.alive(*PROCESSES[:4], state="ready")
+    told = [station.health() for _ in range(3)]
+
+    assert all("edge.db" in one["store"] and one["triggers"] is None for one in told)
+    assert told[-1]["status"] == 503
+
+
+def test_metrics_are_openmetrics(station: Station) -> None:
+    """A strict OpenMetrics parser reads every family, with the content type that the standard gives."""
+    store_with_one_hold(station)
+    station.alive(*PROCESSES[:4], state="ready")
+    health_in_state(station, "ok")
+    status, kind, body = station.get("/metrics")
+    families = {family.name: family for family in families_of(body)}
+
+    assert (status, kind) == (200, "application/openmetrics-text; version=1.0.0; charset=utf-8")
+    assert families["edge_triggers"].samples[0].value == 2
+    assert families["edge_outcomes"].samples[0].value == 1
+    by_reason = {sample.labels["reason"]: sample for sample in families["edge_outcome_reasons"].samples}
+    assert set(by_reason) == {reason.value for reason in Reason}
+    assert by_reason["record_missing"].value == 1
+    assert by_reason["record_missing"].labels["disposition"] == "hold"
+    up = {sample.labels["process"]: sample.value for sample in families["edge_process_up"].samples}
+    assert up == dict.fromkeys(PROCESSES, 1)
+    assert families["edge_latency_seconds"].samples[0].value == 0.8
+
+
+def test_metrics_of_a_dead_station_say_only_what_is_known(station: Station) -> None:
+    """Without a store no counter is shown at all: a counter at 0 would be a lie."""
+    families = {family.name for family in families_of(station.get("/metrics")[2])}
+
+    assert "edge_process_up" in families
+    assert not families & {"edge_triggers", "edge_outcomes", "edge_outbox_waiting"}
+
+
+def test_a_label_with_any_character_stays_one_label(station: Station) -> None:
+    """A station may be called anything that is a topic level; the text stays well-formed."""
+    told = station.panel.health() | {"station": 'st "7"\\\nlinks'}
+    families = list(families_of(openmetrics(told, "1.0")))
+
+    assert families[0].samples[0].labels["station"] == 'st "7"\\\nlinks'
+
+
+def test_the_page_says_what_the_station_is(station: Station) -> None:
+    """The page names the station, escapes what it shows, and links to health and metrics."""
+    status, kind, body = station.get("/")
+
+    assert (status, kind) == (200, "text/html; charset=utf-8")
+    assert "Ulm / gear&lt;motors&gt; / st-7" in body
+    assert 'href="/health"' in body
+    assert 'href="/metrics"' in body
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/health/../../etc/passwd", "/%00"])
+def test_what_is_not_there_is_404(station: Station, path: str) -> None:
+    """Other addresses have nothing."""
+    assert station.get(path)[0] == 404
+
+
+def test_nothing_can_be_changed(station: Station) -> None:
+    """No address takes anything but a question."""
+    request = urllib.request.Request(f"http://127.0.0.1:{station.panel.port}/health", method="POST", data=b"{}")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=PATIENCE_S)
+    caught.value.close()
+
+    assert caught.value.code == 405
+
+
+def test_a_taken_port_is_a_named_error(station: Station, tmp_path: Path) -> None:
+    """A second panel on the same port says which port, and what to do."""
+    camera, paths = SimpleNamespace(), SimpleNamespace(runtime=tmp_path / "run2", data=tmp_path)
+    settings = SimpleNamespace(
+        station=SimpleNamespace(site="s", line="l", name="n", product="p", camera="top"),
+        cameras={"top": camera},
+        paths=paths,
+        panel=SimpleNamespace(host="127.0.0.1", port=station.panel.port),
+    )
+
+    with pytest.raises(WorldError, match=rf"cannot listen on 127\.0\.0\.1 port {station.panel.port} .*\[panel\] port"):
+        build(settings)
