@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILURES
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last place: whatever it is, it becomes an exit code
         if debug:
             traceback.print_exc()
             return _code(error)
@@ -121,7 +121,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _run(name: str, rest: list[str], *, debug: bool) -> int:
     module, what = COMMANDS[name]
-    command: Command = importlib.import_module(f"edge.commands.{module}")  # type: ignore[assignment] # the protocol
+    command: Command = importlib.import_module(f"edge.commands.{module}")
     parser = _Parser(prog=f"edge {name}", description=what[0].upper() + what[1:] + ".")
     parser.set_defaults(command=name)
     command.add_arguments(parser)

@@ -31,7 +31,7 @@ PROBE_S = 0.1
 MATCH_S = 1.0
 BUILT_IN = "nameplate"
 
-DEFAULT_LIMITS: Mapping[str, int] = getattr(gate, "DEFAULT_LIMITS", Limits()).min_scores
+DEFAULT_LIMITS: Mapping[Any, int] = getattr(gate, "DEFAULT_LIMITS", Limits()).min_scores
 
 Score = Annotated[int, Field(ge=0, le=100, strict=True)]
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -44,16 +44,22 @@ class _Table(BaseModel):
 class Gate(_Table):
     """The least score, 0 (worst) to 100 (best), that each measure of a frame needs. Unset: the default of edge."""
 
-    sharpness: Score | None = Field(None, description="Sharpness of the strokes, score 0 to 100.")
-    motion: Score | None = Field(None, description="Freedom from motion blur, score 0 to 100.")
-    glare: Score | None = Field(None, description="Freedom from highlights that hide characters, score 0 to 100.")
-    overexposure: Score | None = Field(None, description="Freedom from clipped bright pixels, score 0 to 100.")
-    underexposure: Score | None = Field(None, description="Freedom from clipped dark pixels, score 0 to 100.")
-    contrast: Score | None = Field(None, description="Contrast of ink and ground, score 0 to 100.")
-    text_height: Score | None = Field(None, description="Height of the text in the frame, score 0 to 100.")
-    subject_area: Score | None = Field(None, description="Share of the frame that the plate covers, score 0 to 100.")
-    cut_off: Score | None = Field(None, description="Freedom from text cut off at the frame's edge, score 0 to 100.")
-    tilt: Score | None = Field(None, description="Uprightness of the text, score 0 to 100.")
+    sharpness: Score | None = Field(default=None, description="Sharpness of the strokes, score 0 to 100.")
+    motion: Score | None = Field(default=None, description="Freedom from motion blur, score 0 to 100.")
+    glare: Score | None = Field(
+        default=None, description="Freedom from highlights that hide characters, score 0 to 100."
+    )
+    overexposure: Score | None = Field(default=None, description="Freedom from clipped bright pixels, score 0 to 100.")
+    underexposure: Score | None = Field(default=None, description="Freedom from clipped dark pixels, score 0 to 100.")
+    contrast: Score | None = Field(default=None, description="Contrast of ink and ground, score 0 to 100.")
+    text_height: Score | None = Field(default=None, description="Height of the text in the frame, score 0 to 100.")
+    subject_area: Score | None = Field(
+        default=None, description="Share of the frame that the plate covers, score 0 to 100."
+    )
+    cut_off: Score | None = Field(
+        default=None, description="Freedom from text cut off at the frame's edge, score 0 to 100."
+    )
+    tilt: Score | None = Field(default=None, description="Uprightness of the text, score 0 to 100.")
 
     def over(self, below: Mapping[Any, int]) -> dict[Any, int]:
         """These limits, and those of `below` where none is set here."""
@@ -64,10 +70,9 @@ def _sound_pattern(text: str) -> str:
     try:
         regex.compile(text)
     except (regex.error, RecursionError, OverflowError) as error:
-        where = f" at character {error.pos + 1}" if getattr(error, "pos", None) is not None else ""
-        raise ValueError(
-            f"is no pattern of `regex` syntax{where} ({getattr(error, 'msg', error)}); correct it"
-        ) from None
+        at: int | None = getattr(error, "pos", None)
+        where = "" if at is None else f" at character {at + 1}"
+        raise ValueError(f"is no pattern of `regex` syntax{where}; correct it") from None
     if _searches_on(text):
         raise ValueError(
             f"can search without end: it did not decide a text of at most {MAX_TEXT} characters in {PROBE_S} s; "
@@ -121,29 +126,31 @@ class FieldTable(_Table):
     """One field to read."""
 
     pattern: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_sound_pattern)] | None = Field(
-        None, description="What the whole text looks like, `regex` syntax; unset: any text."
+        default=None, description="What the whole text looks like, `regex` syntax; unset: any text."
     )
     keys: Annotated[tuple[str, ...], Field(max_length=50), AfterValidator(_keys)] = Field(
-        (), description="What is printed beside it, on top of the built-in key words of many languages."
+        default=(), description="What is printed beside it, on top of the built-in key words of many languages."
     )
     required: Annotated[bool, Field(strict=True)] = Field(
         default=True, description="Whether a part without it is held; true or false."
     )
     confusable: Annotated[tuple[str, ...], Field(max_length=50), AfterValidator(_groups)] = Field(
-        (),
+        default=(),
         description="Groups of characters that readers mix up; reported as a rule when used, never applied silently.",
     )
     check: Literal["luhn", "mod11", "mod97", "gs1"] | None = Field(
-        None, description="Check digit: luhn, mod11, mod97 or gs1; unset: none."
+        default=None, description="Check digit: luhn, mod11, mod97 or gs1; unset: none."
     )
     min_confidence: float = Field(
-        0.90, gt=0, le=1, allow_inf_nan=False, description="Least confidence of every character, 0 to 1."
+        default=0.90, gt=0, le=1, allow_inf_nan=False, description="Least confidence of every character, 0 to 1."
     )
     max_new_tokens: Annotated[int, Field(strict=True)] = Field(
-        32, ge=1, le=256, description="Longest text that the vlm reader may write, tokens."
+        default=32, ge=1, le=256, description="Longest text that the vlm reader may write, tokens."
     )
     question: str = Field(
-        "", max_length=500, description="What the vlm reader is asked; unset: a question made from the field's name."
+        default="",
+        max_length=500,
+        description="What the vlm reader is asked; unset: a question made from the field's name.",
     )
 
 
@@ -151,7 +158,8 @@ class ProductErp(_Table):
     """How the part is checked against the record."""
 
     mode: Literal["verify", "identify"] = Field(
-        "identify", description="verify: MES said which part is expected; identify: read first, then find the record."
+        default="identify",
+        description="verify: MES said which part is expected; identify: read first, then find the record.",
     )
 
 
@@ -163,8 +171,8 @@ class ProductFile(_Table):
     fields: Annotated[dict[FieldName, FieldTable], Field(min_length=1, max_length=50)] = Field(
         description="What to read; the two that every plate has are model and serial."
     )
-    gate: Gate = Field(Gate(), description="Limits that differ from the station's.")
-    erp: ProductErp = Field(ProductErp(), description="How the part is checked against the record.")
+    gate: Gate = Field(default=Gate(), description="Limits that differ from the station's.")
+    erp: ProductErp = Field(default=ProductErp(), description="How the part is checked against the record.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,7 @@ class WholeText:
         try:
             return _compiled(self.pattern).fullmatch(text, timeout=MATCH_S) is not None
         except TimeoutError:
-            log.error("pattern took too long", pattern=self.pattern, length=len(text), limit_s=MATCH_S)
+            log.warning("pattern took too long", pattern=self.pattern, length=len(text), limit_s=MATCH_S)
             return False
 
 

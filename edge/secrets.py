@@ -62,6 +62,8 @@ def url_without_password(url: str) -> str:
         raise ValueError("is no URL; write it as SQLAlchemy does, such as sqlite:////var/lib/erp.db") from None
     if secret:
         raise ValueError("holds a password; put the URL into a file of its own and name it in url_file")
+    if url.startswith("sqlite:///") and not url.startswith(("sqlite:////", "sqlite:///:memory:")):
+        raise ValueError("names a relative path; write the whole path, such as sqlite:////var/lib/erp.db")
     if ":" not in url:
         raise ValueError("is no URL; write it as SQLAlchemy does, such as sqlite:////var/lib/erp.db")
     return url

@@ -1,4 +1,4 @@
-"""One station's settings: `edge.toml`, then the environment (`EDGE_STATION__NAME=...`). Wrong ones refuse to start (L13).
+"""One station's settings: `edge.toml`, then the environment (EDGE_STATION__NAME=…). Wrong ones stop the start (L13).
 
 `load` lists everything that is wrong at once, the product file's mistakes included, and shows no secret: secrets lie
 in files of their own (`*_file`, or `$CREDENTIALS_DIRECTORY/NAME` from systemd), never in a setting.
@@ -9,323 +9,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from edge import secrets
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.products import Gate, ProductFile, to_product
-
-#: The folder that relative paths start from while a file is read: the file's own.
-folder: ContextVar[Path] = ContextVar("folder", default=Path())
-
-
-def _no_truth(value: Any) -> Any:
-    """Refuse true and false as numbers: Python counts them as 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, and is true or false")  # noqa: TRY004 - pydantic collects ValueErrors
-    return value
-
-
-def _level(text: str) -> str:
-    if any(c in "+#/" or ord(c) < 32 or 127 <= ord(c) < 160 for c in text) or text != text.strip():
-        raise ValueError("is a level of an MQTT topic: it may hold no +, #, / or control character, no blank at an end")
-    if text.startswith("$"):
-        raise ValueError("is a level of an MQTT topic: it may not begin with $")
-    return text
-
-
-def _from_folder(path: Path) -> Path:
-    if "\x00" in str(path) or not str(path).strip():
-        raise ValueError("is not a path")
-    return folder.get() / path
-
-
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        sound = (parts.scheme == "ipc" and len(parts.netloc + parts.path) > 0) or (
-            parts.scheme == "tcp" and parts.hostname and parts.port
-        )
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError("is no address of a simulated camera; write ipc://PATH or tcp://HOST:PORT")
-    return text
-
-
-def _host(text: str) -> str:
-    if not text or any(c.isspace() or c in "/@?#" for c in text) or "://" in text:
-        raise ValueError("must be a host name or an IP address alone; port, user and password have keys of their own")
-    return text
-
-
-def _camera_name(text: str) -> str:
-    if not text or len(text) > 32 or not all(c in "abcdefghijklmnopqrstuvwxyz0123456789-_" for c in text):
-        raise ValueError("names a camera: 1 to 32 of a-z, 0-9, - and _, since a service is named after it")
-    return text
-
-
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
-Level = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_level)]
-FilePath = Annotated[Path, AfterValidator(_from_folder)]
-Port = Annotated[Whole, Field(ge=1, le=65535)]
-Column = Annotated[str, Field(min_length=1, max_length=128)]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Station(_Table):
-    """The station: one fixed place on a line where one inspection is done."""
-
-    site: Level = Field(description="Site, a level of the MQTT topic.")
-    line: Level = Field(description="Line, a level of the MQTT topic.")
-    name: Level = Field(description="Station, a level of the MQTT topic.")
-    product: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
-        "nameplate", description="Product: name of a file in the folder of products, or a path."
-    )
-    camera: Name = Field(description="The camera that takes the frames, one of [cameras].")
-    deadline_ms: Whole = Field(
-        5000,
-        ge=200,
-        le=600_000,
-        description="Every outcome is decided this long after its trigger, ms (200 to 600000).",
-    )
-    takt_ms: Whole | None = Field(
-        None,
-        ge=100,
-        le=3_600_000,
-        description="Time available per part on the line, ms (100 to 3600000); unset: not watched.",
-    )
-
-
-class Paths(_Table):
-    """Folders; a relative one starts at this file's folder."""
-
-    data: FilePath = Field(Path("/var/lib/edge"), description="Folder of edge.db and of the evidence.")
-    runtime: FilePath = Field(
-        Path("/run/edge"),
-        description="Folder of the sockets between the processes; short, 107 bytes with a socket's name.",
-    )
-    products: FilePath = Field(Path("products"), validate_default=True, description="Folder of the product files.")
-
-
-class _Camera(_Table):
-    exposure_us: Whole = Field(
-        5000, ge=1, le=10_000_000, description="Exposure of the first frame, µs (1 to 10000000)."
-    )
-    exposure_min_us: Whole = Field(
-        50, ge=1, le=10_000_000, description="Shortest exposure that a retake may ask for, µs (1 to 10000000)."
-    )
-    exposure_max_us: Whole = Field(
-        50_000, ge=1, le=10_000_000, description="Longest exposure that a retake may ask for, µs (1 to 10000000)."
-    )
-    gain_db: Number = Field(0.0, ge=0, le=60, description="Gain, dB (0 to 60).")
-    light: Name = Field(
-        "normal", description="Light of the first frame; a simulated camera has normal, off_axis and diffuse."
-    )
-    take_timeout_ms: Whole = Field(1000, ge=10, le=60_000, description="Longest wait for a frame, ms (10 to 60000).")
-
-
-class FileCamera(_Camera):
-    """A folder of image files, or one file, in the place of a camera."""
-
-    kind: Literal["file"] = Field(description="Kind of the camera: file or simulated.")
-    path: FilePath = Field(description="Folder of image files, or one image or video file.")
-    loop: bool = Field(default=False, description="Whether to begin anew after the last frame; true or false.")
-
-
-class SimulatedCamera(_Camera):
-    """The simulator's camera."""
-
-    kind: Literal["simulated"] = Field(description="Kind of the camera: file or simulated.")
-    address: Annotated[str, AfterValidator(_address)] = Field(
-        description="Where it answers: ipc://PATH or tcp://HOST:PORT."
-    )
-
-
-Camera = Annotated[FileCamera | SimulatedCamera, Field(discriminator="kind")]
-
-
-class Reader(_Table):
-    """The reader of the frames."""
-
-    kind: Literal["ocr"] = Field("ocr", description="Kind of the reader: ocr.")
-    threads: Whole = Field(2, ge=1, le=256, description="Processor threads that the reader uses (1 to 256).")
-    timeout_ms: Whole = Field(3000, ge=10, le=60_000, description="Longest wait for a reading, ms (10 to 60000).")
-
-
-class Retake(_Table):
-    """How often, and until when, another frame of the same part is asked for."""
-
-    max_attempts: Whole = Field(3, ge=1, le=10, description="Most frames of one part, the first included (1 to 10).")
-    budget_ms: Whole = Field(
-        2500, ge=0, le=600_000, description="The last retake is ordered this long after the trigger, ms (0 to 600000)."
-    )
-
-
-class Accept(_Table):
-    """What a part needs to pass: never one number alone."""
-
-    looks: Whole = Field(2, ge=2, le=5, description="Agreeing looks that a pass needs (2 to 5).")
-    single_look_confidence: Number | None = Field(
-        None,
-        gt=0.5,
-        le=1,
-        description="Least confidence of every character with which one look is enough, 0.5 to 1; unset: one look is never enough.",
-    )
-    min_margin: Number = Field(
-        0.20, ge=0, le=1, description="Least distance of every character to its runner-up, 0 to 1."
-    )
-    false_accept_rate: dict[Annotated[int, Field(ge=1, le=5)], Annotated[Number, Field(ge=0, le=1)]] = Field(
-        default={}, description="Measured share of false accepts by number of looks, 0 to 1; stated in the outcome."
-    )
-
-
-class _Erp(_Table):
-    timeout_ms: Whole = Field(1000, ge=10, le=30_000, description="Longest wait for ERP, ms (10 to 30000).")
-    max_age_s: Number = Field(
-        86_400.0, gt=0, le=31_536_000, description="Oldest record that still counts, s (up to 31536000)."
-    )
-    columns: dict[Name, Column] = Field(
-        default={}, description="Column of each field; unset: columns have the fields' names."
-    )
-
-
-class NoErp(_Erp):
-    """No ERP."""
-
-    kind: Literal["none"] = Field("none", description="Kind of ERP: none, csv or sql.")
-
-
-class CsvErp(_Erp):
-    """ERP's records as a CSV file, reloaded when it changes."""
-
-    kind: Literal["csv"] = Field(description="Kind of ERP: none, csv or sql.")
-    path: FilePath = Field(description="The CSV file, UTF-8, first line the names of the columns.")
-
-
-class SqlErp(_Erp):
-    """ERP's records as a table of a database."""
-
-    kind: Literal["sql"] = Field(description="Kind of ERP: none, csv or sql.")
-    url: Annotated[str, Field(min_length=1), AfterValidator(secrets.url_without_password)] | None = Field(
-        None, description="SQLAlchemy URL of the database, without a password."
-    )
-    url_file: FilePath | None = Field(
-        None, description="File that holds the URL, where it has a password; else the credential erp_url."
-    )
-    table: Column = Field(description="Table or view of the records; SCHEMA.TABLE where it has one.")
-
-    def open_url(self) -> SecretStr:
-        """The URL, from the setting, its file, or the credential `erp_url`.
-
-        Raises:
-            ConfigError: there is none, or the file cannot be read.
-        """
-        if self.url is not None:
-            return SecretStr(self.url)
-        return secrets.needed(self.url_file, "erp_url", "erp.url_file")
-
-
-Erp = Annotated[NoErp | CsvErp | SqlErp, Field(discriminator="kind")]
-
-
-class Tls(_Table):
-    """Encryption of the link to the broker."""
-
-    ca_file: FilePath | None = Field(
-        None, description="Certificates that the broker's is checked against; unset: the system's."
-    )
-    cert_file: FilePath | None = Field(None, description="This station's certificate; unset: none.")
-    key_file: FilePath | None = Field(None, description="The key of this station's certificate; unset: none.")
-
-
-class Mqtt(_Table):
-    """The broker that MES listens to."""
-
-    host: Annotated[str, Field(max_length=253), AfterValidator(_host)] = Field(
-        "127.0.0.1", description="Host of the broker."
-    )
-    port: Port = Field(1883, description="Port of the broker (1 to 65535); 8883 with TLS, as a rule.")
-    client_id: Annotated[str, Field(max_length=128)] = Field(
-        "", description="Client id; unset: edge-SITE-LINE-STATION."
-    )
-    username: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
-        None, description="User name; unset: none."
-    )
-    password_file: FilePath | None = Field(
-        None, description="File that holds the password; unset: the credential mqtt_password, or none."
-    )
-    tls: Tls | None = Field(None, description="Encryption; unset: none.")
-    keepalive_s: Whole = Field(
-        30, ge=5, le=3600, description="A silent link is given up after one and a half of this, s (5 to 3600)."
-    )
-    max_inflight: Whole = Field(1, ge=1, le=1, description="Messages under way at once; 1 keeps the station's order.")
-    session_expiry_s: Whole = Field(
-        86_400,
-        ge=0,
-        le=4_294_967_295,
-        description="The broker keeps commands for a station that is away this long, s (0 to 4294967295).",
-    )
-
-    @property
-    def password(self) -> SecretStr | None:
-        """The password, read anew at each use; None where there is none.
-
-        Raises:
-            ConfigError: `password_file` cannot be read.
-        """
-        return secrets.find(self.password_file, "mqtt_password", "mqtt.password_file")
-
-
-class Evidence(_Table):
-    """The frames kept with the outcomes."""
-
-    format: Literal["jpeg", "png", "bmp"] = Field("jpeg", description="How raw frames are encoded: jpeg, png or bmp.")
-    keep_days: Whole = Field(90, ge=1, le=36_500, description="Evidence is kept this long, days (1 to 36500).")
-    max_gb: Number = Field(50.0, gt=0, le=100_000, description="Most room that evidence may take, GB (up to 100000).")
-
-
-class Panel(_Table):
-    """The page and the HTTP API."""
-
-    host: Annotated[str, AfterValidator(_host)] = Field("127.0.0.1", description="Address that the panel is bound to.")
-    port: Port = Field(8470, description="Port of the panel (1 to 65535).")
-    token_file: FilePath | None = Field(
-        None,
-        description="File that holds the token for everything that changes something; unset: the credential panel_token, or none, and nothing can be changed.",
-    )
-
-    @property
-    def token(self) -> SecretStr | None:
-        """The token, read anew at each use; None where there is none.
-
-        Raises:
-            ConfigError: `token_file` cannot be read.
-        """
-        return secrets.find(self.token_file, "panel_token", "panel.token_file")
-
-
-class Log(_Table):
-    """What the processes log."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged: debug, info, warning or error."
-    )
-    format: Literal["auto", "json", "text"] = Field(
-        "auto", description="Form of the lines: json, text, or auto (text on a terminal)."
-    )
+from edge.sections import (
+    Accept,
+    Camera,
+    Erp,
+    Evidence,
+    Log,
+    Mqtt,
+    NoErp,
+    Panel,
+    Paths,
+    Reader,
+    Retake,
+    Station,
+    camera_name,
+)
 
 
 class Settings(BaseSettings):
@@ -343,7 +50,7 @@ class Settings(BaseSettings):
     station: Station
     paths: Paths = Field(default_factory=Paths)
     cameras: Annotated[
-        dict[Annotated[str, AfterValidator(_camera_name)], Camera], Field(min_length=1, max_length=16)
+        dict[Annotated[str, AfterValidator(camera_name)], Camera], Field(min_length=1, max_length=16)
     ] = Field(description="The cameras, each by its name.")
     reader: Reader = Field(default_factory=Reader)
     gate: Gate = Field(default_factory=Gate)
@@ -422,7 +129,7 @@ class Settings(BaseSettings):
         """These settings, with the file that they come from and the product that they name."""
         mqtt = self.mqtt
         if not mqtt.client_id:
-            client_id = "-".join(("edge", self.station.site, self.station.line, self.station.name))
+            client_id = f"edge-{self.station.site}-{self.station.line}-{self.station.name}"
             mqtt = mqtt.model_copy(update={"client_id": client_id})
         bound = self.model_copy(update={"mqtt": mqtt})
         bound._path = path  # noqa: SLF001 - its own

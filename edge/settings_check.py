@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from edge import toml_file
+from edge import secrets, toml_file
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
-from edge.settings import CsvErp, FileCamera, Settings, SqlErp, folder
+from edge.sections import CsvErp, FileCamera, SqlErp, folder
+from edge.settings import Settings
 from edge.toml_file import Key, Problem, TomlFile
 
 #: Names that are no settings.
@@ -267,17 +268,14 @@ def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
 
 def _links(settings: Settings) -> Iterator[Problem]:
     mqtt, panel = settings.mqtt, settings.panel
-    for key, read in (
-        (("mqtt", "password_file"), lambda: mqtt.password),
-        (("panel", "token_file"), lambda: panel.token),
-    ):
-        try:
-            secret = read()
-        except ConfigError as error:
-            yield Problem(key, error.problems[0].removeprefix(".".join(key) + ": "))
-            continue
-        if key[0] == "mqtt" and secret is not None and mqtt.username is None:
-            yield Problem(("mqtt", "username"), "is missing, but there is a password; add it")
+    password, problem = _secret(mqtt.password_file, "mqtt_password", ("mqtt", "password_file"))
+    if problem is not None:
+        yield problem
+    if password and mqtt.username is None:
+        yield Problem(("mqtt", "username"), "is missing, but there is a password; add it")
+    _, problem = _secret(panel.token_file, "panel_token", ("panel", "token_file"))
+    if problem is not None:
+        yield problem
     if mqtt.tls is not None:
         for name in ("ca_file", "cert_file", "key_file"):
             path: Path | None = getattr(mqtt.tls, name)
@@ -285,3 +283,12 @@ def _links(settings: Settings) -> Iterator[Problem]:
                 yield Problem(("mqtt", "tls", name), f"names {path}, which is no file; name a PEM file")
         if (mqtt.tls.cert_file is None) != (mqtt.tls.key_file is None):
             yield Problem(("mqtt", "tls", "key_file"), "and cert_file belong together; set both or neither")
+
+
+def _secret(file: Path | None, credential: str, key: Key) -> tuple[bool, Problem | None]:
+    """Whether there is such a secret, and what is wrong with it."""
+    name = ".".join(key)
+    try:
+        return secrets.find(file, credential, name) is not None, None
+    except ConfigError as error:
+        return False, Problem(key, error.problems[0].removeprefix(f"{name}: "))

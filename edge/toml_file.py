@@ -37,7 +37,7 @@ class TomlFile:
     lines: Mapping[Key, int] = field(default_factory=dict)
 
     def at(self, key: Key) -> str:
-        """Name a key for people: file, line, key path; the line is the nearest known table's where the key is absent."""
+        """Name a key for people: file, line, key path. An absent key has the line of its table."""
         for end in range(len(key), 0, -1):
             if key[:end] in self.lines:
                 return f"{self.path}:{self.lines[key[:end]]}: {'.'.join(key)}"
@@ -85,7 +85,7 @@ def _syntax_sentence(path: Path, message: str, text: str) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:
-    """Where each table and key begins. A line that only looks like one, inside a long text, does no harm: a wrong hint."""
+    """Where each table and key begins. A line inside a long text that only looks like one gives a wrong hint."""
     table: Key = ()
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):
