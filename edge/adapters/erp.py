@@ -47,7 +47,7 @@ class Erp(Protocol):
 
 
 def open_erp(config: NoErp | CsvErp | SqlErp) -> Erp | None:
-    """The ERP that `[erp]` describes, None where there is none; nothing is read or connected yet.
+    """The ERP that `[erp]` describes, None where there is none; nobody waits for it yet.
 
     Raises:
         ConfigError: the secret that holds its URL cannot be read, or the URL cannot be used.
@@ -56,7 +56,11 @@ def open_erp(config: NoErp | CsvErp | SqlErp) -> Erp | None:
     if isinstance(config, CsvErp):
         from edge.adapters.erp_csv import CsvRecords  # noqa: PLC0415 - one kind of ERP does not load the other
 
-        return CsvRecords(config.path, config.columns, timeout_s=config.timeout_ms / 1000, max_age_s=config.max_age_s)
+        records = CsvRecords(
+            config.path, config.columns, timeout_s=config.timeout_ms / 1000, max_age_s=config.max_age_s
+        )
+        records.watch()
+        return records
     if isinstance(config, SqlErp):
         from edge.adapters.erp_sql import SqlRecords  # noqa: PLC0415 - SQLAlchemy is slow to import
 

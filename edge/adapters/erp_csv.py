@@ -8,6 +8,7 @@ records of one serial are no record: that serial is answered with an error that 
 from __future__ import annotations
 
 import csv
+import io
 import os
 import threading
 import time
@@ -25,6 +26,7 @@ from edge.errors import ErpError
 log = structlog.get_logger()
 
 MAX_BYTES = 512_000_000
+WATCH_EVERY_S = 1.0
 
 #: What tells one state of the file from the next: modified (ns), size, inode, device.
 State = tuple[int, int, int, int]
@@ -77,6 +79,19 @@ class CsvRecords:
     def describe(self) -> str:
         """How many records there are, and from when."""
         return self._in_time.ask(self._describe)
+
+    def watch(self, stop: threading.Event | None = None) -> None:
+        """Look for a new file every `WATCH_EVERY_S` from now on, so that reading it makes no part wait."""
+        stopped = stop or threading.Event()
+
+        def look() -> None:
+            while True:
+                with self._reading:
+                    self._refresh()
+                if stopped.wait(WATCH_EVERY_S):
+                    return
+
+        threading.Thread(target=look, name="erp watch", daemon=True).start()
 
     def _lookup(self, serial: str) -> Record:
         table, age_s, source = self._current()
@@ -171,10 +186,8 @@ def parse(raw: bytes, path: Path, columns: Mapping[str, str]) -> Table:
         raise ErpError(f"{path}:{line}: is not UTF-8 text (byte {error.start}); let ERP write UTF-8") from None
     if "\x00" in text:
         raise ErpError(f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a zero byte; it is no CSV file")
-    lines = text.splitlines(keepends=True)
-    head = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    head = text.lstrip().split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     rows = _rows(reader, path)
     header = [cell.strip() for cell in next(rows, (0, []))[1]]
     names, places = _places(header, columns, path)
@@ -186,7 +199,7 @@ def parse(raw: bytes, path: Path, columns: Mapping[str, str]) -> Table:
     for line, cells in rows:
         if len(cells) != width:
             raise ErpError(f"{path}:{line}: has {len(cells)} cells, but the first line names {width} columns")
-        row = tuple([cells[place].strip() for place in places])
+        row = tuple([cells[place].strip() for place in places])  # a list first: twice as fast as a generator
         serial = row[serial_at]
         if not serial:
             raise ErpError(f"{path}:{line}: has no serial; leave the line out or fill it in")

@@ -60,7 +60,7 @@ class SqlRecords:
         wanted = self._wanted_columns()
         key: Column[Any] = Column(wanted["serial"])
         table = Table(self._table.name, MetaData(), key, schema=self._table.schema)
-        chosen = [sqlalchemy.column(name) for name in dict.fromkeys(wanted.values())]
+        chosen: list[Any] = [sqlalchemy.column(name) for name in dict.fromkeys(wanted.values())]
         # A database may compare without case, or pad with blanks, and give more than was meant: only the very serial
         # counts, and there are few that look alike.
         question = select(*chosen).select_from(table).where(key == sqlalchemy.bindparam("serial")).limit(MAX_ALIKE)
@@ -89,11 +89,12 @@ class SqlRecords:
             except SQLAlchemyError as error:
                 raise self._unavailable(error) from None
             there = [str(column["name"]) for column in found]
-            wanted = self._columns if self._named else {"serial": "serial", **{name: name for name in there}}
+            wanted = self._columns if self._named else {name: name for name in ("serial", *there)}
             missing = sorted({name for name in wanted.values() if name not in there})
             if missing:
+                known = ", ".join(there)
                 raise ErpError(
-                    f"{self._source} has no column {', '.join(missing)} (there are: {', '.join(there)}); see erp.columns"
+                    f"{self._source} has no column {', '.join(missing)} (there are: {known}); see erp.columns"
                 )
             self._wanted = wanted
         return self._wanted
