@@ -1,4 +1,4 @@
-"""How the station fares, for the topic `health`: counts, ages of queues, latencies, and who is alive.
+"""What the station says of itself: `state`, and `health` with counts, ages of queues, latencies, and who is alive.
 
 Promise: every figure is measured at the moment of the call from the store and the heartbeats; what is not known is
 null, never 0.
@@ -7,9 +7,12 @@ null, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
+from edge.adapters.database import wall_time
 from edge.adapters.heartbeat import Beat
+from edge.adapters.payload import encode
 from edge.adapters.store import Store
 from edge.core.outcome import SCHEMA, Reason
 
@@ -43,6 +46,27 @@ def health_message(
         "counts": {name: value for name, value in counts.items() if not name.startswith("reason_")},
         "messenger": dict(sorted(messenger.items())),
     }
+
+
+def state_message(station: str, state: str, session_id: str) -> bytes:
+    """The retained message of the topic `state`; `offline` was written when its connection was made, by its `at`."""
+    return encode(
+        {
+            "schema": SCHEMA,
+            "station": station,
+            "state": state,
+            "session_id": session_id,
+            "version": _version(),
+            "at": wall_time(),
+        }
+    )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("edge-inspection")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _latencies(store: Store) -> dict[str, float | int | None]:

@@ -17,16 +17,16 @@ import ssl
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import structlog
 import zmq
 
 from edge.adapters import sockets, systemd
 from edge.adapters.database import monotonic_us, wall_time
+from edge.adapters.evidence import EvidenceFolder, Sweep
 from edge.adapters.heartbeat import Heartbeat, Listener
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_facts import (
@@ -43,11 +43,12 @@ from edge.adapters.mqtt_facts import (
 from edge.adapters.payload import encode
 from edge.adapters.rows import InspectionIds
 from edge.adapters.store import Store
-from edge.core.outcome import SCHEMA
 from edge.errors import ConfigError, StoreError, UseError
+from edge.sections import Tls
 from edge.services.delivery import Delivery, SetAside, Step
-from edge.services.health import health_message
+from edge.services.health import health_message, state_message
 from edge.services.mqtt_commands import Answer, Commands
+from edge.settings import Settings
 
 log = structlog.get_logger()
 
@@ -68,6 +69,8 @@ HEALTH_EVERY_S = 5.0
 ACK_TIMEOUT_S = 20.0
 #: Messages looked at for the next one to send; more than this many refused ones at the head are seen as one wall.
 WINDOW = 64
+#: Evidence beyond its age or size is looked for this often.
+SWEEP_EVERY_US = 3_600_000_000
 #: A store that failed is asked again after this long.
 STORE_PAUSE_US = 1_000_000
 
@@ -87,6 +90,7 @@ class Messenger:
         context: sockets.Context | None = None,
         health_every_s: float = HEALTH_EVERY_S,
         ack_timeout_s: float = ACK_TIMEOUT_S,
+        sweep: Callable[[Store], Sweep] | None = None,
     ) -> None:
         self._store = store
         self._link = link
@@ -97,6 +101,8 @@ class Messenger:
         self._sent_us = 0
         self._health_every_us = int(health_every_s * 1e6)
         self._health_due_us = 0
+        self._sweep = sweep
+        self._sweep_due_us = 0
         self._ack_timeout_us = int(ack_timeout_s * 1e6)
         self._unfollowed: deque[Command] = deque()
         self._unwritten: deque[Callable[[], object]] = deque()
@@ -138,6 +144,7 @@ class Messenger:
                 self._follow()
                 self._send_next()
                 self._tell_health()
+                self._sweep_evidence()
         except StoreError as error:
             self._note_store_failure(error)
         if self._heartbeat.due():
@@ -296,6 +303,20 @@ class Messenger:
         )
         self._link.publish(session_id, self._health_topic, encode(message), qos=0, retain=True)
 
+    def _sweep_evidence(self) -> None:
+        now_us = monotonic_us()
+        if self._sweep is None or now_us < self._sweep_due_us:
+            return
+        self._sweep_due_us = now_us + SWEEP_EVERY_US
+        swept = self._sweep(self._store)
+        log.info(
+            "evidence swept",
+            by_age=swept.by_age,
+            by_size=swept.by_size,
+            orphans=swept.orphans,
+            kept_bytes=swept.kept_bytes,
+        )
+
     def _patience_ms(self) -> int:
         # A message is on its way, or a wait lasts: the link or the clock wakes the loop. Else look at once again.
         now_us = monotonic_us()
@@ -313,7 +334,7 @@ class Messenger:
         self._store.close()
 
 
-def build(settings: Any) -> Messenger:
+def build(settings: Settings) -> Messenger:
     """The messenger of the configured station, ready to `run`.
 
     Raises:
@@ -326,62 +347,35 @@ def build(settings: Any) -> Messenger:
         state_message=lambda state, session_id: state_message(station, state, session_id),
         commands=settings.topic("cmd/+"),
     )
+    password = settings.mqtt.password
     broker = Broker(
         host=settings.mqtt.host,
         port=settings.mqtt.port,
         client_id=settings.mqtt.client_id,
         username=settings.mqtt.username,
-        password=_password(settings.mqtt.password_file),
+        password=None if password is None else password.get_secret_value(),
         tls=_tls(settings.mqtt.tls),
         keepalive_s=settings.mqtt.keepalive_s,
-        session_expiry_s=settings.mqtt.session_expiry_s,
     )
     return Messenger(
-        Store.open(Path(settings.paths.data), station),
+        Store.open(settings.paths.data, station),
         Link(broker, presence, new_session_id=InspectionIds()),
         settings.topic("health"),
-        Path(settings.paths.runtime),
+        settings.paths.runtime,
+        sweep=lambda store: EvidenceFolder(settings.paths.data).sweep(
+            store,
+            keep_days=settings.evidence.keep_days,
+            max_bytes=int(settings.evidence.max_gb * 1e9),
+            now=datetime.now(UTC),
+        ),
     )
-
-
-def state_message(station: str, state: str, session_id: str) -> bytes:
-    """The retained message of the topic `state`; `offline` was written when its connection was made, by its `at`."""
-    return encode(
-        {
-            "schema": SCHEMA,
-            "station": station,
-            "state": state,
-            "session_id": session_id,
-            "version": _version(),
-            "at": wall_time(),
-        }
-    )
-
-
-def _version() -> str:
-    try:
-        return metadata.version("edge-inspection")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _code_name(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 
-def _password(file: Path | None) -> str | None:
-    if file is None:
-        return None
-    try:
-        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"[mqtt] password_file {file} cannot be read ({type(error).__name__}): "
-            "give a UTF-8 text file that the user that runs edge may read"
-        ) from None
-
-
-def _tls(files: Any) -> ssl.SSLContext | None:
+def _tls(files: Tls | None) -> ssl.SSLContext | None:
     if files is None:
         return None
     try:

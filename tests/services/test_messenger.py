@@ -21,7 +21,8 @@ from edge.adapters.mqtt_facts import BackOff, Broker, Presence
 from edge.adapters.store import Store
 from edge.core.outcome import Outcome, Reason
 from edge.services import delivery
-from edge.services.messenger import Messenger, state_message
+from edge.services.health import state_message
+from edge.services.messenger import Messenger
 from tests.brokers import Ear, Fault, FaultBroker, mosquitto, wait_for
 
 BASE = "edge/v1/s/l/st/"
