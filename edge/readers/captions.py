@@ -165,7 +165,7 @@ def separated(text: str, end: int) -> bool:
 def _begins_value(text: str, end: int) -> bool:
     """Say whether what follows a word looks like a value: its first token holds a digit or is in capitals."""
     rest = text[end:].lstrip(_AROUND)
-    token = rest.split(maxsplit=1)[0] if rest else ""
+    token = rest.split(maxsplit=1)[0] if rest.strip() else ""
     return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
 
 

@@ -79,7 +79,8 @@ class Lexicon:
         builtin = _builtin()
         self._own: dict[str, Word] = {}
         for name, rule in product.fields.items():
-            if fold(name) not in builtin:
+            known = builtin.get(fold(name))
+            if known is None or known.kind != name:
                 self._own[fold(name)] = Word(name, _STRENGTHS["good"], name)
             for key in rule.keys:
                 self._own[fold(key)] = Word(name, _STRENGTHS["strong"], key)

@@ -23,8 +23,8 @@ _SHARED_WIDTH = 0.3
 _SECOND_VALUE = 0.5
 #: A colon points to the right: below it the value is rarer, above it hardly ever.
 _COLON_BELOW, _COLON_ABOVE = 0.8, 0.4
-#: Boxes of one row nearer than this (in text heights) can be one value in pieces.
-_ONE_VALUE_GAP = 0.9
+#: Boxes of one row farther apart than this (in text heights) are never one value in pieces.
+_ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
 _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision"))
 
@@ -115,21 +115,20 @@ def habits(linked: Mapping[int, Sequence[Link]]) -> dict[str, float]:
     return {relation: count / total for relation, count in counts.items()}
 
 
-def followers(page: Page) -> dict[int, int]:
-    """Give for every piece the next one in its row that stands so close that both can be one value."""
+def followers(page: Page) -> dict[int, tuple[int, float]]:
+    """Give for every piece the next one in its row, if near enough to go on with it, and the gap in text heights."""
     order = sorted(range(len(page.pieces)), key=lambda index: page.pieces[index].rect.left)
     lefts = [page.pieces[index].rect.left for index in order]
     found = {}
     for index, piece in enumerate(page.pieces):
         box = piece.rect
         at = bisect_left(lefts, box.right - 0.4 * box.height)
-        while at < len(order) and lefts[at] < box.right + _ONE_VALUE_GAP * 1.5 * box.height:
+        while at < len(order) and lefts[at] < box.right + _ONE_VALUE_GAP * box.height:
             other = page.pieces[order[at]]
             tall, low = max(other.rect.height, box.height), min(other.rect.height, box.height)
             lift = other.rect.middle - box.middle - piece.slope * (other.rect.left - box.left)
-            near = -0.4 * tall < other.rect.left - box.right < _ONE_VALUE_GAP * tall
-            if other.line != piece.line and other.turn == piece.turn and near and abs(lift) < 0.35 * tall < 0.54 * low:
-                found[index] = order[at]
+            if other.line != piece.line and other.turn == piece.turn and abs(lift) < 0.35 * tall and tall < 1.55 * low:
+                found[index] = (order[at], (other.rect.left - box.right) / tall)
                 break
             at += 1
     return found

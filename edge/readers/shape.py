@@ -31,8 +31,10 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d|^\d+x\d+(/\d+)?v|cos\s?φ"),
     (
         "a standard",
-        r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
-        r"[ -]?[0-9/]{2,}",
+        (
+            r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
+            r"[ -]?[0-9/]{2,}"
+        ),
     ),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
     ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe|kl)\.?\s?\w{1,3}([.,]\d)?$"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from edge.core.fields import FieldRule
-from edge.readers.layout import Page
+from edge.readers.layout import Page, Piece
 from edge.readers.shape import looks, model_shape
 
 Segment = tuple[int, int, int]
@@ -16,6 +16,8 @@ Segment = tuple[int, int, int]
 _MOST_TOKENS = 8
 #: Boxes of one value at most.
 _MOST_BOXES = 3
+#: Without a pattern boxes farther apart than this (in text heights) are not one value.
+_ONE_VALUE_GAP = 0.9
 #: Without a key a single token must look this much like a model to be considered apart from its line.
 _CLEARLY_A_MODEL = 0.6
 #: Capitals without a digit are a group of a serial number only when they are this short.
@@ -28,7 +30,7 @@ _MARKS = ",;:.|"
 
 
 def spans(
-    page: Page, index: int, rule: FieldRule, next_in_row: Mapping[int, int], *, keyed: bool
+    page: Page, index: int, rule: FieldRule, next_in_row: Mapping[int, tuple[int, float]], *, keyed: bool
 ) -> Iterator[tuple[tuple[Segment, ...], str]]:
     """Yield the parts of a value, and of its neighbours in the row, that could be the field, with what is left out."""
     piece = page.pieces[index]
@@ -46,25 +48,24 @@ def spans(
         left_out = f"{line[piece.start : start]}{line[end : piece.end]}".strip()
         segments: tuple[Segment, ...] = ((piece.line, start, end),)
         if end == piece.end:
-            for more in _boxes(page, index, next_in_row):
-                follower = page.pieces[more]
+            for follower, gap in _boxes(page, index, next_in_row):
                 if rule.pattern is not None:
                     yield segments, left_out
-                elif not _continues(follower.text):
+                elif gap > _ONE_VALUE_GAP or not _continues(follower.text):
                     break
                 segments = (*segments, (follower.line, follower.start, follower.end))
         yield segments, left_out
 
 
-def _boxes(page: Page, index: int, next_in_row: Mapping[int, int]) -> Iterator[int]:
-    """Yield the values that follow in the row, each close to the one before."""
+def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) -> Iterator[tuple[Piece, float]]:
+    """Yield the values that follow in the row, each with the gap before it in text heights."""
     for _ in range(_MOST_BOXES - 1):
         if index not in next_in_row:
             return
-        index = next_in_row[index]
+        index, gap = next_in_row[index]
         if page.pieces[index].kind:
             return
-        yield index
+        yield page.pieces[index], gap
 
 
 def _continues(text: str) -> bool:

@@ -149,7 +149,7 @@ CONFUSABLE = ("0OD", "1I", "8B", "5S")
 
 @given(st.text(alphabet="0OD1I8B5SX7", max_size=7))
 def test_proposals_are_all_that_swaps_can_reach(text: str) -> None:
-    """Every proposal has the right form and differs by confusable characters alone; all are there or it is said (L12)."""
+    """A proposal has the right form and differs by confusable characters alone; all are there, or it is said (L12)."""
     wanted = rule("[0-9]*[A-Z]", confusable=CONFUSABLE)
     group: Callable[[str], str] = lambda c: next((g for g in CONFUSABLE if c in g), c)  # noqa: E731
     reachable = {""}

@@ -1,74 +1,16 @@
 """The linker on plates of many makes, layouts and languages, set by hand as text (made up, after common habits)."""
 
-from __future__ import annotations
+# ruff: noqa: RUF001 - plates are printed in many alphabets
 
-import math
-import unicodedata
+from __future__ import annotations
 
 import pytest
 
 from edge.core.fields import FieldRule, Product
-from edge.core.reading import Character, TextLine
 from edge.readers.linker import link
+from tests.readers.typesetting import typeset
 
 NAMEPLATE = Product("nameplate", {"model": FieldRule("model"), "serial": FieldRule("serial")})
-COLUMN_PX = 11.0
-ROW_PX = 30.0
-HEIGHT_PX = 20.0
-
-
-def typeset(drawing: str, angle_deg: float = 0.0) -> list[TextLine]:
-    """Give the text lines of a drawing: two blanks part boxes, a row that begins with "# " is set twice as large."""
-    lines = []
-    cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-
-    def turned(x: float, y: float) -> tuple[float, float]:
-        return (x * cosine - y * sine + 2000, x * sine + y * cosine + 2000)
-
-    y = 0.0
-    for row in drawing.strip("\n").split("\n"):
-        scale = 2.0 if row.startswith("# ") else 1.0
-        text = row.removeprefix("# ")
-        column = 0.0
-        start: float | None = None
-        box = ""
-        for index, letter in enumerate(text + "  "):
-            blank = letter == " " and (text + "  ")[index + 1 : index + 2] in ("", " ")
-            if blank and box:
-                right = column
-                left = start or 0.0
-                corners = [turned(x, top) for x, top in _corners(left, right, y, scale)]
-                step = (right - left) / len(box)
-                characters = tuple(
-                    Character(
-                        letter_,
-                        0.99,
-                        (),
-                        _quad([turned(*p) for p in _corners(left + i * step, left + (i + 1) * step, y, scale)]),
-                    )
-                    for i, letter_ in enumerate(box)
-                )
-                lines.append(TextLine(box, _quad(corners), characters))
-                box, start = "", None
-            elif letter != " " or box:
-                if start is None:
-                    start = column
-                box += letter
-            column += COLUMN_PX * scale * (2 if unicodedata.east_asian_width(letter) in "WF" else 1)
-        y += ROW_PX * scale
-    return lines
-
-
-def _corners(left: float, right: float, top: float, scale: float) -> list[tuple[float, float]]:
-    bottom = top + HEIGHT_PX * scale
-    return [(left, top), (right, top), (right, bottom), (left, bottom)]
-
-
-def _quad(
-    points: list[tuple[float, float]],
-) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]:
-    return (points[0], points[1], points[2], points[3])
-
 
 PLATES: dict[str, tuple[str, str, str]] = {
     # name: (drawing, model, serial)
@@ -447,12 +389,13 @@ Schaltgruppe Dyn5
 }
 
 
+@pytest.mark.parametrize("angle_deg", [0, 25, -90, 180])
 @pytest.mark.parametrize("name", PLATES)
-def test_plate(name: str) -> None:
-    """The model and the serial number of the plate are found, and nothing else is taken for them."""
+def test_plate(name: str, angle_deg: float) -> None:
+    """The model and the serial number are found however the plate lies, and nothing else is taken for them."""
     drawing, model, serial = PLATES[name]
 
-    fields = link(typeset(drawing), NAMEPLATE, (4000, 4000))
+    fields = link(typeset(drawing, angle_deg=angle_deg), NAMEPLATE, (4000, 4000))
 
     got = (fields["model"].text, fields["serial"].text)
     if model:
