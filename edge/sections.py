@@ -207,7 +207,7 @@ class _Erp(_Table):
 
 
 class NoErp(_Erp):
-    """No ERP."""
+    """ERP: who knows which part a serial belongs to."""
 
     kind: Literal["none"] = Field(default="none", description="Kind of ERP: none, csv or sql.")
 
@@ -274,6 +274,13 @@ class Mqtt(_Table):
     tls: Tls | None = Field(default=None, description="Encryption; unset: none.")
     keepalive_s: Whole = Field(
         default=30, ge=5, le=3600, description="A silent link is given up after one and a half of this, s (5 to 3600)."
+    )
+
+    session_expiry_s: Whole = Field(
+        default=86_400,
+        ge=0,
+        le=4_294_967_295,
+        description="The broker keeps commands for a station that is away this long, s (0 to 4294967295).",
     )
 
     @property

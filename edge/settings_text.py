@@ -1,0 +1,139 @@
+"""The settings as text for people, made from the models: `config/edge.toml` with every key, and the manual's table.
+
+`python -m edge.settings_text > config/edge.toml` writes the file anew; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from edge import sections
+from edge.products import Gate
+from edge.settings import Settings
+
+_HEAD = """\
+# The settings of one station. Every key is here; a key behind a # is unset, and shows an example.
+# The environment goes before this file: EDGE_STATION__NAME sets station.name.
+# Secrets stand in files of their own, never here. `edge check` tells what is wrong, all at once.
+"""
+#: Tables in the file's order; those behind a # show what another kind of camera or ERP is set to.
+_TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
+    ("station", sections.Station, True),
+    ("paths", sections.Paths, True),
+    ("cameras.front", sections.SimulatedCamera, True),
+    ("cameras.desk", sections.FileCamera, False),
+    ("reader", sections.Reader, True),
+    ("gate", Gate, True),
+    ("retake", sections.Retake, True),
+    ("accept", sections.Accept, True),
+    ("erp", sections.NoErp, True),
+    ("erp", sections.CsvErp, False),
+    ("erp", sections.SqlErp, False),
+    ("mqtt", sections.Mqtt, True),
+    ("mqtt.tls", sections.Tls, False),
+    ("evidence", sections.Evidence, True),
+    ("panel", sections.Panel, True),
+    ("log", sections.Log, True),
+)
+#: Values for keys that have no default; those of a key that is unset are examples.
+_EXAMPLES: Mapping[str, Any] = {
+    "station.site": "plant1",
+    "station.line": "line1",
+    "station.name": "station1",
+    "station.camera": "front",
+    "station.takt_ms": 6000,
+    "cameras.front.kind": "simulated",
+    "cameras.front.address": "ipc:///run/edge/camera.sock",
+    "cameras.desk.kind": "file",
+    "cameras.desk.path": "frames",
+    "accept.single_look_confidence": 0.98,
+    "accept.false_accept_rate": {"1": 0.001, "2": 0.0001},
+    "erp.columns": {"serial": "SERNR", "model": "MATNR"},
+    "erp.csv.kind": "csv",
+    "erp.csv.path": "/srv/erp/parts.csv",
+    "erp.sql.kind": "sql",
+    "erp.sql.url": "sqlite:////srv/erp/parts.db",
+    "erp.sql.url_file": "/etc/edge/erp_url",
+    "erp.sql.table": "parts",
+    "mqtt.client_id": "edge-plant1-line1-station1",
+    "mqtt.username": "station1",
+    "mqtt.password_file": "/etc/edge/mqtt_password",
+    "mqtt.tls.ca_file": "/etc/edge/ca.pem",
+    "mqtt.tls.cert_file": "/etc/edge/station.pem",
+    "mqtt.tls.key_file": "/etc/edge/station.key",
+    "panel.token_file": "/etc/edge/panel_token",
+}
+
+
+def example() -> str:
+    """The text of `config/edge.toml`."""
+    lines = [_HEAD, *_key("", "version", Settings.model_fields["version"], value=1)]
+    shown: set[str] = set()
+    for name, model, active in _TABLES:
+        mark = "" if active else "# "
+        says = f" Kind {_kind(model)}:" if _kind(model) and not active else ""
+        lines += ["", f"#{says} {model.__doc__}", f"{mark}[{name}]"]
+        for key, info in sorted(model.model_fields.items(), key=lambda field: field[0] not in _own(model)):
+            if f"{name}.{key}" in shown or key == "tls":
+                continue  # another kind of the same table has shown it
+            example_key = f"{name}.{_kind(model)}.{key}" if name == "erp" and not active else f"{name}.{key}"
+            lines += _key(mark, key, info, value=_EXAMPLES.get(example_key))
+            if active:
+                shown.add(f"{name}.{key}" if key != "kind" else "")
+    return "\n".join(lines) + "\n"
+
+
+def _key(mark: str, name: str, info: FieldInfo, *, value: Any) -> Iterator[str]:
+    default = None if info.is_required() else info.get_default(call_default_factory=False)
+    unset = not info.is_required() and default in (None, "", {})
+    shown = value if unset or info.is_required() else default
+    yield from textwrap.wrap(info.description or "", 116, initial_indent="# ", subsequent_indent="# ")
+    yield f"{mark or ('# ' if unset else '')}{name} = {_toml(50 if shown is None else shown)}"
+
+
+def _kind(model: type[BaseModel]) -> str:
+    kind = model.model_fields.get("kind")
+    return "" if kind is None else str(kind.annotation.__args__[0])  # type: ignore[union-attr] # it is a Literal
+
+
+def _own(model: type[BaseModel]) -> set[str]:
+    """The keys of this kind alone, which come first: `kind`, then what it needs."""
+    return set(model.__annotations__)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, str | Path):
+        return json.dumps(str(value), ensure_ascii=False)
+    return json.dumps(value)
+
+
+def manual() -> str:
+    """The manual's table of keys, in Markdown."""
+    rows = ["| key | meaning | unless set |", "| --- | --- | --- |"]
+    seen: set[str] = set()
+    for name, model, _ in _TABLES:
+        table = "cameras.NAME" if name.startswith("cameras.") else name
+        for key, info in model.model_fields.items():
+            if key == "tls" or f"{table}.{key}" in seen:
+                continue
+            seen.add(f"{table}.{key}")
+            default = None if info.is_required() else info.get_default(call_default_factory=False)
+            must = "must be set" if info.is_required() and key != "kind" else ""
+            rows.append(
+                f"| `{table}.{key}` | {info.description} | {must or ('' if default in (None, {}, '') else f'`{default}`')} |"
+            )
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())
