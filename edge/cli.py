@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "check configuration, camera, reader, broker, ERP, disk and clock"),
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
     "outcomes": ("outcomes", "show what was decided"),
-    "erp": ("erp", "ask ERP for a record, or take a snapshot of its records"),
+    "erp": ("erp", "ask ERP for a record, or see what it holds"),
     "bench": ("bench", "measure the speed on this machine"),
 }
 
@@ -125,11 +125,20 @@ def _run(name: str, rest: list[str], *, debug: bool) -> int:
     parser = _Parser(prog=f"edge {name}", description=what[0].upper() + what[1:] + ".")
     parser.set_defaults(command=name)
     command.add_arguments(parser)
+    _add_common(parser, debug=debug)
+    # The common options may stand anywhere, behind the action of `edge erp lookup` too.
+    common = _Parser(prog=parser.prog, add_help=False, allow_abbrev=False)
+    _add_common(common, debug=debug)
+    end = rest.index("--") if "--" in rest else len(rest)
+    args, others = common.parse_known_args(rest[:end])
+    return command.run(parser.parse_args(others + rest[end:], args))
+
+
+def _add_common(parser: argparse.ArgumentParser, *, debug: bool) -> None:
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="configuration file (default: EDGE_CONFIG, or usual places)"
+        "--config", type=Path, metavar="FILE", help="configuration file (else EDGE_CONFIG, or usual places)"
     )
     parser.add_argument("--debug", action="store_true", default=debug, help="show a traceback where an error ends it")
-    return command.run(parser.parse_args(rest))
 
 
 class _Parser(argparse.ArgumentParser):
