@@ -128,6 +128,7 @@ class StationAndWorld(RuleBasedStateMachine):
         else:
             exposed_us = TRIGGERED_US - 1 if kind == "stale" else self.now_us
             self.feed(taken(self.now_us, attempt, exposed_us=exposed_us, frozen=kind == "frozen"))
+            assert (self.inspection.state is State.JUDGING) == (kind == "fresh")
 
     def quality_is_measured(self, kind: str) -> None:
         """The frame turns out fit, or not."""
@@ -255,4 +256,7 @@ class StationAndWorld(RuleBasedStateMachine):
 
 TestStationAndWorld = StationAndWorld.TestCase
 TestStationAndWorld.settings = settings(max_examples=600, stateful_step_count=25, deadline=None)
-TestStationAndWorld.__doc__ = "Any events in any order, any loss, any crash: one outcome, in time, no pass in doubt (L1, L3, L4, L6, L7, L9, L10)."
+TestStationAndWorld.__doc__ = (
+    "Any events, any order, any loss, any crash: one outcome, in time, no pass in doubt "
+    "(L1, L3, L4, L5, L6, L7, L9, L10)."
+)
