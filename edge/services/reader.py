@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +26,7 @@ from edge.core.quality import Quality
 from edge.core.reading import Reading
 from edge.errors import WorldError
 from edge.readers.reader import Image, Located, Reader
+from edge.settings import Settings
 from edge.vision import quality
 
 log = structlog.get_logger()
@@ -50,7 +50,9 @@ class _Known:
 class ReaderService:
     """One reader's process; `run` is its loop."""
 
-    def __init__(self, runtime_dir: Path, reader: Reader, product: Product, *, context: sockets.Context | None = None):
+    def __init__(
+        self, runtime_dir: Path, reader: Reader, product: Product, *, context: sockets.Context | None = None
+    ) -> None:
         self._reader = reader
         self._product = product
         self._desk = ReaderDesk(runtime_dir, context=context)
@@ -97,7 +99,7 @@ class ReaderService:
             self._counts["failed"] += 1
             log.warning("could not read", frame_id=question.frame_id, task=question.task, why=str(error))
             self._desk.fail(question, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a reader raises, its asker hears that it failed (L3)
+        except Exception as error:  # whatever a reader raises, its asker hears that it failed (L3)
             self._counts["failed"] += 1
             log.exception("the reader raised an error that it should have named", frame_id=question.frame_id)
             self._desk.fail(question, f"{type(error).__name__} in the reader: see its log")
@@ -124,7 +126,7 @@ def drawn_frame() -> Image:
     return frame
 
 
-def open_reader(settings: Any) -> Reader:
+def open_reader(settings: Settings) -> Reader:
     """The reader that `[reader]` names, loaded.
 
     Raises:
@@ -135,6 +137,6 @@ def open_reader(settings: Any) -> Reader:
     return Ocr(threads=settings.reader.threads)
 
 
-def build(settings: Any) -> ReaderService:
+def build(settings: Settings) -> ReaderService:
     """The reader process of this station, ready to `run`."""
-    return ReaderService(Path(settings.paths.runtime), open_reader(settings), settings.product)
+    return ReaderService(settings.paths.runtime, open_reader(settings), settings.product)

@@ -1,0 +1,116 @@
+"""The inspector's slow neighbours, each behind a desk that never blocks its loop: ERP, and the evidence folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from edge.adapters.erp import Erp, Record
+from edge.adapters.frames import Frame
+from edge.core.actions import LookUp
+from edge.core.events import RecordFound, RecordMissing, RecordUnavailable
+from edge.core.outcome import Evidence
+from edge.errors import ErpError
+
+#: Questions to ERP that may hang at the same time; one more is answered "unavailable" at once (law L12).
+MAX_OPEN_LOOK_UPS = 4
+
+RecordEvent = RecordFound | RecordMissing | RecordUnavailable
+
+
+class RecordDesk:
+    """Asks ERP in threads of its own; `finished` gives the answers as events. Poll `wake_fd`."""
+
+    def __init__(self, erp: Erp | None, passed_before: Callable[[str, str], str | None]) -> None:
+        self._erp = erp
+        self._passed_before = passed_before
+        self._answers: SimpleQueue[tuple[LookUp, str, Record | str]] = SimpleQueue()
+        self._open = 0
+        self._pool = ThreadPoolExecutor(MAX_OPEN_LOOK_UPS, thread_name_prefix="erp")
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def ask(self, action: LookUp, inspection_id: str) -> None:
+        """Ask; never blocks."""
+        self._open += 1
+        if self._open > MAX_OPEN_LOOK_UPS:
+            self._answer(action, inspection_id, f"ERP still owes {MAX_OPEN_LOOK_UPS} answers (max_open_look_ups)")
+            return
+        self._pool.submit(self._work, action, inspection_id)
+
+    def finished(self, inspection_id: str) -> Iterator[RecordEvent]:
+        """Every answer that has come for this inspection, as an event; a late one for an earlier part is dropped."""
+        while True:
+            try:
+                action, asked_for, told = self._answers.get_nowait()
+            except Empty:
+                return
+            with suppress(BlockingIOError):  # an earlier read took the count of several answers at once
+                os.eventfd_read(self.wake_fd)
+            self._open -= 1
+            if asked_for == inspection_id:
+                yield self._event(action, inspection_id, told)
+
+    def close(self) -> None:
+        """Leave questions that hang behind."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self, action: LookUp, inspection_id: str) -> None:
+        told: Record | str
+        try:
+            told = Record(source="none") if self._erp is None else self._erp.lookup(action.serial)
+        except ErpError as error:
+            told = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the part is held, not passed (L4)
+            told = f"{type(error).__name__} while asking ERP"
+        self._answer(action, inspection_id, told)
+
+    def _answer(self, action: LookUp, inspection_id: str, told: Record | str) -> None:
+        self._answers.put((action, inspection_id, told))
+        os.eventfd_write(self.wake_fd, 1)
+
+    def _event(self, action: LookUp, inspection_id: str, told: Record | str) -> RecordEvent:
+        now_us = time.monotonic_ns() // 1000
+        if isinstance(told, str):
+            return RecordUnavailable(now_us, action.attempt, told)
+        if not told.fields and self._erp is not None:
+            return RecordMissing(now_us, action.attempt, told.source, told.age_s)
+        before = self._passed_before(action.serial, inspection_id)
+        return RecordFound(now_us, action.attempt, told.fields, told.source, told.age_s, before)
+
+
+class EvidenceDesk:
+    """Writes each frame to disk while it is being read; `finish` waits until all of an inspection's are there."""
+
+    def __init__(self, write: Callable[[Frame], Evidence]) -> None:
+        self._write = write
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="evidence")
+        self._kept: list[tuple[Frame, Future[Evidence]]] = []
+
+    def keep(self, frame: Frame) -> None:
+        """Begin to write a frame that the reader is about to see."""
+        self._kept.append((frame, self._pool.submit(self._write, frame)))
+
+    def finish(self) -> tuple[Evidence, ...]:
+        """The evidence of the inspection, durable on disk. Call again after a failure: what failed is written anew.
+
+        Raises:
+            StoreError: a frame could not be written.
+        """
+        for place, (frame, writing) in enumerate(self._kept):
+            if writing.exception() is not None:
+                again: Future[Evidence] = Future()
+                again.set_result(self._write(frame))
+                self._kept[place] = (frame, again)
+        return tuple(writing.result() for _, writing in self._kept)
+
+    def clear(self) -> None:
+        """Forget the frames of the inspection that has ended."""
+        self._kept.clear()
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._pool.shutdown(wait=True)
