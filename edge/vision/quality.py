@@ -10,8 +10,9 @@ Scores fall from 100 (best) to 0 (worst) along `edge.vision.scores`; limits are 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -28,6 +29,8 @@ Floats = npt.NDArray[np.float32]
 TEXT_SCALE_PX = 32
 #: A longer line is measured over its first 20 heights, some 35 characters.
 MAX_LINE_PX = 20 * TEXT_SCALE_PX
+#: What stands beside a line is looked at for a highlight that swallowed its end.
+PAD_PX = TEXT_SCALE_PX
 #: More lines than these are measured on an even choice of them.
 MAX_LINES = 32
 #: Directions along which edges are measured, so 22.5 degrees apart.
@@ -37,6 +40,10 @@ CLIPPED_LEVEL = 252
 CRUSHED_LEVEL = 25
 #: A corner this near to the frame's edge touches it.
 EDGE_PX = 2.0
+#: A highlight is a clipped patch wider and higher than any stroke of a letter, px at text scale.
+PATCH_PX = 13
+#: Where patches cover this share of most lines, it is the ground that is clipped, and no highlight can be told from it.
+CLIPPED_GROUND = 0.35
 #: Edges needed before their width means anything.
 MIN_EDGES = 40
 #: The narrowest edge that the 3-pixel gradient can report, px.
@@ -45,15 +52,20 @@ GRADIENT_WIDTH_PX = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """All lines side by side at text scale; `starts` has one more entry than there are lines."""
+    """All lines side by side at text scale, each with `PAD_PX` of what stands before and after it.
+
+    `starts` has one more entry than there are lines; `scales` says how many of its pixels make one of the frame's.
+    """
 
     colour: Image
     grey: Image
     starts: tuple[int, ...]
     scales: tuple[float, ...]
 
-    def line(self, index: int) -> slice:
-        return slice(self.starts[index], self.starts[index + 1])
+    def lines(self) -> Iterator[tuple[slice, slice]]:
+        """Columns of each line, with and without what stands before and after it."""
+        for start, end in pairwise(self.starts):
+            yield slice(start, end), slice(start + PAD_PX, end - PAD_PX)
 
 
 def measure(image: Image, boxes: Sequence[Quad]) -> Quality:
@@ -162,8 +174,10 @@ def _line(image: Image, quad: Floats) -> tuple[Image | None, float]:
         return None, 0.0
     scale = TEXT_SCALE_PX / high
     width = max(8, min(MAX_LINE_PX, round(long * scale)))
-    low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 1, 0)
-    top = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + 2, [image.shape[1], image.shape[0]])
+    beside = (quad[1] - quad[0]) * (high / long)
+    wide = np.stack([quad[0] - beside, quad[1] + beside, quad[2] + beside, quad[3] - beside])
+    low = np.maximum(np.floor(wide.min(axis=0)).astype(int) - 1, 0)
+    top = np.minimum(np.ceil(wide.max(axis=0)).astype(int) + 2, [image.shape[1], image.shape[0]])
     if (top - low).min() < 4:
         return None, 0.0
     piece = image[low[1] : top[1], low[0] : top[0]]
@@ -175,18 +189,18 @@ def _line(image: Image, quad: Floats) -> tuple[Image | None, float]:
         ).astype(np.uint8)
         corners = corners / shrink
     target = np.array([[0, 0], [long * scale, 0], [0, TEXT_SCALE_PX]], np.float32)
+    target[:, 0] += PAD_PX
     turn = cv2.getAffineTransform(corners.astype(np.float32), target)
-    warped = cv2.warpAffine(
-        piece, turn, (width, TEXT_SCALE_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    size = (width + 2 * PAD_PX, TEXT_SCALE_PX)
+    warped = cv2.warpAffine(piece, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return warped.astype(np.uint8, copy=False), scale
 
 
 def _exposure(strip: _Strip) -> dict[MeasureName, float | None]:
     """Light on the text: clipped share, level of the brighter of ink and ground, and their distance."""
     levels, gaps, clipped = [], [], []
-    for index in range(len(strip.scales)):
-        counts = np.bincount(strip.grey[:, strip.line(index)].ravel(), minlength=256).astype(np.float64)
+    for _, line in strip.lines():
+        counts = np.bincount(strip.grey[:, line].ravel(), minlength=256).astype(np.float64)
         counts /= counts.sum()
         levels.append(float(np.searchsorted(np.cumsum(counts), 0.95)))
         gaps.append(_class_distance(counts))
@@ -209,9 +223,19 @@ def _class_distance(counts: npt.NDArray[np.float64]) -> float:
     return 0.0 if between[cut] <= 0 else float(above[cut] - below[cut])
 
 
-def _glare(strip: _Strip) -> float:
-    """The widest stretch of a line that a highlight hides, in text heights."""
-    return 0.0 * len(strip.starts)
+def _glare(strip: _Strip) -> float | None:
+    """The widest stretch of a line, or just beside it, that a highlight hides, in text heights."""
+    clipped = cv2.inRange(strip.colour, (CLIPPED_LEVEL,) * 3, (255,) * 3)
+    patches = cv2.morphologyEx(clipped, cv2.MORPH_OPEN, np.ones((PATCH_PX, PATCH_PX), np.uint8))
+    # The line's middle, where characters stand, without the rim that a box has above and below.
+    hidden = np.count_nonzero(patches[5:-5], axis=0) > (TEXT_SCALE_PX - 10) // 2
+    covered, stretches = [], []
+    for wide, line in strip.lines():
+        covered.append(float(hidden[line].mean()))
+        stretches.append(int(np.count_nonzero(hidden[wide])))
+    if float(np.median(covered)) > CLIPPED_GROUND:
+        return None
+    return max(stretches) / TEXT_SCALE_PX
 
 
 def _blur(strip: _Strip) -> tuple[float, float, float] | None:
@@ -220,16 +244,14 @@ def _blur(strip: _Strip) -> tuple[float, float, float] | None:
     reach = np.ones((9, 9), np.uint8)
     span = cv2.subtract(cv2.dilate(grey, reach), cv2.erode(grey, reach))
     least = np.empty(grey.shape[1], np.float32)
-    for index in range(len(strip.scales)):
-        line = strip.line(index)
+    for wide, line in strip.lines():
+        least[wide] = 255
         least[line] = 0.5 * np.percentile(span[:, line][::2, ::2], 95)
     across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)
     steep = cv2.magnitude(across, down)
     crest = (steep >= cv2.dilate(steep, np.ones((3, 3), np.uint8))) & (span > np.maximum(least, 6))
     crest[:3], crest[-3:] = False, False
-    for start in strip.starts:
-        crest[:, max(0, start - 5) : start + 5] = False
     rows, columns = np.nonzero(crest)
     if len(rows) < MIN_EDGES:
         return None
