@@ -1,0 +1,202 @@
+"""The embedded reader: locate the text, detect its lines, read each, link them to the product's fields.
+
+Promises: an exception on the way is a `ReaderError`, never an empty reading (L3); a draft changes nothing (L6); what a
+line says is what the recogniser saw, printed characters outside a pattern included (L7). All lines that were found
+are read: only then may a field be called absent, and a second candidate noticed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.core.fields import Product
+from edge.core.reading import Character, Code, Quad, Reading, TextLine
+from edge.errors import ReaderError
+from edge.readers.detector import STEP_PX, Detector
+from edge.readers.linker import link
+from edge.readers.reader import Image, Located
+from edge.readers.recogniser import HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
+from edge.readers.recogniser import STEP_PX as WIDTH_STEP_PX
+from edge.readers.weights import DETECTOR, RECOGNISER, hash_of
+from edge.vision import codes
+from edge.vision.locate import subject
+from edge.vision.rectify import between, moved, size_of, strip, turned
+
+#: Counted up whenever what is read from the same weights may change.
+VERSION = "ocr 1"
+#: Height of a character at which the detector looks, px.
+_DETECT_AT_PX = 12.0
+_MOST_PIXELS = 1_500_000
+#: A strip is this much narrower than its text would be at its height.
+_SQUEEZE = 0.8
+_SURE = 0.80
+#: Lines whose orientation is asked of the recogniser.
+_VOTERS = 3
+
+
+class Ocr:
+    """PP-OCRv6 small on OpenVINO. One object may be called from many threads; they take turns."""
+
+    name = "ocr"
+
+    def __init__(self, *, threads: int = 2, cache_dir: Path | None = None) -> None:
+        self._detector = Detector(threads=threads, cache_dir=cache_dir)
+        self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) over the weights and the version of what is done with them."""
+        return _hash()
+
+    def locate(self, image: Image) -> Located:
+        """Find the text lines of an image, in reading order; an image without text gives no boxes.
+
+        Raises:
+            ReaderError: the detector did not run.
+        """
+        started = time.perf_counter()
+        rows, columns = image.shape[:2]
+        boxes: tuple[Quad, ...] = ()
+        try:
+            where = subject(image)
+            crop = image[where.top : where.bottom, where.left : where.right]
+            width, height = _detector_size(crop.shape[1], crop.shape[0], where.text_height_px)
+            small = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+            scale_x, scale_y = crop.shape[1] / width, crop.shape[0] / height
+            found = self._detector.find(np.asarray(small, np.uint8))
+            boxes = _in_order([moved(box.quad, scale_x, scale_y, where.left, where.top) for box in found])
+        except cv2.error as error:
+            raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
+        return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3)
+
+    def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+        """Read the text in every box; a box in which nothing is read gives no line.
+
+        Raises:
+            ReaderError: the recogniser did not run.
+        """
+        if not boxes:
+            return ()
+        quads = list(boxes)
+        glyphs = self._recogniser.read([_strip(image, quad) for quad in quads])
+        doubtful = [n for n, line in enumerate(glyphs) if _trust(line) < _SURE]
+        if doubtful:
+            self._turn(image, quads, glyphs, doubtful)
+        return tuple(_line(quad, line) for quad, line in zip(quads, glyphs, strict=True) if _text(line))
+
+    def _turn(self, image: Image, quads: list[Quad], glyphs: list[tuple[Glyph, ...]], doubtful: list[int]) -> None:
+        """Read doubtful lines upside down too; where a plate stands on its head, all of its lines."""
+        weight = {n: size_of(quads[n])[0] / size_of(quads[n])[1] for n in range(len(quads))}
+        voters = sorted(doubtful, key=lambda n: -weight[n])[:_VOTERS]
+        other = dict(zip(voters, self._read_turned(image, quads, voters), strict=True))
+        better = [n for n in voters if _trust(other[n]) > _trust(glyphs[n]) + 0.05]
+        if len(doubtful) > len(quads) / 2 and len(better) > len(voters) / 2:
+            rest = [n for n in range(len(quads)) if n not in other]
+            other.update(zip(rest, self._read_turned(image, quads, rest), strict=True))
+            better = list(other)
+        for n in better:
+            quads[n], glyphs[n] = turned(quads[n]), other[n]
+
+    def _read_turned(self, image: Image, quads: list[Quad], which: list[int]) -> list[tuple[Glyph, ...]]:
+        return self._recogniser.read([_strip(image, turned(quads[n])) for n in which])
+
+    def read(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Reading:
+        """Read the product's fields; a field that is not on the image has empty text. A draft is not used.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+        del draft
+        if located is None:
+            located = self.locate(image)
+        begun = time.perf_counter()
+        try:
+            lines = self.lines(image, located.boxes)
+            read_at = time.perf_counter()
+            fields = link(lines, product, located.size_px)
+            linked_at = time.perf_counter()
+            seen: tuple[Code, ...] = tuple(codes.find(image))
+        except cv2.error as error:
+            raise ReaderError(f"a frame of {located.size_px} px could not be cut into lines: {error}") from error
+        ended = time.perf_counter()
+        ms = {
+            "locate": located.ms,
+            "lines": (read_at - begun) * 1e3,
+            "link": (linked_at - read_at) * 1e3,
+            "codes": (ended - linked_at) * 1e3,
+            "total": located.ms + (ended - begun) * 1e3,
+        }
+        return Reading(fields, lines, seen, self.name, self.hash, ms)
+
+
+@cache
+def _hash() -> str:
+    return hash_of((DETECTOR, RECOGNISER), VERSION)
+
+
+def _detector_size(width: int, height: int, text_height_px: float | None) -> tuple[int, int]:
+    """The size at which the detector sees a crop: characters about `_DETECT_AT_PX` high, within a limit of pixels."""
+    scale = min(1.0, 736 / min(width, height)) if text_height_px is None else min(1.5, _DETECT_AT_PX / text_height_px)
+    scale = min(scale, math.sqrt(_MOST_PIXELS / (width * height)))
+    return _stepped(width * scale), _stepped(height * scale)
+
+
+def _stepped(side: float) -> int:
+    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+
+
+def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
+    """Top to bottom, and left to right within a row."""
+    remaining = sorted(quads, key=lambda quad: sum(y for _, y in quad))
+    rows: list[list[Quad]] = []
+    for quad in remaining:
+        middle = sum(y for _, y in quad) / 4
+        if rows:
+            first = rows[-1][0]
+            if middle - sum(y for _, y in first) / 4 < 0.5 * size_of(first)[1]:
+                rows[-1].append(quad)
+                continue
+        rows.append([quad])
+    return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
+
+
+def _strip(image: Image, quad: Quad) -> Image:
+    """A line's strip, as narrow as its text allows."""
+    length, height = size_of(quad)
+    natural = HEIGHT_PX * length / max(height, 1.0) * _SQUEEZE
+    width = min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(natural / WIDTH_STEP_PX) * WIDTH_STEP_PX))
+    return strip(image, quad, width, HEIGHT_PX)
+
+
+def _text(glyphs: Sequence[Glyph]) -> str:
+    return "".join(glyph.text for glyph in glyphs).strip()
+
+
+def _trust(glyphs: Sequence[Glyph]) -> float:
+    """Mean confidence of a line: tells a line read upside down, and nothing else is decided by it."""
+    return sum(glyph.confidence for glyph in glyphs) / len(glyphs) if glyphs else 0.0
+
+
+def _line(quad: Quad, glyphs: Sequence[Glyph]) -> TextLine:
+    """A line with its characters' places in frame pixels; blanks at its ends dropped."""
+    first = next(n for n, glyph in enumerate(glyphs) if glyph.text.strip())
+    last = max(n for n, glyph in enumerate(glyphs) if glyph.text.strip())
+    kept = glyphs[first : last + 1]
+    characters = tuple(
+        Character(glyph.text, glyph.confidence, glyph.alternatives, between(quad, glyph.start, glyph.end))
+        for glyph in kept
+    )
+    return TextLine("".join(glyph.text for glyph in kept), quad, characters)
