@@ -1,0 +1,65 @@
+# edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+SYSTEM_PACKAGES := mosquitto systemd
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format bench promises docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: .venv/demo ## a simulated line on all five processes: every scene once, live, with a report
+	$(BIN)/edge demo $(ARGS)
+
+test: .venv/test system-packages check ## format, lint, types, imports, then every test that is not slow
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: .venv/test system-packages ## the long tests: kill -9 rounds, long runs
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: .venv/test ## what needs no running: format, lint, types, direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/test ## put the code into its one form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/test ## every figure that the README states, against its peer in the same run
+	$(BIN)/python bench/inspection.py
+	$(BIN)/python bench/accuracy.py
+
+promises: .venv/test ## write docs/promises.md from the tests
+	$(BIN)/python -m tests.promises.ledger
+
+docs: promises ## write what is generated: docs/promises.md, config/asyncapi.yaml, config/edge.toml
+	$(BIN)/python -m edge.services.asyncapi
+	$(BIN)/python -m edge.settings_text
+
+clean: ## remove .venv and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "edge needs Python 3.11 or later, $(PYTHON) is older: set PYTHON=python3.11 or later"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv"; exit 1; }
+
+.venv/demo: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+.venv/test: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable '.[test]'
+	@touch .venv/demo $@
+
+# The tests talk to a real mosquitto and to systemd-analyze. As root on Debian or Ubuntu they are installed.
+.PHONY: system-packages
+system-packages:
+	@PATH="$$PATH:/usr/sbin"; \
+	command -v mosquitto >/dev/null && command -v systemd-analyze >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
+	else echo "the tests need these packages: sudo apt-get install $(SYSTEM_PACKAGES)"; exit 1; fi
