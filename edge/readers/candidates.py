@@ -19,6 +19,8 @@ from edge.readers.spans import Segment, spans
 
 #: Fields farther apart than this, in text heights, say nothing about each other.
 _SIDE_BY_SIDE = 12.0
+#: Letters this much larger than usual are a logo.
+_LARGE = 1.4
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -61,7 +63,7 @@ class Surroundings:
         self.linked = linked
         self.habits = habits(linked)
         self.followers = followers(page)
-        self.brands = [piece for piece in page.pieces if not piece.kind and is_brand(piece.text)]
+        self.brands = [piece for piece in page.pieces if not piece.kind and _names_maker(piece, page.height_px)]
         self.top = min((piece.rect.top for piece in page.pieces), default=0.0)
         self.depth = max(max((piece.rect.bottom for piece in page.pieces), default=0.0) - self.top, 1.0)
         self.repeats: dict[str, int] = {}
@@ -99,9 +101,13 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             # Without a key only the pattern can speak; at a key the whole value, or a part that fits, is meant.
             if rule.pattern is not None and not fits and (own is None or left_out or len(segments) > 1):
                 continue
-            features = {
-                **_features(rule, text, own, other, fits),
+            features = _features(rule, text, own, other, fits)
+            # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.
+            if rule.pattern is None and rule.name == "serial" and not features["shape"]:
+                continue
+            features |= {
                 **around.place(index),
+                "height": _mismatch(piece.rect, own.key.rect) if own else 0.0,
                 "habit": around.habits[own.relation] if own else 0.0,
                 "share": len(text) / max(len(piece.text), len(text), 1),
             }
@@ -118,6 +124,16 @@ def together(one: Candidate, other: Candidate) -> float:
     rows = abs(a.middle - b.middle) / tall
     columns = max(a.left - b.right, b.left - a.right, 0.0) / tall
     return max(0.0, 1 - math.hypot(rows, columns / 2) / _SIDE_BY_SIDE)
+
+
+def _names_maker(piece: Piece, height_px: float) -> bool:
+    """Say whether a text can be the maker's: by its form, or as a word in large letters (a logo in small letters)."""
+    return is_brand(piece.text) or (piece.text.isalpha() and piece.rect.height > _LARGE * height_px)
+
+
+def _mismatch(one: Rect, other: Rect) -> float:
+    """Say how far two heights of print differ, 0 (the same) to 1."""
+    return 1 - min(one.height, other.height) / max(one.height, other.height)
 
 
 def _beside(place: Rect, brand: Rect) -> float:

@@ -106,7 +106,7 @@ def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
             return Caption(start, end, word, separated(text, end))
     if not first:
         return None
-    glued = _glued(text, *line.spans[0], line.lexicon)
+    glued = _glued(text, start, line.lexicon)
     if glued is not None:
         return glued
     for folded, end in _runs(line, index):
@@ -169,12 +169,13 @@ def _begins_value(text: str, end: int) -> bool:
     return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
 
 
-def _glued(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
-    """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1")."""
-    if not any(c.isdigit() for c in text[start:]):
+def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
+    """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "P/N552-1123")."""
+    token = text[start:].split(maxsplit=1)[0]
+    if not any(c.isdigit() for c in token):
         return None
-    for stop in range(min(end - 1, start + lexicon.longest), start + 1, -1):
-        head, rest = text[start:stop], text[stop:].split(maxsplit=1)[0]
+    for length in range(min(len(token) - 1, lexicon.longest), 1, -1):
+        head, rest = token[:length], token[length:]
         turns = head[-1].isalpha() and rest[0].isdigit()
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
         if not (turns or capitals) or len(rest) < _SHORT or any(c.isdigit() for c in head):
@@ -184,7 +185,7 @@ def _glued(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
             continue
         # Two letters and a number are rather a name, unless they are as good as "SN" and the number is long.
         if len(head) > 2 or (word.kind == "serial" and word.strength > 0.7 and len(rest) > 4):
-            return Caption(start, stop, word, separated=False)
+            return Caption(start, start + length, word, separated=False)
     return None
 
 

@@ -30,6 +30,7 @@ _LOOK_ALIKE = str.maketrans(
         "!": "l",
         "5": "s",
         "8": "b",
+        "y": "v",
         "\u0131": "l",
         "ł": "l",
         "ø": "o",
@@ -37,9 +38,6 @@ _LOOK_ALIKE = str.maketrans(
         "°": "o",
     }
 )
-
-#: Words that are a letter away from a key word and mean something else.
-_NOT_KEYS = frozenset(("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port"))
 
 #: A key word shorter than this (folded) is known only exactly.
 _SHORTEST_DAMAGED = 5
@@ -60,7 +58,7 @@ class Word:
 #: The same for plain ASCII, and nothing for punctuation.
 _ASCII = {code: None for code in range(128) if not chr(code).isalnum()} | {
     ord(one): ord(other)
-    for one, other in (("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("8", "b"), ("|", "l"), ("!", "l"))
+    for one, other in (("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("8", "b"), ("y", "v"), ("|", "l"), ("!", "l"))
 }
 
 
@@ -70,6 +68,12 @@ def fold(word: str) -> str:
         return word.lower().translate(_ASCII)
     lowered = unicodedata.normalize("NFKD", word.translate(_LOOK_ALIKE).casefold()).casefold()
     return "".join(c for c in lowered.translate(_LOOK_ALIKE) if c.isalnum())
+
+
+#: Words that are a letter away from a key word and mean something else.
+_NOT_KEYS = frozenset(
+    map(fold, ("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port"))
+)
 
 
 class Lexicon:

@@ -22,8 +22,9 @@ _ANY: Mapping[str, float] = {
     "inline": 1.5,
     "right": 1.4,
     "below": 1.3,
-    "above": 1.2,
-    "habit": 0.3,
+    "above": 1.3,
+    "habit": 0.8,
+    "height": -0.8,
     "contested": -1.5,
     "pattern": 2.5,
     "check": 0.5,
@@ -38,10 +39,11 @@ _ANY: Mapping[str, float] = {
 
 #: What each feature is worth, by field; the threshold is 0. Fields of other names use "other".
 WEIGHTS: Mapping[str, Mapping[str, float]] = {
-    "serial": {**_ANY, "bias": -3.6, "shape": 2.0, "looks": -2.0},
+    "serial": {**_ANY, "bias": -3.8, "shape": 2.0, "looks": -2.0},
     "model": {
         **_ANY,
         "bias": -3.0,
+        "height": -0.2,
         "shape": 1.5,
         "bare_shape": 1.3,
         "looks": -2.5,
@@ -51,7 +53,7 @@ WEIGHTS: Mapping[str, Mapping[str, float]] = {
         "together": 1.5,
         "share": 0.4,
     },
-    "other": {**_ANY, "bias": -3.0, "shape": 2.0, "looks": 0.0},
+    "other": {**_ANY, "bias": -3.5, "shape": 2.0, "looks": 0.0},
 }
 
 

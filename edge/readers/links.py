@@ -85,14 +85,15 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
         shared = min(box.right, place.right) - max(box.left, place.left)
         if shared < _SHARED_WIDTH * min(box.width, place.width):
             continue
-        straight = max(0.0, 1 - 0.15 * min(abs(place.left - box.left), abs(sideways)) / tall)
+        askew = min(abs(place.left - box.left), abs(sideways))
+        straight = max(0.0, 1 - 0.15 * askew / tall)
         down, up = place.top - box.bottom, box.top - place.bottom
         if lift > 0 and down <= _BELOW_REACH * tall:
             strength = below * straight * (1 - 0.4 * max(down, 0.0) / (_BELOW_REACH * tall))
-            _keep(nearest, "below", down, index, strength)
+            _keep(nearest, "below", down + 0.3 * askew, index, strength)
         elif lift < 0 and up <= _ABOVE_REACH * tall:
             strength = above * straight * (1 - 0.4 * max(up, 0.0) / (_ABOVE_REACH * tall))
-            _keep(nearest, "above", up, index, strength)
+            _keep(nearest, "above", up + 0.3 * askew, index, strength)
     for relation, (_, index, strength) in nearest.items():
         if not pieces[index].kind:
             yield index, Link(key, relation, RELATIONS[relation] * strength)

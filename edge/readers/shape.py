@@ -38,7 +38,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
     ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe|kl)\.?\s?\w{1,3}([.,]\d)?$"),
-    ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]?\d+([._]\w+)*$"),
+    ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]?\d{1,3}([._]\w+)*$"),
     ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
     ("a place", rf"(?i)\b({_STREETS})\b|({_STREET_ENDS})\s?\d"),
     (
@@ -88,7 +88,7 @@ def serial_shape(text: str) -> float:
     fit = 1.0
     if length < shortest:
         # Three digits beside a key can be a serial; letters and digits so short are the rest of something hidden.
-        fit = 0.15 if digits < length else (length - 2) / (shortest - 2)
+        fit = 0.0 if digits < length else (length - 2) / (shortest - 2)
     elif length > longest:
         fit = max(0.2, 1 - (length - longest) / 12)
     lower = sum(c.islower() for c in solid) / length

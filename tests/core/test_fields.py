@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.core.fields import CHECKS, MAX_PROPOSALS, MAX_TRIED, FieldRule, normalise, propose, violation
@@ -55,6 +55,7 @@ def test_blanks_inside_go_only_where_the_pattern_asks() -> None:
     assert normalise("1234 567 AB", closed) == ("1234 567 AB", None)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_changes_nothing_more(raw: str) -> None:
     """A plain text stays as it is, and a change always has a name (L7)."""
@@ -64,6 +65,7 @@ def test_normalising_twice_changes_nothing_more(raw: str) -> None:
     assert (text == raw) == (name is None)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=PLAIN, min_size=1))
 def test_printed_characters_are_never_corrected(raw: str) -> None:
     """Letters, digits and plain marks come out as they were printed (L7)."""
@@ -110,6 +112,7 @@ def test_published_numbers_hold(check: str, good: str) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS)
+@settings(deadline=None)
 @given(text=st.text(max_size=30))
 def test_a_check_answers_any_text(check: str, text: str) -> None:
     """A check says yes or no to whatever was read; it never raises."""
@@ -117,6 +120,7 @@ def test_a_check_answers_any_text(check: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("check", "size"), [("luhn", 1), ("mod11", 1), ("mod97", 2), ("gs1", 1)])
+@settings(deadline=None)
 @given(body=st.text(alphabet=string.digits, min_size=3, max_size=16))
 def test_every_number_has_a_check_digit(check: str, size: int, body: str) -> None:
     """For any digits there is exactly one right ending (mod 11: and X where that is 10)."""
@@ -147,6 +151,7 @@ def test_a_check_digit_decides_between_proposals() -> None:
 CONFUSABLE = ("0OD", "1I", "8B", "5S")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0OD1I8B5SX7", max_size=7))
 def test_proposals_are_all_that_swaps_can_reach(text: str) -> None:
     """A proposal has the right form and differs by confusable characters alone; all are there, or it is said (L12)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.core.fields import FieldRule, Product
@@ -237,6 +237,7 @@ def any_line(draw: st.DrawFn) -> TextLine:
     return TextLine(text, box, tuple(Character(c, draw(st.floats(0, 1))) for c in given))
 
 
+@settings(deadline=None)
 @given(st.lists(any_line(), max_size=12), st.sampled_from([NAMEPLATE, GEARMOTOR]))
 def test_whatever_was_read_is_answered_and_nothing_else(lines: list[TextLine], product: Product) -> None:
     """Any lines at any place give every field, and every value is made of printed text, letter by letter (L3, L7)."""
