@@ -23,6 +23,36 @@ DEFECT_OF: Mapping[MeasureName, Defect] = {
     "tilt": Defect.TILTED,
 }
 
+#: What a person can change about each defect of a frame. A station's own answer to them is `edge.core.retake`.
+ADVICE: Mapping[Defect, str] = {
+    Defect.BLUR: "shorten the exposure, hold the part still, and focus on the plate",
+    Defect.GLARE: "light from another side or through a diffuser, or shorten the exposure",
+    Defect.DARK: "lengthen the exposure, raise the gain, or add light",
+    Defect.BRIGHT: "shorten the exposure or dim the light",
+    Defect.LOW_CONTRAST: "light from the side so that the marking casts shadow, or clean the plate",
+    Defect.TOO_SMALL: "move the camera closer, use a longer lens, or crop to the plate",
+    Defect.CUT_OFF: "move the part or the camera until the whole plate is in the frame",
+    Defect.NO_PLATE: "check that a part is there, and that the camera looks at its plate",
+    Defect.TILTED: "turn the part or the camera until the lines run level",
+    Defect.DISAGREEMENT: "take another frame with other light",
+    Defect.LOW_CONFIDENCE: "take another frame with other light, or clean the plate",
+}
+
+#: The least scores where neither station nor product says otherwise.
+DEFAULT_LIMITS = Limits(
+    {
+        "sharpness": 50,
+        "motion": 50,
+        "glare": 50,
+        "overexposure": 15,
+        "underexposure": 15,
+        "contrast": 15,
+        "text_height": 20,
+        "subject_area": 10,
+        "cut_off": 60,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

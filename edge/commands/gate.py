@@ -1,0 +1,83 @@
+"""`edge gate`: judge the quality of image files: every measure raw and 0 to 100, the defects, and what to change.
+
+A frame that is unfit is an answer, not a failure: the exit code is 1 only where a file could not be judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edge.adapters import images
+from edge.commands import image_files
+from edge.core import gate
+from edge.core.fields import Product
+from edge.core.quality import MeasureName
+
+#: Unit of each raw value, for people.
+UNITS: dict[MeasureName, str] = {
+    "sharpness": "px of blur at a text height of 32",
+    "motion": "px of smear at a text height of 32",
+    "glare": "text heights hidden in a line",
+    "overexposure": "share clipped",
+    "underexposure": "grey level of the brighter of ink and ground",
+    "contrast": "grey levels, ink to ground",
+    "text_height": "px",
+    "subject_area": "share of the frame",
+    "cut_off": "share of lines at the edge",
+    "tilt": "degrees",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `edge gate`."""
+    image_files.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge each image file and print its measures."""
+    product = image_files.product_of(args)
+    image_files.printable_stdout()
+    show = functools.partial(_show_json if args.json else _show_person, reader=args.reader, product=product)
+    return image_files.each(args.images, show, image_files.tell_json if args.json else image_files.tell_person)
+
+
+def _show_json(name: str, reader: str, product: Product) -> None:
+    judged = image_files.judge(name, image_files.READERS[reader], product)
+    facts = image_files.quality_facts(judged)
+    limits = {measure: product.limits.min_scores.get(measure) for measure in judged.quality.measures}
+    ms = image_files.rounded({**judged.ms, "total": sum(judged.ms.values())})
+    image_files.print_json({"file": name, **facts, "limits": limits, "ms": ms})
+
+
+def _show_person(name: str, reader: str, product: Product) -> None:
+    judged = image_files.judge(name, image_files.READERS[reader], product)
+    table = Table(title=escape(images.shown(name)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("measure")
+    for column in ("score", "least", "raw"):
+        table.add_column(column, justify="right")
+    table.add_column("unit", style="dim")
+    for measure, one in judged.quality.measures.items():
+        least = product.limits.min_scores.get(measure)
+        if one.raw is None or one.score is None:
+            table.add_row(measure, "-", _text(least), "-", "could not be assessed")
+            continue
+        low = least is not None and one.score < least
+        score = f"[red]{one.score}[/red]" if low else str(one.score)
+        table.add_row(measure, score, _text(least), f"{one.raw:.4g}", UNITS[measure])
+    console = Console()
+    console.print(table)
+    if not judged.defects:
+        console.print("fit\n", highlight=False)
+    for defect in judged.defects:
+        console.print(f"[red]{defect}[/red]: {gate.ADVICE[defect]}", highlight=False)
+    if judged.defects:
+        console.print()
+
+
+def _text(least: int | None) -> str:
+    return "" if least is None else str(least)

@@ -1,0 +1,155 @@
+"""What `edge read` and `edge gate` share: the product, the reader, and an image file on its way to a judged frame."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edge.adapters import images
+from edge.core import gate
+from edge.core.fields import Product
+from edge.core.outcome import Defect
+from edge.core.quality import Quality
+from edge.core.reading import Quad
+from edge.errors import WorldError
+from edge.products import BUILT_IN, load_product
+from edge.readers.reader import Image, Located, Reader
+from edge.settings import load
+from edge.vision import quality
+
+#: Where product files lie if no configuration says so.
+PRODUCT_FOLDERS = (Path("config/products"), Path("/etc/edge/products"))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One image file as decoded, located and judged, with the time of each stage."""
+
+    image: Image
+    located: Located
+    quality: Quality
+    defects: tuple[Defect, ...]
+    ms: Mapping[str, float]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that both commands have."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file: JPEG, PNG, BMP, WebP, TIFF, GIF, PPM")
+    parser.add_argument("--product", metavar="P", help="product: its name or its file (else the built-in nameplate)")
+    parser.add_argument("--reader", choices=tuple(READERS), default="ocr", help="which reader (default: ocr)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def product_of(args: argparse.Namespace) -> Product:
+    """The product that `--product` names, with the limits of the station where `--config` names one.
+
+    Raises:
+        ConfigError: the configuration or the product file is wrong.
+    """
+    if args.config is not None:
+        settings = load(args.config)
+        if args.product is None:
+            return settings.product
+        return load_product(args.product, settings.paths.products, settings.gate)
+    folder = next((folder for folder in PRODUCT_FOLDERS if folder.is_dir()), None)
+    return load_product(args.product or BUILT_IN, folder)
+
+
+def _ocr() -> Reader:
+    from edge.readers.ocr import Ocr  # noqa: PLC0415 - openvino is imported where it is opened
+
+    return Ocr()
+
+
+#: Readers by the name that `--reader` takes.
+READERS: Mapping[str, Callable[[], Reader]] = {"ocr": cache(_ocr)}
+
+
+def judge(name: str, open_reader: Callable[[], Reader], product: Product) -> Judged:
+    """Load an image file, locate its text and judge it.
+
+    Raises:
+        WorldError: the file is no usable image, or the reader failed.
+    """
+    started = time.perf_counter()
+    image = images.load(name)
+    decoded = time.perf_counter()
+    reader = open_reader()
+    opened = time.perf_counter()
+    located = reader.locate(image)
+    found = time.perf_counter()
+    measured = quality.measure(image, located.boxes)
+    ended = time.perf_counter()
+    ms = {"decode": decoded - started, "locate": found - opened, "quality": ended - found}
+    defects = gate.judge(measured, product.limits).defects
+    return Judged(image, located, measured, defects, {stage: seconds * 1e3 for stage, seconds in ms.items()})
+
+
+def each(names: list[str], show: Callable[[str], None], tell: Callable[[str, str], None]) -> int:
+    """Show every file; one that fails is told of, and the rest go on. Gives the exit code."""
+    failures = 0
+    for name in names:
+        try:
+            show(name)
+        except WorldError as error:
+            failures += 1
+            tell(name, str(error))
+        except (OSError, ValueError, ArithmeticError, LookupError, TypeError, RuntimeError, MemoryError) as error:
+            # A file that upsets some library must not take the others with it.
+            failures += 1
+            tell(name, f"{images.shown(name)} could not be worked on ({type(error).__name__}); please report it")
+        sys.stdout.flush()
+    return 1 if failures else 0
+
+
+def tell_json(name: str, error: str) -> None:
+    """One failed file as a JSON line."""
+    print_json({"file": name, "error": error})
+
+
+def tell_person(_name: str, error: str) -> None:
+    """One failed file as a sentence on standard error."""
+    print(f"edge: {error}", file=sys.stderr)
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """One object on one line, in ASCII: any terminal and any file name can take it."""
+    print(json.dumps(facts, ensure_ascii=True, allow_nan=False))
+
+
+def printable_stdout() -> None:
+    """Let characters that the terminal lacks be escaped instead of ending the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def quality_facts(judged: Judged) -> dict[str, Any]:
+    """A frame's quality as it stands in the JSON: every measure raw and 0 to 100, defects, and what to change."""
+    measured = judged.quality
+    return {
+        "fit": not judged.defects,
+        "defects": [defect.value for defect in judged.defects],
+        "advice": {defect.value: gate.ADVICE[defect] for defect in judged.defects},
+        "measures": {name: {"raw": one.raw, "score": one.score} for name, one in measured.measures.items()},
+        "num_lines": measured.num_lines,
+        "region": box_facts(measured.region),
+        "motion_degrees": measured.motion_degrees,
+    }
+
+
+def box_facts(box: Quad | None) -> list[list[float]] | None:
+    """Corners of a box in frame pixels, to a tenth."""
+    return None if box is None else [[round(float(x), 1), round(float(y), 1)] for x, y in box]
+
+
+def rounded(ms: Mapping[str, float]) -> dict[str, float]:
+    """Times to a hundredth of a millisecond."""
+    return {stage: round(value, 2) for stage, value in ms.items()}
