@@ -159,7 +159,7 @@ class Child:
     def terminate(self) -> None:
         """Ask it to end."""
         if self._process is not None:
-            self._process.terminate()
+            os.kill(self._process.pid, signal.SIGTERM)  # not `terminate`, which may reap it; its id is ours until then
 
     def kill(self) -> None:
         """End it, and whatever it started, at once."""
