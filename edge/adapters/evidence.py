@@ -35,12 +35,13 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What one sweep did: files removed by age, by size, and those that no outcome names."""
+    """What one sweep did: files removed by age, by size, and those that no outcome names; rows forgotten."""
 
     by_age: int = 0
     by_size: int = 0
     orphans: int = 0
     kept_bytes: int = 0
+    forgotten: int = 0
 
 
 class EvidenceFolder:
@@ -85,25 +86,24 @@ class EvidenceFolder:
         """
         sizes = self._sizes()
         orphans = self._remove_orphans(store, sizes, now)
-        total = sum(sizes.values())
-        by_age = by_size = 0
         oldest = "" if keep_days is None else (now - timedelta(days=keep_days)).astimezone(UTC).isoformat()
-        while rows := store.closed_evidence():
-            before = by_age + by_size
-            for row in rows:
-                is_old = row.at < oldest
-                if not is_old and (max_bytes is None or total <= max_bytes):
-                    return Sweep(by_age, by_size, orphans, total)
-                with suppress(FileNotFoundError):
-                    (self._data_dir / row.path).unlink()
-                # After the file: a crash in between leaves a row without a file, and the next sweep finds it.
-                store.mark_removed(row.path)
-                total -= sizes.pop(row.path, 0)
-                by_age += is_old
-                by_size += not is_old
-            if by_age + by_size == before:
-                break
-        return Sweep(by_age, by_size, orphans, total)
+        by_age = by_size = 0
+        total = sum(sizes.values())
+        while (rows := store.kept.removable_evidence(1)) and (
+            (is_old := rows[0].at < oldest) or (max_bytes is not None and total > max_bytes)
+        ):
+            path = rows[0].path
+            with suppress(FileNotFoundError):
+                (self._data_dir / path).unlink()
+            # After the file: a crash in between leaves a row without a file, and the next sweep finds it.
+            store.kept.mark_removed(path)
+            total -= sizes.pop(path, 0)
+            by_age += is_old
+            by_size += not is_old
+        forgotten = 0
+        while oldest and (some := store.kept.forget(oldest)):
+            forgotten += some
+        return Sweep(by_age, by_size, orphans, total, forgotten)
 
     def _write_durably(self, path: Path, image: bytes) -> None:
         if not path.parent.is_dir():
@@ -135,7 +135,7 @@ class EvidenceFolder:
         for path in list(sizes):
             file = self._data_dir / path
             with suppress(FileNotFoundError):
-                if now.timestamp() - file.stat().st_mtime > ORPHAN_AFTER_S and not store.knows_evidence(path):
+                if now.timestamp() - file.stat().st_mtime > ORPHAN_AFTER_S and not store.kept.knows_evidence(path):
                     file.unlink()
                     sizes.pop(path)
                     removed += 1

@@ -44,7 +44,8 @@ from edge.adapters.mqtt_facts import (
 RECEIVE_MAXIMUM = 20
 #: The largest packet that the broker may send us; a longer one is its to drop (MQTT Maximum Packet Size).
 MAX_PACKET_BYTES = 1 << 20
-#: Facts not yet taken by the messenger; above it commands of QoS 0 are dropped and told as `CommandDropped`.
+#: Facts not yet taken by the messenger; above it a command is dropped and told as `CommandDropped`. One of QoS 1 comes
+#: again on the next connection, since it was not acknowledged.
 MAX_FACTS = 1000
 CONNECT_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
@@ -139,7 +140,7 @@ class Link:
         os.eventfd_write(self._orders_ready, 1)
 
     def _tell(self, fact: Fact) -> None:
-        if isinstance(fact, Command) and fact.packet_id is None and len(self._facts) >= MAX_FACTS:
+        if isinstance(fact, Command) and len(self._facts) >= MAX_FACTS:
             fact = CommandDropped(fact.topic)
         self._facts.append(fact)
         os.eventfd_write(self._facts_ready, 1)

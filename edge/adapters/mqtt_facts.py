@@ -79,7 +79,7 @@ class SubscriptionRefused:
 
 @dataclass(frozen=True, slots=True)
 class CommandDropped:
-    """A command of QoS 0 came while the limit `MAX_FACTS` was reached."""
+    """A command came while the limit `MAX_FACTS` was reached."""
 
     topic: str
 

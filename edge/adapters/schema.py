@@ -36,6 +36,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             expected TEXT NOT NULL,
             inspection_id TEXT
         ) STRICT""",
+        "CREATE INDEX used_expectations ON expectations (inspection_id) WHERE inspection_id IS NOT NULL",
         "CREATE INDEX unused_expectations ON expectations (station, number) WHERE inspection_id IS NULL",
         "CREATE INDEX expectation_commands ON expectations (station, command_id)",
         # The payload stands here once; the outbox row points at it, so that there are no two copies to differ.
@@ -56,6 +57,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             confirmed_at TEXT,
             UNIQUE (station, seq)
         ) STRICT""",
+        "CREATE INDEX outcome_times ON outcomes (station, at)",
         "CREATE INDEX unconfirmed_outcomes ON outcomes (station, seq) WHERE confirmed_at IS NULL",
         # Serials outlive the outcomes they came from: a duplicate is one after years, too.
         """CREATE TABLE passed_serials (

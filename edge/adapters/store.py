@@ -2,7 +2,7 @@
 
 Promises: a trigger is on the disk when `add_trigger` returns; an outcome, its evidence rows and its outbox row are
 one transaction (L2); an inspection has at most one outcome, whose bytes never change; `seq` has no gap; triggers ==
-outcomes + open triggers, always (L1). SQL stands here, in `outbox`, `schema` and `database`, and nowhere else.
+outcomes + open triggers, always (L1). SQL stands here, in `outbox`, `kept`, `schema` and `database` only.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import Any
 
 from edge.adapters import outbox
 from edge.adapters.database import Clock, Database
+from edge.adapters.kept import Kept
 from edge.adapters.outbox import Outbox
 from edge.adapters.payload import clean, outcome_payload
-from edge.adapters.rows import InspectionIds, KeptEvidence, OutcomeRow, TriggerRow
+from edge.adapters.rows import InspectionIds, OutcomeRow, TriggerRow
 from edge.core.outcome import SCHEMA, Outcome, Reason
 from edge.errors import StoreError, UseError
 
-__all__ = ["InspectionIds", "KeptEvidence", "LimitError", "OutcomeRow", "Store", "TriggerRow"]
+__all__ = ["InspectionIds", "LimitError", "OutcomeRow", "Store", "TriggerRow"]
 
 #: Triggers accepted and not begun. A line makes one part at a time: so many waiting means that nobody inspects.
 MAX_WAITING_TRIGGERS = 1000
@@ -44,6 +45,7 @@ class Store:
 
     def __init__(self, database: Database, station: str) -> None:
         self.outbox = Outbox(database, station)
+        self.kept = Kept(database, station)
         self.station = station
         self._database = database
         self._new_id = InspectionIds()
@@ -299,28 +301,6 @@ class Store:
                 "SELECT total_ms FROM outcomes WHERE station = ? ORDER BY seq DESC LIMIT ?", (self.station, limit)
             ).fetchall()
         return [total_ms for (total_ms,) in rows if total_ms is not None]
-
-    def closed_evidence(self, limit: int = 1000) -> list[KeptEvidence]:
-        """Evidence of outcomes that have been told (acknowledged, or dropped by a person), oldest first."""
-        with self._database.reading() as db:
-            rows = db.execute(
-                """SELECT path, max(evidence.at) AS newest FROM evidence JOIN outcomes USING (inspection_id)
-                   WHERE removed_at IS NULL GROUP BY path HAVING count(closed_as) = count(*)
-                   ORDER BY newest LIMIT ?""",
-                (limit,),
-            ).fetchall()
-        return [KeptEvidence(*row) for row in rows]
-
-    def knows_evidence(self, path: str) -> bool:
-        """Whether an evidence file belongs to an outcome."""
-        with self._database.reading() as db:
-            return _one(db, "SELECT 1 FROM evidence WHERE path = ?", path) is not None
-
-    def mark_removed(self, path: str) -> None:
-        """Note that an evidence file is no longer kept; its hash stays in the outcome."""
-        with self._database.transaction() as db:
-            db.execute("UPDATE evidence SET removed_at = ? WHERE path = ?", (self._database.clock.at(), path))
-            outbox.count(db, self.station, "evidence_removed")
 
     def _take_expectation(self, db: sqlite3.Connection, inspection_id: str) -> str | None:
         row = _one(

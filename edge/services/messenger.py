@@ -315,6 +315,7 @@ class Messenger:
             by_size=swept.by_size,
             orphans=swept.orphans,
             kept_bytes=swept.kept_bytes,
+            forgotten=swept.forgotten,
         )
 
     def _patience_ms(self) -> int:

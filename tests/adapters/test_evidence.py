@@ -148,4 +148,23 @@ def test_a_sweep_over_a_file_that_is_gone_goes_on(tmp_path: Path, store: Store) 
     swept = folder.sweep(store, keep_days=1, max_bytes=None, now=NOW)
 
     assert swept.by_age == 1
-    assert store.closed_evidence() == []
+    assert store.kept.removable_evidence(9) == []
+
+
+def test_old_outcomes_are_forgotten_and_the_balance_stays(tmp_path: Path, store: Store) -> None:
+    """Old outcomes that were told leave the store; counts, `seq` and passed serials stay as they were (L1)."""
+    folder = EvidenceFolder(tmp_path)
+    for number in range(1, 4):
+        inspect(store, folder, number, told=number != 2)
+    before = store.counts()
+
+    swept = folder.sweep(store, keep_days=5, max_bytes=None, now=NOW)
+
+    assert (swept.by_age, swept.forgotten) == (2, 2)
+    assert [row.seq for row in store.outcomes()] == [2]
+    after = store.counts()
+    assert (after["triggers"], after["outcomes"]) == (before["triggers"], before["outcomes"]) == (3, 3)
+    assert [message.inspection_id for message in store.outbox.pending(9)] == [store.outcomes()[0].inspection_id]
+    kept = inspect(store, folder, 4, told=True)
+    assert store.outcomes()[0].seq == 4
+    assert (tmp_path / kept.path).exists()

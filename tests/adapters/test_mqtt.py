@@ -12,7 +12,17 @@ import mqtt5
 import pytest
 
 from edge.adapters.mqtt import Link
-from edge.adapters.mqtt_facts import Answered, BackOff, Broker, Command, Connected, Disconnected, Fact, Presence
+from edge.adapters.mqtt_facts import (
+    Answered,
+    BackOff,
+    Broker,
+    Command,
+    CommandDropped,
+    Connected,
+    Disconnected,
+    Fact,
+    Presence,
+)
 from tests.brokers import Ear, FaultBroker, free_port, mosquitto, wait_for
 
 STATE = "edge/v1/s/l/st/state"
@@ -292,3 +302,17 @@ def test_waits_between_connections_grow_to_a_limit() -> None:
 
     for wait_s, longest_s in zip(waits, (1, 2, 4, 8, 8, 8), strict=True):
         assert 0.7 * longest_s <= wait_s <= longest_s
+
+
+def test_commands_beyond_the_limit_are_dropped_by_name(
+    watch: Watch, faulty: FaultBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of commands that nobody takes is cut at `MAX_FACTS`, and each one dropped is told (L12)."""
+    watched = watch(faulty.port)
+    watched.wait(Connected)
+    monkeypatch.setattr("edge.adapters.mqtt.MAX_FACTS", 0)
+
+    faulty.command(mqtt5.PublishPacket(TRIGGER, b"{}"))
+
+    assert watched.wait(CommandDropped) == CommandDropped(TRIGGER)
+    assert not [fact for fact in watched.facts if isinstance(fact, Command)]
