@@ -104,17 +104,19 @@ def _read(name: str) -> bytes:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ImageError(f"{label} cannot be opened ({why}); check the name and its permissions") from error
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(handle)
         if stat.S_ISDIR(facts.st_mode):
             raise ImageError(f"{label} is a folder; name the image files in it")
         if not stat.S_ISREG(facts.st_mode):
             raise ImageError(f"{label} is a pipe, socket or device, not a regular file; save the image to a file first")
         _check_bytes(facts.st_size, label)
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise ImageError(f"{label} cannot be read ({error.strerror}); check the disk") from error
+    except OSError as error:
+        raise ImageError(f"{label} cannot be read ({error.strerror}); check the disk") from error
+    finally:
+        os.close(handle)
 
 
 def _check_bytes(count: int, label: str) -> None:
