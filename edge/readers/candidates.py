@@ -94,12 +94,12 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
         own, other = _owners(rule.name, around.linked.get(index, ()))
         if own is None and rule.pattern is None and rule.name != "model":
             continue
-        for segments, left_out in spans(page, index, rule, around.followers, keyed=own is not None):
+        for segments, left_out, natural in spans(page, index, rule, around.followers, keyed=own is not None):
             raw = " ".join(page.lines[line].text[start:end] for line, start, end in segments)
             text, changed = normalise(raw, rule)
             fits = rule.pattern is not None and violation(text, rule) is None
-            # Without a key only the pattern can speak; at a key the whole value, or a part that fits, is meant.
-            if rule.pattern is not None and not fits and (own is None or left_out or len(segments) > 1):
+            # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
+            if rule.pattern is not None and not fits and (own is None or not natural):
                 continue
             features = _features(rule, text, own, other, fits)
             # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.readers.keywords import Lexicon, Word, fold
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
+#: Most lines of a product's plates are the same on every part; so many are not searched again.
+MAX_REMEMBERED = 2048
 #: Words in one key at most ("Device serial number", "N. di serie").
 _MOST_ATOMS = 6
 #: A line longer than this is no head of a table.
@@ -52,8 +55,13 @@ class _Line:
     lexicon: Lexicon
 
 
-def captions(text: str, lexicon: Lexicon) -> list[Caption]:
+@lru_cache(maxsize=MAX_REMEMBERED)
+def captions(text: str, lexicon: Lexicon) -> tuple[Caption, ...]:
     """Find the keys of a line from left to right, longest first; neighbours of one kind become one key."""
+    return tuple(_captions(text, lexicon))
+
+
+def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     spans = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
     if not spans:
         return []
@@ -100,7 +108,8 @@ def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
     """Find the key that begins with a word of the line."""
     text, first = line.text, index == 0
     start = line.spans[index][0]
-    for folded, end in _runs(line, index):
+    runs = _runs(line, index)
+    for folded, end in runs:
         word = line.lexicon.exact(folded)
         if word is not None and _stands_as_key(text, start, end, word, first=first, after=after):
             return Caption(start, end, word, separated(text, end))
@@ -109,7 +118,7 @@ def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
     glued = _glued(text, start, line.lexicon)
     if glued is not None:
         return glued
-    for folded, end in _runs(line, index):
+    for folded, end in runs:
         if any(c.isdigit() and c not in "0158" for c in text[start:end]):
             continue
         if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):

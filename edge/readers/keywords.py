@@ -12,7 +12,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import combinations
 
@@ -76,17 +76,27 @@ _NOT_KEYS = frozenset(
 )
 
 
+def lexicon_of(product: Product) -> Lexicon:
+    """Give the key words of a product; the same ones for the same fields and keys."""
+    return _lexicon(tuple((name, rule.keys) for name, rule in product.fields.items()))
+
+
+@lru_cache(maxsize=32)
+def _lexicon(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> Lexicon:
+    return Lexicon(fields)
+
+
 class Lexicon:
     """The key words of one product: the built-in ones, its own, and its fields' names."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, fields: Iterable[tuple[str, Iterable[str]]]) -> None:
         builtin = _builtin()
         self._own: dict[str, Word] = {}
-        for name, rule in product.fields.items():
+        for name, keys in fields:
             known = builtin.get(fold(name))
             if known is None or known.kind != name:
                 self._own[fold(name)] = Word(name, _STRENGTHS["good"], name)
-            for key in rule.keys:
+            for key in keys:
                 self._own[fold(key)] = Word(name, _STRENGTHS["strong"], key)
         self._own.pop("", None)
         self._builtin = builtin

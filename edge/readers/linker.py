@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
 from edge.readers.candidates import Candidate, Surroundings, candidates, together
-from edge.readers.keywords import Lexicon
+from edge.readers.keywords import lexicon_of
 from edge.readers.layout import Page, lay_out
 from edge.readers.links import RELATIONS, links
 
@@ -75,8 +75,7 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
         A reading for every field of the product; its text is empty where nothing is there.
     """
     del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
-    lexicon = Lexicon(product)
-    page = lay_out(lines, lexicon)
+    page = lay_out(lines, lexicon_of(product))
     around = Surroundings(page, links(page, product.fields.keys()))
     found = {
         name: [(_score(name, candidate), candidate) for candidate in candidates(around, rule)]

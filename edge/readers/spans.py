@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from edge.core.fields import FieldRule
 from edge.readers.layout import Page, Piece
@@ -29,32 +30,58 @@ _OPENING, _CLOSING = "([\uff08", ")]\uff09"
 _MARKS = ",;:.|"
 
 
+class Span(NamedTuple):
+    """A part of a value, perhaps over several boxes; `natural` says that it was cut without a look at the pattern."""
+
+    segments: tuple[Segment, ...]
+    left_out: str
+    natural: bool
+
+
 def spans(
     page: Page, index: int, rule: FieldRule, next_in_row: Mapping[int, tuple[int, float]], *, keyed: bool
-) -> Iterator[tuple[tuple[Segment, ...], str]]:
-    """Yield the parts of a value, and of its neighbours in the row, that could be the field, with what is left out."""
+) -> Iterator[Span]:
+    """Yield the parts of a value, and of its neighbours in the row, that could be the field.
+
+    The natural ones come first: what a person would take for the value. Where the product gives a pattern every other
+    run of tokens follows, since the pattern can tell which is meant.
+    """
     piece = page.pieces[index]
     line = page.lines[piece.line].text
     tokens = [(piece.start + m.start(), piece.start + m.end()) for m in _TOKEN.finditer(piece.text)]
-    if rule.pattern is not None:
-        parts = _parts(line, tokens[: 2 * _MOST_TOKENS])
-    elif rule.name == "serial":
-        parts = _serial_part(line, tokens)
-    elif rule.name == "model":
-        parts = _model_parts(line, tokens, keyed=keyed)
-    else:
-        parts = iter([(piece.start, piece.end)])
-    for start, end in parts:
-        left_out = f"{line[piece.start : start]}{line[end : piece.end]}".strip()
+    for start, end in _natural_parts(rule.name, piece, line, tokens, keyed=keyed):
         segments: tuple[Segment, ...] = ((piece.line, start, end),)
         if end == piece.end:
             for follower, gap in _boxes(page, index, next_in_row):
-                if rule.pattern is not None:
-                    yield segments, left_out
-                elif gap > _ONE_VALUE_GAP or not _continues(follower.text):
+                if gap > _ONE_VALUE_GAP or not _continues(follower.text):
                     break
                 segments = (*segments, (follower.line, follower.start, follower.end))
-        yield segments, left_out
+        yield Span(segments, _around(line, piece, start, end), natural=True)
+    if rule.pattern is None:
+        return
+    for start, end in _parts(line, tokens[: 2 * _MOST_TOKENS]):
+        segments = ((piece.line, start, end),)
+        yield Span(segments, _around(line, piece, start, end), natural=False)
+        if end == piece.end:
+            for follower, _ in _boxes(page, index, next_in_row):
+                segments = (*segments, (follower.line, follower.start, follower.end))
+                yield Span(segments, _around(line, piece, start, end), natural=False)
+
+
+def _natural_parts(
+    name: str, piece: Piece, line: str, tokens: list[tuple[int, int]], *, keyed: bool
+) -> Iterator[tuple[int, int]]:
+    if name == "serial":
+        yield from _serial_part(line, tokens)
+    elif name == "model":
+        yield from _model_parts(line, tokens, keyed=keyed)
+    else:
+        yield piece.start, piece.end
+
+
+def _around(line: str, piece: Piece, start: int, end: int) -> str:
+    """Give what a part leaves out of its value."""
+    return f"{line[piece.start : start]}{line[end : piece.end]}".strip()
 
 
 def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) -> Iterator[tuple[Piece, float]]:
@@ -71,7 +98,7 @@ def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]])
 def _continues(text: str) -> bool:
     """Say whether a text can be the next group of a model or serial: digits or capitals, nothing else known."""
     tokens = text.split()
-    groups = all((t.isalnum() and (t.isupper() or t.isdigit())) or "-" in t for t in tokens)
+    groups = all((t.isalnum() and (t.isupper() or t.isdecimal())) or "-" in t for t in tokens)
     return groups and len(tokens) <= 2 and not looks(text)
 
 

@@ -142,6 +142,14 @@ def test_what_is_left_out_beside_a_fitting_part_is_told() -> None:
     assert 'left out "Rev.C"' in serial.why
 
 
+def test_a_misprint_is_told_without_its_neighbours() -> None:
+    """What breaks the pattern at a key is told as it would be without one: not with the rating behind it (L7)."""
+    serial = link(typeset("S/N: 1234567AB 230V"), GEARMOTOR, SIZE)["serial"]
+
+    assert serial.text == "1234567AB"
+    assert 'left out "230V"' in serial.why
+
+
 def test_another_key_s_number_is_not_taken_for_the_form_alone() -> None:
     """A number of the right form that belongs to another key is not this field's."""
     fields = link(typeset("Model: AX-2000\nOrder No.: 12345678AB\nS/N:"), GEARMOTOR, SIZE)
