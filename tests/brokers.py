@@ -66,6 +66,7 @@ class Mosquitto:
         settings = (
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
+            "user root",  # else it may not read what a test run by root wrote; no one else may become root by it
             "persistence true",
             f"persistence_location {folder}/",
             "autosave_on_changes true",
@@ -261,8 +262,8 @@ def puback(packet_id: int, code: int) -> bytes:
 def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
     """A running mosquitto, gone afterwards."""
     broker = Mosquitto(folder, *lines)
-    broker.start()
     try:
+        broker.start()
         yield broker
     finally:
         broker.stop()
