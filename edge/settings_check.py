@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from edge.toml_file import Key, Problem, TomlFile
 #: Names that are no settings.
 _OTHER_NAMES = {"EDGE_CONFIG"}
 _PREFIX = "EDGE_"
+_DEADLINE = ("station", "deadline_ms")
 #: `sun_path` of a Linux socket address holds 108 bytes with its closing zero (unix(7)).
 MAX_SOCKET_BYTES = 107
 _PLACEHOLDERS: dict[Key, Any] = {
@@ -77,11 +78,16 @@ def load_checked(path: Path | None, environment: Mapping[str, str] | None) -> Se
         if ("station", "product") not in wrong and ("paths", "products") not in wrong:
             product = _product(settings, file, sentences)
         found = [*_rules(settings, product if not sentences else None)]
-        problems.extend(p for p in found if not any(_touches(p.key, key) for key in wrong))
+        problems.extend(problem for problem in found if not _needs_wrong(problem, wrong))
     if problems or sentences:
         raise ConfigError([*(f"{_place(p.key, file, names)} {p.what}" for p in problems), *sentences])
     assert settings is not None, "no problem was found, so there are settings"
     return settings.bound_to(file.path, product)
+
+
+def _needs_wrong(problem: Problem, wrong: Set[Key]) -> bool:
+    """Whether a mistake between keys is only seen because one of them is wrong by itself."""
+    return any(_touches(needed, key) for needed in (problem.key, *problem.needs) for key in wrong)
 
 
 def _touches(one: Key, other: Key) -> bool:
@@ -188,11 +194,14 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
     station, camera = settings.station, settings.cameras.get(settings.station.camera)
     if camera is None:
         known = ", ".join(sorted(settings.cameras))
-        yield Problem(("station", "camera"), f"is not one of [cameras]; choose one of {known}, or add it")
+        yield Problem(
+            ("station", "camera"), f"is not one of [cameras]; choose one of {known}, or add it", needs=(("cameras",),)
+        )
     if settings.retake.budget_ms >= station.deadline_ms:
         yield Problem(
             ("retake", "budget_ms"),
             f"is {settings.retake.budget_ms}, but must be less than station.deadline_ms, {station.deadline_ms}",
+            needs=(_DEADLINE,),
         )
     waits: list[tuple[Key, BaseModel | None, str]] = [
         (("cameras", station.camera), camera, "take_timeout_ms"),
@@ -205,6 +214,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
             yield Problem(
                 (*table, name),
                 f"is {getattr(model, name)}, but must be less than station.deadline_ms, {station.deadline_ms}",
+                needs=(_DEADLINE,),
             )
     for name, one in settings.cameras.items():
         if not one.exposure_min_us <= one.exposure_us <= one.exposure_max_us:
@@ -212,6 +222,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
                 ("cameras", name, "exposure_us"),
                 f"is {one.exposure_us}, but must lie between exposure_min_us, {one.exposure_min_us}, "
                 f"and exposure_max_us, {one.exposure_max_us}",
+                needs=(("cameras", name, "exposure_min_us"), ("cameras", name, "exposure_max_us")),
             )
         if isinstance(one, FileCamera) and not one.path.exists():
             yield Problem(("cameras", name, "path"), f"names {one.path}, which does not exist; name a file or folder")
@@ -237,7 +248,9 @@ def _paths(settings: Settings) -> Iterator[Problem]:
         if path.exists() and not path.is_dir():
             yield Problem(("paths", name), f"names {path}, which is not a folder; name a folder")
     if settings.paths.data == settings.paths.runtime:
-        yield Problem(("paths", "runtime"), "is the same folder as paths.data; the runtime folder is emptied at start")
+        yield Problem(
+            ("paths", "runtime"), "is the same folder as paths.data; choose another", needs=(("paths", "data"),)
+        )
 
 
 def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
@@ -250,7 +263,9 @@ def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
         try:
             erp.open_url()
         except ConfigError as error:
-            yield Problem(("erp", "url_file"), error.problems[0].removeprefix("erp.url_file: "))
+            yield Problem(
+                ("erp", "url_file"), error.problems[0].removeprefix("erp.url_file: "), needs=(("erp", "url"),)
+            )
     if product is None:
         return
     for name in erp.columns:
@@ -260,7 +275,11 @@ def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
                 f"is no field of the product {product.name}; {toml_file.suggestion(name, list(product.fields))}",
             )
     if erp.kind != "none" and "serial" not in product.fields:
-        yield Problem(("erp", "kind"), f"needs a field serial, by which records are found; {product.name} has none")
+        yield Problem(
+            ("erp", "kind"),
+            f"needs a field serial, by which records are found; {product.name} has none",
+            needs=(("erp",),),
+        )
 
 
 def _links(settings: Settings) -> Iterator[Problem]:
@@ -269,7 +288,9 @@ def _links(settings: Settings) -> Iterator[Problem]:
     if problem is not None:
         yield problem
     if password and mqtt.username is None:
-        yield Problem(("mqtt", "username"), "is missing, but there is a password; add it")
+        yield Problem(
+            ("mqtt", "username"), "is missing, but there is a password; add it", needs=(("mqtt", "password_file"),)
+        )
     _, problem = _secret(panel.token_file, "panel_token", ("panel", "token_file"))
     if problem is not None:
         yield problem
@@ -279,7 +300,11 @@ def _links(settings: Settings) -> Iterator[Problem]:
             if path is not None and not path.is_file():
                 yield Problem(("mqtt", "tls", name), f"names {path}, which is no file; name a PEM file")
         if (mqtt.tls.cert_file is None) != (mqtt.tls.key_file is None):
-            yield Problem(("mqtt", "tls", "key_file"), "and cert_file belong together; set both or neither")
+            yield Problem(
+                ("mqtt", "tls", "key_file"),
+                "and cert_file belong together; set both or neither",
+                needs=(("mqtt", "tls"),),
+            )
 
 
 def _secret(file: Path | None, credential: str, key: Key) -> tuple[bool, Problem | None]:

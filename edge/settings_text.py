@@ -128,10 +128,9 @@ def manual() -> str:
                 continue
             seen.add(f"{table}.{key}")
             default = None if info.is_required() else info.get_default(call_default_factory=False)
-            must = "must be set" if info.is_required() and key != "kind" else ""
-            rows.append(
-                f"| `{table}.{key}` | {info.description} | {must or ('' if default in (None, {}, '') else f'`{default}`')} |"
-            )
+            shown = "" if default in (None, {}, "") else f"`{default}`"
+            stands = "must be set" if info.is_required() and key != "kind" else shown
+            rows.append(f"| `{table}.{key}` | {info.description} | {stands} |")
     return "\n".join(rows) + "\n"
 
 

@@ -111,11 +111,21 @@ class Problem:
     key: Key
     what: str
     missing: bool = False
+    #: Other keys that must be right for this to be a mistake.
+    needs: tuple[Key, ...] = ()
 
 
 def problems(error: ValidationError, values: Mapping[str, Any], model: type[BaseModel]) -> list[Problem]:
     """Every mistake that the model found in these values."""
-    return [_problem(detail, values, model) for detail in error.errors(include_url=False)]
+    found = [_problem(detail, values, model) for detail in error.errors(include_url=False)]
+    # A misspelt key is one mistake, not two: it is not missing as well.
+    meant = {(*problem.key[:-1], guess) for problem in found if (guess := _guess(problem.what))}
+    return [problem for problem in found if not (problem.missing and problem.key in meant)]
+
+
+def _guess(what: str) -> str:
+    found = re.search(r"did you mean (\w+)\?$", what)
+    return found.group(1) if found else ""
 
 
 def _problem(detail: ErrorDetails, values: Mapping[str, Any], model: type[BaseModel]) -> Problem:
