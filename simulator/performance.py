@@ -16,8 +16,8 @@ from simulator.story import Story
 
 OUTCOME_TIMEOUT_S = DEADLINE_MS / 1000 + 20.0
 """How long an outcome is waited for: its deadline, and what a killed process takes to come back."""
-CUT_CABLE_PAUSE_S = 3.0
-"""A camera that died is seen to be dead, and to be back, only when it is next asked; a line is not faster than that."""
+CAMERA_PAUSE_S = 3.0
+"""A camera that died is seen to be dead, and to be back, only when it is next asked; the line stands still so long."""
 
 
 class Performance:
@@ -62,17 +62,16 @@ class Performance:
         try:
             self._set_up(station, part)
             if cable_is_cut:
-                time.sleep(CUT_CABLE_PAUSE_S)
+                time.sleep(CAMERA_PAUSE_S)
             self._faults[station.product] = fault
             fault.before_trigger()
+            sent_s = time.monotonic()
             self._trigger(station, part, trigger_id)
             heard = station.line.wait_for_outcome(trigger_id, OUTCOME_TIMEOUT_S)
         finally:
             fault.undo()
             self._faults.pop(station.product, None)
-        if cable_is_cut:
-            station.camera.show(None)
-            time.sleep(CUT_CABLE_PAUSE_S)
+        self._let_camera_recover(station, part, time.monotonic() - sent_s, cable_is_cut=cable_is_cut)
         if fault.breaks_a_process:
             station.wait_until_ready(time.monotonic())
         return self._tell(station, part, trigger_id, heard, fault.name)
@@ -95,6 +94,14 @@ class Performance:
             self._tell(station, first, first_id, heard_first, ""),
             self._tell(station, part, second_id, heard_second, fault.name),
         ]
+
+    def _let_camera_recover(self, station: Station, part: Part, since_s: float, *, cable_is_cut: bool) -> None:
+        """Stand still while the camera is still at a take that nobody waits for any more, or is found to be back."""
+        still_s = max((take.delay_ms / 1000 for take in part.scene.takes), default=0.0) - since_s
+        if cable_is_cut:
+            station.camera.show(None)
+        if cable_is_cut or still_s > 0:
+            time.sleep(max(0.0, still_s) + CAMERA_PAUSE_S)
 
     def _set_up(self, station: Station, part: Part) -> None:
         station.erp.add(part.records)

@@ -25,9 +25,9 @@ from simulator.line import Line, LineError
 SITE, LINE_NAME = "demo", "line1"
 CAMERA = "cam1"
 SERVICES = ("capture", "inspector", "reader", "messenger", "panel")
-#: The deadline is kept short, so that the scenes that reach it do not make a demo long.
-DEADLINE_MS = 4000
-READY_TIMEOUT_S = 60.0
+#: Long enough for a slow PC that does other things too, short enough for the scenes that reach it.
+DEADLINE_MS = 8000
+READY_TIMEOUT_S = 120.0
 _CONFIG = """\
 version = 1
 
@@ -47,11 +47,15 @@ products = "products"
 [cameras.{camera}]
 kind = "simulated"
 address = "{address}"
-take_timeout_ms = 2400
+# A little under the deadline, so that a camera that hangs in the second look makes the station reach it.
+take_timeout_ms = {take_timeout_ms}
+
+[retake]
+budget_ms = 6000
 
 [reader]
 kind = "ocr"
-timeout_ms = 2000
+timeout_ms = 5000
 
 [erp]
 {erp}
@@ -98,6 +102,7 @@ class Station:
                 product=product,
                 camera=CAMERA,
                 deadline_ms=DEADLINE_MS,
+                take_timeout_ms=DEADLINE_MS - 200,
                 address=self.camera.address,
                 erp=erp,
                 broker_port=broker_port,
