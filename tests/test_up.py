@@ -310,7 +310,7 @@ def test_a_second_up_on_the_same_station_is_refused(tmp_path: Path) -> None:
     until(lambda: "| " in (tmp_path / "log").read_text())
     command = [sys.executable, "-m", "edge", "up", "--config", str(tmp_path / "edge.toml")]
     second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    first.terminate()
+    first.kill()
     first.wait(PATIENCE_S)
 
     assert second.returncode == 2
