@@ -34,6 +34,7 @@ _AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
 _UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
 #: What may follow a key word in brackets: its translation, never the value.
 _TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
+_OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
 
 
 class Caption(NamedTuple):
@@ -214,6 +215,9 @@ def _joined(text: str, found: list[Caption]) -> list[Caption]:
     for caption in found:
         bracket = _TRANSLATION.match(text, caption.end)
         whole = caption._replace(end=bracket.end()) if bracket and _translates(bracket[0]) else caption
+        closed = _CLOSING.match(text, whole.end)
+        if closed and joined and _OPEN.search(text, joined[-1].end, whole.start):
+            whole = whole._replace(end=closed.end())
         before = joined[-1] if joined else None
         if before is not None and not text[before.end : whole.start].strip(_AROUND):
             if whole.word.kind == before.word.kind and whole.word.kind != "other":

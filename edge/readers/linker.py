@@ -9,6 +9,7 @@ threshold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
@@ -95,7 +96,10 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     for name, rule in product.fields.items():
         ranked = _ranked(name, found[name], {other: c for other, c in chosen.items() if other != name})
         believed = name in chosen and ranked and ranked[0][0] > 0
-        readings[name] = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name))
+        reading = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name))
+        if page.left_out:
+            reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
+        readings[name] = reading
     return readings
 
 

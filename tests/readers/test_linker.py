@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import Character, Quad, TextLine
+from edge.readers.layout import MAX_LINES
 from edge.readers.linker import WEIGHTS, link
 from tests.readers.typesetting import CONFIDENCE, typeset
 
@@ -219,6 +220,24 @@ def test_order_of_lines_does_not_matter() -> None:
     lines = typeset("# ACME\nMODEL    SERIAL NO.    YEAR\nHM-132S  87-22913    2019")
 
     assert link(lines, NAMEPLATE, SIZE) == link(lines[::-1], NAMEPLATE, SIZE)
+
+
+def test_lines_over_the_limit_are_said() -> None:
+    """More lines than any plate has are not searched, and every field says so (L12)."""
+    lines = typeset("S/N: 12345678") + typeset("\n".join(["x"] * MAX_LINES))
+
+    serial = link(lines, NAMEPLATE, SIZE)["serial"]
+
+    assert serial.text == "12345678"
+    assert serial.why.endswith("; 1 lines over the limit were not looked at")
+
+
+def test_a_key_with_its_translation_is_one_key() -> None:
+    """A key and its translation in brackets are one key, and what follows is its value."""
+    serial = link(typeset("MODEL(型號):DPX-510AB A\nS/N(序號):BDVD0836002293"), NAMEPLATE, SIZE)["serial"]
+
+    assert serial.text == "BDVD0836002293"
+    assert 'key "S/N(序號)"' in serial.why
 
 
 def test_every_feature_has_a_weight() -> None:
