@@ -27,6 +27,7 @@ class Performance:
         self._seed = seed
         self._faults: dict[str, Fault] = {}
         self._serials: set[str] = set()
+        self._told: set[tuple[object, ...]] = set()
         self._number = 0
         self.stories: list[Story] = []
         self.stations: Mapping[str, Station] = {
@@ -81,7 +82,7 @@ class Performance:
         first, first_id = before(part, part.seed), self._next_trigger_id()
         second_id = self._next_trigger_id()
         self._set_up(station, first)
-        station.erp.add(part.records)
+        self._tell_erp(station, part)
         fault = Fault(part.scene, station, lambda: station.line.trigger_at_once(second_id))
         self._faults[station.product] = fault
         try:
@@ -104,8 +105,15 @@ class Performance:
             time.sleep(max(0.0, still_s) + CAMERA_PAUSE_S)
 
     def _set_up(self, station: Station, part: Part) -> None:
-        station.erp.add(part.records)
+        self._tell_erp(station, part)
         station.camera.show(View(part, station.camera.sensor))
+
+    def _tell_erp(self, station: Station, part: Part) -> None:
+        """Give ERP the records that it does not hold yet."""
+        new = [record for record in part.records if (station.product, *sorted(record.items())) not in self._told]
+        self._told.update((station.product, *sorted(record.items())) for record in new)
+        if new:
+            station.erp.add(new)
 
     def _trigger(self, station: Station, part: Part, trigger_id: str) -> None:
         if part.expected is not None and part.scene.mes.by == "expect":

@@ -37,16 +37,17 @@ class Part:
     expected: Record | None
 
 
-def stage(scene: Scene, seed: str, *, serial: str | None = None) -> Part:
+def stage(scene: Scene, seed: str, *, serial: str | None = None, model: str | None = None) -> Part:
     """Decide the part of a scene.
 
     Args:
         scene: the script.
         seed: tells the parts of a run apart; the same scene and seed give the same part.
         serial: the serial that it bears, where the runner wants a certain one.
+        model: the model that it is, likewise.
     """
     script = scene.plate
-    genuine = design(f"{scene.name} {seed}", make=scene.product, serial=serial)
+    genuine = design(f"{scene.name} {seed}", make=scene.product, serial=serial, model=model)
     other = design(f"other {scene.name} {seed}", make=scene.product)
     printed = genuine.serial if script.print_serial is None else script.print_serial
     said = {"same": printed or genuine.serial, "other": other.serial}.get(script.code_says, script.code_says)
@@ -85,7 +86,9 @@ def before(part: Part, seed: str) -> Part:
     )
     if part.scene.fault.kind == "trigger_while_busy":
         ordinary = replace(ordinary, takes=(TakeScript(delay_ms=part.scene.fault.hold_ms),))
-    return stage(ordinary, seed, serial=part.serial if script.same_serial else None)
+    if script.same_serial:  # ERP holds one record of a serial, so it is of one model too
+        return stage(ordinary, seed, serial=part.serial, model=part.model)
+    return stage(ordinary, seed)
 
 
 class View:

@@ -73,8 +73,8 @@ class Story:
 
     @property
     def retake_helped(self) -> bool | None:
-        """Whether a retake helped; None where there was none."""
-        answers = [attempt.get("helped") for attempt in self.attempts if attempt.get("number", 1) > 1]
+        """Whether a retake helped; None where there was none (a second look at a good frame is none)."""
+        answers = [attempt["helped"] for attempt in self.attempts if attempt.get("helped") is not None]
         return any(answers) if answers else None
 
 
