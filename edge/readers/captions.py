@@ -155,6 +155,9 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if first:
         sure = word.strength >= 0.9 and len(printed) > _SHORT
         return sure or _begins_value(text, end) or not text[end:].strip(_AROUND)
+    if after and word.kind == "serial" and not text[end:].strip(_AROUND):
+        # "Type UPS 25-40 No." ends with a key whose value stands in another box.
+        return True
     known = after or word.kind in ("serial", "model")
     long_enough = (word.strength >= 0.5 and len(fold(printed)) > _SHORT) or "/" in printed
     return known and long_enough and _begins_value(text, end)

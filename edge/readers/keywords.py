@@ -107,7 +107,10 @@ class Lexicon:
         return self._own.get(folded) or self._builtin.get(folded)
 
     def nearest(self, folded: str) -> Word | None:
-        """Give the key word that a folded text is when a letter or two of it are wrong."""
+        """Give the key word that a folded text is when its first letter is cut off or a letter or two are wrong."""
+        beheaded = _beheaded().get(folded)
+        if beheaded is not None:
+            return beheaded
         if len(folded) < _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or folded.isdigit():
             return None
         found: tuple[float, Word] | None = None
@@ -157,6 +160,16 @@ def _builtin() -> Mapping[str, Word]:
                 known = Word(name, 1.0, word) if kind == "other" else Word(kind, _STRENGTHS[name], word)
                 words.setdefault(fold(word), known)
     return words
+
+
+@cache
+def _beheaded() -> Mapping[str, Word]:
+    """Short words of models and serials without their first letter, which the edge of a box cuts off ("YPE")."""
+    return {
+        folded[1:]: Word(word.kind, word.strength * (1 - _COST_OF_A_WRONG_LETTER), word.printed)
+        for folded, word in _builtin().items()
+        if len(folded) == _SHORTEST_DAMAGED - 1 and word.kind in ("serial", "model") and word.strength > 0.7
+    }
 
 
 @cache

@@ -240,6 +240,12 @@ def test_a_key_with_its_translation_is_one_key() -> None:
     assert 'key "S/N(序號)"' in serial.why
 
 
+@pytest.mark.parametrize("drawing", ["Type UPS 25-40 180 No.", "YPE UPS 25-40 180", "TYPE: UPS 25-40 180"])
+def test_a_model_stands_without_keys_around_it(drawing: str) -> None:
+    """A key at the end of a line is no part of the value before it, and a key without its first letter is one."""
+    assert link(typeset(drawing), NAMEPLATE, SIZE)["model"].text == "UPS 25-40 180"
+
+
 def test_every_feature_has_a_weight() -> None:
     """All fields weigh the same features, so that a table can be trained in place of the one by hand."""
     assert len({frozenset(weights) for weights in WEIGHTS.values()}) == 1
