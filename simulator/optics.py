@@ -27,7 +27,7 @@ LIGHTS = ("normal", "off_axis", "diffuse")
 REFERENCE_EXPOSURE_US = 5000
 
 #: Share of a highlight that is left under each light.
-_HIGHLIGHT: Mapping[str, float] = MappingProxyType({"normal": 1.0, "off_axis": 0.02, "diffuse": 0.25})
+_HIGHLIGHT: Mapping[str, float] = MappingProxyType({"normal": 1.0, "off_axis": 0.02, "diffuse": 0.02})
 
 _FRAME_WIDTH_PX = 1920
 
@@ -169,7 +169,7 @@ def plate_share(plate_size: tuple[int, int], pose: Pose, sensor: Sensor) -> floa
 
 @lru_cache(maxsize=8)
 def _machine(seed: str, sensor: Sensor) -> Picture:
-    """The painted housing behind the plate: one colour, soft shading, a rib, two screws."""
+    """The painted housing behind the plate: one colour, soft shading, two seams."""
     dice = random.Random(f"machine {seed}")
     width, height = sensor.width_px, sensor.height_px
     colour = dice.choice(((96, 88, 70), (72, 74, 76), (64, 96, 52), (120, 70, 34), (98, 100, 102)))
@@ -180,10 +180,6 @@ def _machine(seed: str, sensor: Sensor) -> Picture:
     rib = dice.randint(round(width * 0.02), round(width * 0.08))
     for x in (rib, width - rib):
         cv2.line(frame, (x, 0), (x, height), tuple(round(level * 0.6) for level in colour), max(2, width // 200))
-    for share_x, share_y in ((0.04, 0.06), (0.96, 0.94)):
-        centre = (round(share_x * width), round(share_y * height))
-        cv2.circle(frame, centre, width // 60, (150, 152, 154), -1, cv2.LINE_AA)
-        cv2.circle(frame, centre, width // 120, (60, 60, 62), -1, cv2.LINE_AA)
     return frame
 
 

@@ -17,12 +17,18 @@ version = 1
 name = "gearmotor"
 
 [fields.model]
-pattern = 'NG[0-9]{2}-[0-9]{2,3}[SLM][246]'
+pattern = 'NG[0-9]{2}-[0-9]{2,3}[LMH][246]'
 
 [fields.serial]
 pattern = '[0-9]{8}[A-Z]{2}'
 keys = ["S/N", "Fabr.-Nr."]
 confusable = ["0O", "1I", "8B", "5S", "2Z"]
+
+[gate]
+contrast = 30
+motion = 70
+sharpness = 70
+underexposure = 25
 
 [erp]
 mode = "verify"
@@ -34,6 +40,9 @@ name = "device"
 [fields.model]
 
 [fields.serial]
+
+[gate]
+tilt = 60
 
 [erp]
 mode = "identify"

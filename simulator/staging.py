@@ -50,7 +50,11 @@ def stage(scene: Scene, seed: str, *, serial: str | None = None, model: str | No
     genuine = design(f"{scene.name} {seed}", make=scene.product, serial=serial, model=model)
     other = design(f"other {scene.name} {seed}", make=scene.product)
     printed = genuine.serial if script.print_serial is None else script.print_serial
-    said = {"same": printed or genuine.serial, "other": other.serial}.get(script.code_says, script.code_says)
+    says = {
+        "same": printed or genuine.serial,
+        "both": f"SN:{printed or genuine.serial};MODEL:{genuine.model}",
+        "other": other.serial,
+    }
     plan = design(
         f"{scene.name} {seed}",
         make=scene.product,
@@ -61,7 +65,7 @@ def stage(scene: Scene, seed: str, *, serial: str | None = None, model: str | No
         typeface=Typeface(script.typeface) if script.typeface else None,
         size_px=script.size_px,
         code=script.code,
-        code_text=said,
+        code_text=says.get(script.code_says, script.code_says),
     )
     return Part(
         scene,

@@ -124,7 +124,7 @@ class Make:
 
 def _gearmotor_model(dice: random.Random) -> str:
     size = dice.choice((63, 71, 80, 90, 100, 112))
-    return f"NG{dice.randint(20, 99)}-{size}{dice.choice('SLM')}{dice.choice((2, 4, 6))}"
+    return f"NG{dice.randint(20, 99)}-{size}{dice.choice('LMH')}{dice.choice((2, 4, 6))}"
 
 
 def _pump_model(dice: random.Random) -> str:
