@@ -65,9 +65,9 @@ class SceneError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PlateScript:
-    """What is printed. Left out: decided by the seed. `code_says`: the "same" serial, "both" serial and model, the
-    "other" part's serial, or a text.
+    """What is printed. Left out: decided by the seed.
 
+    `code_says`: the "same" serial, "both" serial and model, the "other" part's serial, or a text.
     `print_serial` replaces the serial on the plate only (a misprint; "" leaves it out); `contrast` is by light, 1 where
     a light is not named. `none`: the part has no plate.
     """
