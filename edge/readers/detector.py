@@ -1,7 +1,9 @@
 """Find text lines: PP-OCRv6 detector on OpenVINO, its map cut into rectangles along the text.
 
-The network marks the shrunken core of each line (differentiable binarization); a rectangle round the core is grown by
-area / perimeter to the height of the text. For a rectangle that growth is exact, so no polygon library is needed.
+The network marks the shrunken core of each line (differentiable binarization); a rectangle round the core is grown to
+the height of the text. The usual growth (1.6 x area / perimeter) makes boxes twice as high as the text, and half of
+every strip blank: measured on 245 lines of 40 drawn plates, text is 1.31 cores high (2 %: 1.12, 98 %: 1.53) and longer
+than its core by 0.6 cores (98 %: 0.9). The growth here leaves the margin that the recogniser reads best with.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from edge.readers.weights import DETECTOR, Network, Tensor, blob_of
 STEP_PX = 32
 _CORE = 0.3  # least probability of a pixel in a line's core, as the weights were trained
 _LINE = 0.5  # least mean probability of a line
-_GROWTH = 1.6
+_GROWTH_ACROSS = 0.84  # of the core's height: the box is 1.4 times as high as the text
+_GROWTH_ALONG = 1.4
 _LEAST_SIDE_PX = 3.0
 _MOST_LINES = 1000
 
@@ -68,8 +71,7 @@ def boxes_of(probability: Tensor) -> list[Box]:
         score = _mean_inside(probability, np.asarray(cv2.boxPoints((centre, (width, height), angle)), np.float32))
         if score < _LINE:
             continue
-        growth = width * height * _GROWTH / (width + height)
-        found.append(Box(_quad(centre, (width + growth, height + growth), angle), score))
+        found.append(Box(_quad(centre, (width, height), angle), score))
     return found
 
 
@@ -85,7 +87,7 @@ def _mean_inside(probability: Tensor, corners: Tensor) -> float:
 
 
 def _quad(centre: Any, size: tuple[float, float], angle_deg: float) -> Quad:
-    """A rectangle's corners, in reading order if its longer side is the direction of the text, left to right or down.
+    """A core's box, in reading order if its longer side is the direction of the text, left to right or down.
 
     Text whose box is hardly longer than high is taken as nearest to upright.
     """
@@ -95,6 +97,7 @@ def _quad(centre: Any, size: tuple[float, float], angle_deg: float) -> Quad:
         turn, width, height = turn - 90.0, height, width
     if height > 1.5 * width:  # a standing line: reads downwards until the recogniser says otherwise
         turn, width, height = turn + 90.0, height, width
+    width, height = width + _GROWTH_ALONG * min(width, height), height + _GROWTH_ACROSS * height
     along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))]) * width / 2
     down = np.array([-np.sin(np.radians(turn)), np.cos(np.radians(turn))]) * height / 2
     middle = np.array(centre)

@@ -32,10 +32,15 @@ from edge.vision.rectify import between, moved, size_of, strip, turned
 #: Counted up whenever what is read from the same weights may change.
 VERSION = "ocr 1"
 #: Height of a character at which the detector looks, px.
-_DETECT_AT_PX = 12.0
+_DETECT_AT_PX = 9.5
 _MOST_PIXELS = 1_500_000
-#: A strip is this much narrower than its text would be at its height.
-_SQUEEZE = 0.8
+#: A strip is this much narrower than its text would be at its height, and this much where that left a doubt: a
+#: character then has more frames of the recogniser to itself, which is what twice the same one in a row needs.
+_SQUEEZE = 0.7
+_WIDE = 1.2
+#: A line is read again, wide, if its least certain character is under this.
+_DOUBT = 0.7
+#: A line whose characters are under this on average may stand upside down.
 _SURE = 0.80
 #: Lines whose orientation is asked of the recogniser.
 _VOTERS = 3
@@ -89,6 +94,10 @@ class Ocr:
         doubtful = [n for n, line in enumerate(glyphs) if _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
+        unsure = [n for n, line in enumerate(glyphs) if line and min(glyph.confidence for glyph in line) < _DOUBT]
+        wide = self._recogniser.read([_strip(image, quads[n], _WIDE) for n in unsure])
+        for n, line in zip(unsure, wide, strict=True):
+            glyphs[n] = line  # always, not only where it is surer: the better of two would flatter itself
         return tuple(_line(quad, line) for quad, line in zip(quads, glyphs, strict=True) if _text(line))
 
     def _turn(self, image: Image, quads: list[Quad], glyphs: list[tuple[Glyph, ...]], doubtful: list[int]) -> None:
@@ -173,10 +182,10 @@ def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
     return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
 
 
-def _strip(image: Image, quad: Quad) -> Image:
+def _strip(image: Image, quad: Quad, squeeze: float = _SQUEEZE) -> Image:
     """A line's strip, as narrow as its text allows."""
     length, height = size_of(quad)
-    natural = HEIGHT_PX * length / max(height, 1.0) * _SQUEEZE
+    natural = HEIGHT_PX * length / max(height, 1.0) * squeeze
     width = min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(natural / WIDTH_STEP_PX) * WIDTH_STEP_PX))
     return strip(image, quad, width, HEIGHT_PX)
 
