@@ -35,17 +35,20 @@ PAD_PX = TEXT_SCALE_PX
 MAX_LINES = 32
 #: Directions along which edges are measured, so 22.5 degrees apart.
 DIRECTIONS = 8
-#: Levels at which a sensor's 8 bits are taken to be at their end.
+#: Level from which a sensor's 8 bits are taken to be at their end.
 CLIPPED_LEVEL = 252
-CRUSHED_LEVEL = 25
 #: A corner this near to the frame's edge touches it.
 EDGE_PX = 2.0
 #: A highlight is a clipped patch wider and higher than any stroke of a letter, px at text scale.
 PATCH_PX = 13
 #: Where patches cover this share of most lines, it is the ground that is clipped, and no highlight can be told from it.
 CLIPPED_GROUND = 0.35
-#: Edges needed before their width means anything.
-MIN_EDGES = 40
+#: Edges of a line needed before their width means anything.
+MIN_EDGES = 24
+#: A span of levels below this is noise, not an edge.
+LEAST_SPAN = 6
+#: A box thinner than this shows nothing.
+LEAST_LINE_PX = 4
 #: The narrowest edge that the 3-pixel gradient can report, px.
 GRADIENT_WIDTH_PX = 2.0
 
@@ -73,16 +76,18 @@ def measure(image: Image, boxes: Sequence[Quad]) -> Quality:
     height, width = image.shape[:2]
     if not boxes:
         return _without_text(image)
-    quads = [np.asarray(box, np.float32) for box in boxes]
-    heights = [float(min(np.linalg.norm(q[3] - q[0]), np.linalg.norm(q[1] - q[0]))) for q in quads]
+    quads = _level(np.asarray(boxes, np.float32))
+    heights = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
     tilt = _tilt(quads)
     region = _region(quads, heights, width, height)
     found: dict[MeasureName, float | None] = {
         "text_height": float(np.median(heights)),
         "subject_area": _area(region) / (width * height),
-        "cut_off": sum(_touches(q, width, height) for q in quads) / len(quads),
+        "cut_off": float(_touching(quads, width, height).mean()),
         "tilt": tilt,
     }
+    if len(quads) > MAX_LINES:
+        quads = quads[np.linspace(0, len(quads) - 1, MAX_LINES).round().astype(int)]
     strip = _strip(image, quads)
     motion_degrees = None
     if strip is not None:
@@ -116,15 +121,23 @@ def _without_text(image: Image) -> Quality:
     return Quality({name: _scored(name, found.get(name)) for name in scores.SCORES}, 0)
 
 
-def _tilt(quads: list[Floats]) -> float:
+def _level(quads: Floats) -> Floats:
+    """Each line along its longer side: a locator may name the corners of a steep line from the wrong one."""
+    steep = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1) > 1.5 * np.linalg.norm(quads[:, 1] - quads[:, 0], axis=1)
+    quads = quads.copy()
+    quads[steep] = np.roll(quads[steep], 1, axis=1)
+    return quads
+
+
+def _tilt(quads: Floats) -> float:
     """Direction of the lines, the longer the weightier; degrees, clockwise as the frame is shown."""
-    along = sum(((q[1] - q[0]) + (q[2] - q[3]) for q in quads), start=np.zeros(2, np.float32))
+    along = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]).sum(axis=0)
     return math.degrees(math.atan2(float(along[1]), float(along[0])))
 
 
-def _region(quads: list[Floats], heights: list[float], width: int, height: int) -> Floats:
-    """The plate's outline: the hull of its text and one line's height around it, within the frame."""
-    (x, y), (w, h), degrees = cv2.minAreaRect(np.concatenate(quads))
+def _region(quads: Floats, heights: Floats, width: int, height: int) -> Floats:
+    """The plate's outline: the rectangle around its text and one line's height more, within the frame."""
+    (x, y), (w, h), degrees = cv2.minAreaRect(quads.reshape(-1, 2))
     margin = 2 * float(np.median(heights))
     corners = cv2.boxPoints(((x, y), (w + margin, h + margin), degrees))
     return np.clip(corners, 0, [width, height]).astype(np.float32)
@@ -139,88 +152,75 @@ def _as_quad(corners: Floats) -> Quad:
     return (a, b, c, d)
 
 
-def _touches(quad: Floats, width: int, height: int) -> bool:
-    """Whether a line reaches the frame's edge."""
-    return bool(
-        quad.min() <= EDGE_PX or quad[:, 0].max() >= width - 1 - EDGE_PX or quad[:, 1].max() >= height - 1 - EDGE_PX
-    )
+def _touching(quads: Floats, width: int, height: int) -> npt.NDArray[np.bool_]:
+    """Which lines reach the frame's edge."""
+    low, high = quads.min(axis=1), quads.max(axis=1)
+    return np.asarray((low <= EDGE_PX).any(axis=1) | (high >= np.array([width, height]) - 1 - EDGE_PX).any(axis=1))
 
 
-def _strip(image: Image, quads: list[Floats]) -> _Strip | None:
+def _strip(image: Image, quads: Floats) -> _Strip | None:
     """Cut the lines out, lay them level at text scale, side by side."""
-    if len(quads) > MAX_LINES:
-        quads = [quads[i] for i in np.linspace(0, len(quads) - 1, MAX_LINES).round().astype(int)]
-    pieces, starts, scales = [], [0], []
-    for quad in quads:
-        piece, scale = _line(image, quad)
-        if piece is None:
+    along, down = quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0]
+    long, high = np.linalg.norm(along, axis=1), np.linalg.norm(down, axis=1)
+    usable = (long >= LEAST_LINE_PX) & (high >= LEAST_LINE_PX) & (np.abs(_cross(along, down)) > 0.1 * long * high)
+    if not usable.any():
+        return None
+    quads, along, down, long, high = (one[usable] for one in (quads, along, down, long, high))
+    scales = TEXT_SCALE_PX / high
+    widths = np.clip(np.round(long * scales), 8, MAX_LINE_PX).astype(int)
+    beside = along * (high / long)[:, None]
+    reach = np.concatenate([quads[:, :1] - beside[:, None], quads, quads[:, 1:3] + beside[:, None]], axis=1)
+    low = np.maximum(np.floor(reach.min(axis=1)).astype(int) - 1, 0)
+    top = np.minimum(np.ceil(reach.max(axis=1)).astype(int) + 2, [image.shape[1], image.shape[0]])
+    # A point of the frame in units of the line's own two sides, then in pixels of the strip.
+    turns = (
+        np.linalg.inv(np.stack([along, down], axis=2)) * np.stack([long * scales, high * scales], axis=1)[:, :, None]
+    )
+    pieces, starts, kept = [], [0], []
+    for quad, turn, width, scale, (left, upper), (right, lower) in zip(
+        quads, turns, widths, scales, low, top, strict=True
+    ):
+        if right - left < LEAST_LINE_PX or lower - upper < LEAST_LINE_PX:
             continue
-        pieces.append(piece)
-        scales.append(scale)
-        starts.append(starts[-1] + piece.shape[1])
+        piece = image[upper:lower, left:right]
+        shrink = int(1 / scale)
+        if shrink > 1:  # averaging first, as a reader does: the warp alone would pick single pixels
+            size = (max(1, piece.shape[1] // shrink), max(1, piece.shape[0] // shrink))
+            piece = cv2.resize(piece, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        moved = turn @ (np.array([left, upper]) - quad[0])
+        affine = np.column_stack([turn * max(1, shrink), moved + np.array([PAD_PX, 0])])
+        pieces.append(cv2.warpAffine(piece, affine, (width + 2 * PAD_PX, TEXT_SCALE_PX), flags=cv2.INTER_LINEAR))
+        starts.append(starts[-1] + width + 2 * PAD_PX)
+        kept.append(float(scale))
     if not pieces:
         return None
-    colour = np.concatenate(pieces, axis=1)
-    return _Strip(colour, cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY).astype(np.uint8), tuple(starts), tuple(scales))
+    colour = np.concatenate(pieces, axis=1).astype(np.uint8, copy=False)
+    return _Strip(colour, cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY).astype(np.uint8), tuple(starts), tuple(kept))
 
 
-def _line(image: Image, quad: Floats) -> tuple[Image | None, float]:
-    """One line at text scale, and how many of its pixels make one of the frame's."""
-    if np.linalg.norm(quad[3] - quad[0]) > 1.5 * np.linalg.norm(quad[1] - quad[0]):
-        quad = np.roll(quad, 1, axis=0)
-    long = float(np.linalg.norm(quad[1] - quad[0]))
-    high = float(np.linalg.norm(quad[3] - quad[0]))
-    if high < 4 or long < 4:
-        return None, 0.0
-    scale = TEXT_SCALE_PX / high
-    width = max(8, min(MAX_LINE_PX, round(long * scale)))
-    beside = (quad[1] - quad[0]) * (high / long)
-    wide = np.stack([quad[0] - beside, quad[1] + beside, quad[2] + beside, quad[3] - beside])
-    low = np.maximum(np.floor(wide.min(axis=0)).astype(int) - 1, 0)
-    top = np.minimum(np.ceil(wide.max(axis=0)).astype(int) + 2, [image.shape[1], image.shape[0]])
-    if (top - low).min() < 4:
-        return None, 0.0
-    piece = image[low[1] : top[1], low[0] : top[0]]
-    corners = quad[[0, 1, 3]] - low
-    shrink = int(high // TEXT_SCALE_PX)
-    if shrink > 1:  # averaging first, as a reader does: the warp alone would pick single pixels
-        piece = cv2.resize(
-            piece, (max(1, piece.shape[1] // shrink), max(1, piece.shape[0] // shrink)), interpolation=cv2.INTER_AREA
-        ).astype(np.uint8)
-        corners = corners / shrink
-    target = np.array([[0, 0], [long * scale, 0], [0, TEXT_SCALE_PX]], np.float32)
-    target[:, 0] += PAD_PX
-    turn = cv2.getAffineTransform(corners.astype(np.float32), target)
-    size = (width + 2 * PAD_PX, TEXT_SCALE_PX)
-    warped = cv2.warpAffine(piece, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return warped.astype(np.uint8, copy=False), scale
+def _cross(one: Floats, other: Floats) -> Floats:
+    return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
 
 
 def _exposure(strip: _Strip) -> dict[MeasureName, float | None]:
     """Light on the text: clipped share, level of the brighter of ink and ground, and their distance."""
-    levels, gaps, clipped = [], [], []
-    for _, line in strip.lines():
-        counts = np.bincount(strip.grey[:, line].ravel(), minlength=256).astype(np.float64)
-        counts /= counts.sum()
-        levels.append(float(np.searchsorted(np.cumsum(counts), 0.95)))
-        gaps.append(_class_distance(counts))
-        clipped.append(float(counts[CLIPPED_LEVEL:].sum()))
+    counts = np.stack([np.bincount(strip.grey[:, line].ravel(), minlength=256) for _, line in strip.lines()])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    below = np.cumsum(shares, axis=1)
     return {
-        "overexposure": float(np.mean(clipped)),
-        "underexposure": float(np.median(levels)),
-        "contrast": float(np.median(gaps)),
+        "overexposure": float(shares[:, CLIPPED_LEVEL:].sum(axis=1).mean()),
+        "underexposure": float(np.median((below < 0.95).sum(axis=1))),
+        "contrast": float(np.median(_class_distance(shares, below))),
     }
 
 
-def _class_distance(counts: npt.NDArray[np.float64]) -> float:
-    """Otsu's two classes of a histogram: the distance between their means."""
-    share = np.cumsum(counts)
-    moment = np.cumsum(counts * np.arange(256))
+def _class_distance(shares: npt.NDArray[np.float64], below: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Otsu's two classes of each line's histogram: the distance between their means."""
+    moment = np.cumsum(shares * np.arange(256), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        below, above = moment / share, (moment[-1] - moment) / (1 - share)
-        between = np.nan_to_num(share * (1 - share) * (above - below) ** 2)
-    cut = int(between.argmax())
-    return 0.0 if between[cut] <= 0 else float(above[cut] - below[cut])
+        distance = np.nan_to_num((moment[:, -1:] - moment) / (1 - below) - moment / below, posinf=0.0, neginf=0.0)
+    between = below * (1 - below) * distance**2
+    return np.take_along_axis(distance, between.argmax(axis=1)[:, None], axis=1)[:, 0]
 
 
 def _glare(strip: _Strip) -> float | None:
@@ -239,29 +239,48 @@ def _glare(strip: _Strip) -> float | None:
 
 
 def _blur(strip: _Strip) -> tuple[float, float, float] | None:
-    """Edge width in the sharpest direction, extra width in the most smeared one, and the degrees of that one."""
+    """Edge width in the sharpest direction, extra width in the most smeared one, and the degrees of that one.
+
+    An edge's width is the local span of levels over the steepest slope along a direction, so contrast does not move
+    it. The two directions are those of all lines together; then the blurriest quarter of the lines decides, since
+    the same blur of the frame hides small text before large.
+    """
     grey = strip.grey
     reach = np.ones((9, 9), np.uint8)
     span = cv2.subtract(cv2.dilate(grey, reach), cv2.erode(grey, reach))
-    least = np.empty(grey.shape[1], np.float32)
-    for wide, line in strip.lines():
-        least[wide] = 255
-        least[line] = 0.5 * np.percentile(span[:, line][::2, ::2], 95)
-    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8)
-    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)
-    steep = cv2.magnitude(across, down)
-    crest = (steep >= cv2.dilate(steep, np.ones((3, 3), np.uint8))) & (span > np.maximum(least, 6))
+    least = np.full(grey.shape[1], 255, np.uint8)
+    for _, line in strip.lines():
+        sample = span[::2, line][:, ::2].ravel()
+        most = sample.size * 95 // 100
+        least[line] = max(LEAST_SPAN, int(np.partition(sample, most)[most]) // 2)
+    across = cv2.Sobel(grey, cv2.CV_16S, 1, 0)
+    down = cv2.Sobel(grey, cv2.CV_16S, 0, 1)
+    steep = cv2.add(cv2.convertScaleAbs(across, alpha=1 / 8), cv2.convertScaleAbs(down, alpha=1 / 8))
+    crest = (steep >= cv2.dilate(steep, np.ones((3, 3), np.uint8))) & (span > least)
     crest[:3], crest[-3:] = False, False
-    rows, columns = np.nonzero(crest)
+    columns, rows = np.nonzero(crest.T)
     if len(rows) < MIN_EDGES:
         return None
-    gx, gy = across[rows, columns] / span[rows, columns], down[rows, columns] / span[rows, columns]
+    slopes = np.stack([across[rows, columns], down[rows, columns]]).astype(np.float32) / (8.0 * span[rows, columns])
     angles = np.arange(DIRECTIONS) * (math.pi / DIRECTIONS)
-    along = np.abs(np.cos(angles)[:, None] * gx + np.sin(angles)[:, None] * gy)
-    slopes = np.percentile(along, 90, axis=1)
-    widths = 1.0 / np.maximum(slopes, 1e-3)
-    floor = GRADIENT_WIDTH_PX * max(1.0, float(np.median(strip.scales)))
-    sharpest, widest = float(widths.min()), float(widths.max())
-    sharpness = math.sqrt(max(0.0, sharpest**2 - floor**2))
-    motion = math.sqrt(max(0.0, widest**2 - sharpest**2))
-    return sharpness, motion, math.degrees(float(angles[int(widths.argmax())]))
+    along = np.abs(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32) @ slopes)
+    steepest = _high(along)
+    sharp, smeared = int(steepest.argmax()), int(steepest.argmin())
+    blurs, smears = [], []
+    for scale, (start, end) in zip(strip.scales, pairwise(np.searchsorted(columns, strip.starts)), strict=True):
+        if end - start < MIN_EDGES:
+            continue
+        narrow, wide = 1.0 / np.maximum(_high(along[[sharp, smeared], start:end]), 1e-3)
+        floor = GRADIENT_WIDTH_PX * max(1.0, scale)
+        blurs.append(math.sqrt(max(0.0, narrow**2 - floor**2)))
+        smears.append(math.sqrt(max(0.0, wide**2 - narrow**2)))
+    if not blurs:
+        return None
+    blur, smear = float(np.percentile(blurs, 75)), float(np.percentile(smears, 75))
+    return blur, smear, math.degrees(float(angles[smeared]))
+
+
+def _high(values: Floats) -> Floats:
+    """The 90th percentile of each row: the steep edges, without the few that noise made."""
+    at = values.shape[1] * 9 // 10
+    return np.asarray(np.partition(values, at, axis=1)[:, at], np.float32)
