@@ -45,7 +45,6 @@ class Line:
         self.state: dict[str, Any] = {}
         self.states: list[str] = []
         self.health: dict[str, Any] = {}
-        self.last_alive_s: dict[str, float] = {}
         self.retakes: dict[str, list[dict[str, Any]]] = {}
         self.triggers: dict[str, float] = {}
         self._client = paho.Client(
@@ -142,9 +141,6 @@ class Line:
             self.states.append(str(said.get("state")))
         elif suffix == "health":
             self.health = said
-            now_s = time.monotonic()
-            for process, age_s in said.get("processes", {}).items():
-                self.last_alive_s[process] = now_s - age_s
         elif suffix == "retake":
             self.retakes.setdefault(str(said.get("inspection_id")), []).append(said)
 

@@ -55,6 +55,7 @@ def run(asked: argparse.Namespace, scenes: list[Scene]) -> int:
             show.say(f"ready after {time.monotonic() - started_s:.1f} s")
             memory = _play(performance, playlist, show)
             finished = True
+            problems += [each for station in performance.stations.values() for each in station.count_differences()]
             if asked.keep_open:
                 _free_run(performance, draw, show)
     except KeyboardInterrupt:

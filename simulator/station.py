@@ -6,13 +6,17 @@ database, a broker. What is known of it comes over MQTT, or from the process tab
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
 
@@ -138,29 +142,53 @@ class Station:
                 self.erp.close()
 
     def wait_until_ready(self, since_s: float) -> None:
-        """Wait until the station is online and each of its processes was alive later than a moment.
+        """Wait until the station is online and each of its processes said that it is ready, later than a moment.
 
         Raises:
             LineError: it does not come up in time, or `edge up` has ended.
         """
         until_s = time.monotonic() + READY_TIMEOUT_S
-        while not self.line.wait_until(lambda: not self._not_ready(since_s), 0.5):
+        while lacking := self._not_ready(since_s):
             if self._edge.exit_code is not None:
                 raise LineError(f"edge up ended with exit code {self._edge.exit_code}: {self.last_words()}")
             if time.monotonic() > until_s:
-                lacking = ", ".join(self._not_ready(since_s))
-                raise LineError(
-                    f"station {self.product} was not ready in {READY_TIMEOUT_S:.0f} s (no {lacking}): see {self.log}"
-                )
+                waited = f"station {self.product} was not ready in {READY_TIMEOUT_S:.0f} s"
+                raise LineError(f"{waited} (no {', '.join(lacking)}): see {self.log}")
+            time.sleep(0.2)
 
     def _not_ready(self, since_s: float) -> list[str]:
-        offline = [] if self.line.state.get("state") == "online" else ["state online"]
-        alive = self.line.last_alive_s
-        latest = {
-            service: max((at_s for name, at_s in alive.items() if name.startswith(service)), default=0.0)
-            for service in SERVICES
-        }
-        return [*offline, *(service for service, at_s in latest.items() if at_s < since_s)]
+        """What is lacking: `online` over MQTT, or a process on the panel."""
+        lacking = [] if self.line.state.get("state") == "online" else ["state online"]
+        now_s = time.monotonic()
+        processes: Mapping[str, Mapping[str, Any]] = self.health().get("processes", {})
+        ready = [
+            name
+            for name, told in processes.items()
+            if told["state"] == "ready" and told["age_s"] is not None and now_s - told["age_s"] > since_s
+        ]
+        return lacking + [service for service in SERVICES if not any(name.startswith(service) for name in ready)]
+
+    def health(self) -> dict[str, Any]:
+        """What the panel says of the station; empty where it does not answer."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.panel_port}/health", timeout=2) as answer:
+                told: dict[str, Any] = json.load(answer)
+        except HTTPError as error:  # 503: it is not ready, and says why
+            with error:
+                told = json.load(error)
+        except (OSError, ValueError):
+            return {}
+        return told
+
+    def count_differences(self) -> list[str]:
+        """Where the station's own counts are not what was sent to it and heard from it."""
+        told = self.health()
+        counted = {"triggers": len(self.line.triggers), "outcomes": len(self.line.audit.outcomes)}
+        return [
+            f"station {self.product} counts {told.get(name)} {name}, and {count} were {how}"
+            for (name, count), how in zip(counted.items(), ("sent", "heard"), strict=True)
+            if told.get(name) != count
+        ]
 
     def process(self, service: str) -> psutil.Process | None:
         """The running process of one service, found by its command line."""
