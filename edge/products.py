@@ -28,7 +28,7 @@ log = structlog.get_logger()
 MAX_TEXT = 256
 #: A sound pattern decides any text of `MAX_TEXT` in well under a millisecond.
 PROBE_S = 0.1
-PROBE_AGAIN_S = 2.0
+PROBE_AGAIN_S = 1.0
 MATCH_S = 1.0
 BUILT_IN = "nameplate"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def load_checked(path: Path | None, environment: Mapping[str, str] | None) -> Se
     return settings.bound_to(file.path, product)
 
 
-def _needs_wrong(problem: Problem, wrong: Set[Key]) -> bool:
+def _needs_wrong(problem: Problem, wrong: AbstractSet[Key]) -> bool:
     """Whether a mistake between keys is only seen because one of them is wrong by itself."""
     return any(_touches(needed, key) for needed in (problem.key, *problem.needs) for key in wrong)
 

@@ -231,7 +231,7 @@ def _known(model: type[BaseModel], table: Key, values: Any) -> list[str]:
         if fields:  # else `part` is the name of an entry, such as a camera's: its table is of the same models
             models = [inner for one in fields for inner in _models_in(one.annotation)]
         kind = values.get("kind") if isinstance(values, Mapping) else None
-        models = [one for one in models if _kind_of(one) in {None, kind}] or models
+        models = [one for one in models if _kind_of(one) in (None, kind)] or models  # a kind may be anything
     return sorted({name for one in models for name in one.model_fields})
 
 
