@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+import threading
 from pathlib import Path
 
-from simulator import demo, drawing, spoiling
+from simulator import demo, drawing, scenes, spoiling
+from simulator.camera_server import CameraServer
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
+from simulator.staging import View, stage
 from simulator.wording import LANGUAGES, MAKES
 
 
@@ -17,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_draw(commands)
+    _add_camera(commands)
+    listing = commands.add_parser("scenes", help="list the scenes with the outcome that each must give")
+    listing.add_argument("--folder", type=Path, default=scenes.FOLDER, help="of scene files (%(default)s)")
+    listing.set_defaults(run=_list)
     commands.add_parser("demo", help="run the whole line, as `edge demo` does", add_help=False)
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["demo"]:
@@ -47,12 +55,22 @@ def _add_draw(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     draw.set_defaults(run=_draw)
 
 
+def _add_camera(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The camera command's options."""
+    camera = commands.add_parser("camera", help="serve a camera that shows the parts of a scene, until Ctrl-C")
+    camera.add_argument("--address", default="tcp://127.0.0.1:5555", help="to bind, in ZeroMQ's form (%(default)s)")
+    camera.add_argument("--size", default="1280x800", help="of the frame, WIDTHxHEIGHT (%(default)s)")
+    camera.add_argument("--scene", default="matched_label", help="whose part is shown (%(default)s)")
+    camera.add_argument("--seed", default="0")
+    camera.add_argument("--part-s", type=float, default=0.0, help="seconds until the next part; 0: one part for ever")
+    camera.set_defaults(run=_camera)
+
+
 def _draw(asked: argparse.Namespace) -> int:
     """Draw the folder."""
-    width, _, height = asked.size.partition("x")
     order = drawing.Order(
         seed=asked.seed,
-        sensor=Sensor(int(width), int(height)),
+        sensor=_sensor(asked.size),
         makes=_chosen(asked.makes, tuple(MAKES)),
         materials=_chosen(asked.materials, tuple(MATERIALS)),
         languages=_chosen(asked.languages, LANGUAGES),
@@ -64,6 +82,46 @@ def _draw(asked: argparse.Namespace) -> int:
     labels = drawing.write(order, asked.count, asked.folder, asked.form)
     print(f"{asked.count} frames in {asked.folder}, labels in {labels}")
     return 0
+
+
+def _camera(asked: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    known = scenes.load_all()
+    if asked.scene not in known:
+        raise ValueError(f"No scene {asked.scene!r}: `python -m simulator scenes` lists them.")
+    server = CameraServer(asked.address, _sensor(asked.size))
+    server.start()
+    print(f"camera at {asked.address}, Ctrl-C stops it", flush=True)
+    try:
+        for number in itertools.count():
+            part = stage(known[asked.scene], f"{asked.seed}-{number}")
+            server.show(View(part, server.sensor))
+            print(f"part {number}: model {part.model}, serial {part.design.serial or '(none)'}", flush=True)
+            threading.Event().wait(asked.part_s or None)
+    except KeyboardInterrupt:
+        print("camera stopped")
+    finally:
+        server.stop()
+    return 0
+
+
+def _list(asked: argparse.Namespace) -> int:
+    """One line a scene: name, product, the outcome it must give, what it is about."""
+    found = scenes.load_all(asked.folder)
+    for scene in found.values():
+        defects = f" ({', '.join(scene.expect.defects)})" if scene.expect.defects else ""
+        outcome = f"{scene.expect.disposition:5} {scene.expect.reason}{defects}"
+        print(f"{scene.name:28} {scene.product:10} {outcome}: {scene.summary}")
+    print(f"{len(found)} scenes")
+    return 0
+
+
+def _sensor(size: str) -> Sensor:
+    """The frame's size from WIDTHxHEIGHT."""
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 64 <= int(width) <= 8192 and 64 <= int(height) <= 8192):
+        raise ValueError(f"The size {size!r} is not WIDTHxHEIGHT of 64 to 8192 pixels each, such as 1920x1200.")
+    return Sensor(int(width), int(height))
 
 
 def _chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from simulator.fonts import BUILT_IN, Typeface
 from simulator.material import MATERIALS, Wear, surface
 from simulator.optics import Pose, Sensor, plate_share
 from simulator.plate import CODES, LAYOUTS, design, draw
+from simulator.scenes import load_all
 from simulator.wording import KEYS, LANGUAGES, MAKES
 
 SMALL = Sensor(960, 600)
@@ -70,6 +71,24 @@ def test_a_wrong_name_on_the_command_line_is_named(tmp_path: Path, capsys: pytes
     assert code == 2
     assert "fog" in said
     assert "glare" in said
+
+
+@pytest.mark.parametrize("size", ["1920", "0x5", "99999x5", "axb", "1920x-3"])
+def test_a_wrong_size_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str) -> None:
+    """A size that is none ends with exit 2 and shows what one looks like."""
+    code = main(["draw", str(tmp_path), "--size", size])
+
+    assert code == 2
+    assert "1920x1200" in capsys.readouterr().err
+
+
+def test_the_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m simulator scenes` names every scene with the outcome that it must give."""
+    code = main(["scenes"])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert all(scene.name in said and scene.expect.reason in said for scene in load_all().values())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
