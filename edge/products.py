@@ -18,8 +18,8 @@ import structlog
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edge import toml_file
-from edge.core import gate
 from edge.core.fields import FieldRule, Limits, Product
+from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
 
 log = structlog.get_logger()
@@ -31,8 +31,6 @@ PROBE_S = 0.1
 PROBE_AGAIN_S = 1.0
 MATCH_S = 1.0
 BUILT_IN = "nameplate"
-
-DEFAULT_LIMITS: Mapping[Any, int] = getattr(gate, "DEFAULT_LIMITS", Limits()).min_scores
 
 Score = Annotated[int, Field(ge=0, le=100, strict=True)]
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -223,7 +221,7 @@ def _rule(name: str, table: FieldTable) -> FieldRule:
 
 def to_product(file: ProductFile, station_gate: Gate | None = None) -> Product:
     """The product as the core knows it: its limits over the station's, over the defaults."""
-    limits = file.gate.over((station_gate or Gate()).over(DEFAULT_LIMITS))
+    limits = file.gate.over((station_gate or Gate()).over(DEFAULT_LIMITS.min_scores))
     return Product(
         name=file.name,
         fields=MappingProxyType({name: _rule(name, table) for name, table in file.fields.items()}),

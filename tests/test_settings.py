@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from edge import products, sections, settings, settings_text
 from edge.core.fields import CHECKS
+from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
 from edge.products import FieldTable, WholeText, load_product
 from edge.settings import Settings
@@ -247,7 +248,7 @@ def test_limits_of_the_product_go_before_the_stations(tmp_path: Path) -> None:
     limits = loaded.product.limits.min_scores
     assert (limits["glare"], limits["tilt"]) == (11, 33)
     assert {name: limit for name, limit in limits.items() if name not in {"glare", "tilt"}} == {
-        name: limit for name, limit in products.DEFAULT_LIMITS.items() if name not in {"glare", "tilt"}
+        name: limit for name, limit in DEFAULT_LIMITS.min_scores.items() if name not in {"glare", "tilt"}
     }
 
 
