@@ -165,7 +165,7 @@ class Link:
             self._turn(connection, _TICK_S)
             self._obey(connection)
             if not connection.is_online and time.monotonic() > deadline_s:
-                connection.give_up(connection.session_id, f"no CONNACK within {CONNECT_TIMEOUT_S:.0f} s")
+                connection.give_up(connection.session_id, f"no CONNACK and SUBACK within {CONNECT_TIMEOUT_S:.0f} s")
             if self._stopping.is_set():
                 connection.say_stopped()
                 deadline_s = time.monotonic() + STOP_TIMEOUT_S
@@ -226,6 +226,8 @@ class _Connection:
         self._presence = presence
         self._tell = tell
         self._accepted: Connected | None = None
+        self._asked_to_hear = False
+        self._hears = False
         self._ended = False
         self._tokens: dict[int, int] = {}
         self._stopped_id: int | None = None
@@ -278,10 +280,14 @@ class _Connection:
         """Do what a callback must not: send on the connection that was just accepted."""
         if self._accepted is None or self.is_online:
             return
-        self.is_online = True
-        self._say("online")
-        self.client.subscribe(self._presence.commands, qos=1)
-        self._tell(self._accepted)
+        if not self._asked_to_hear:
+            self._asked_to_hear = True
+            self.client.subscribe(self._presence.commands, qos=1)
+        elif self._hears:
+            # Only now: who sees `online` may send a command at once, and it is heard.
+            self.is_online = True
+            self._say("online")
+            self._tell(self._accepted)
 
     def publish(
         self,
@@ -374,6 +380,7 @@ class _Connection:
             self._tell(Answered(self.session_id, token, code.value, str(code), taken=not code.is_failure))
 
     def _on_subscribe(self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
+        self._hears = True
         for code in codes:
             if code.is_failure:
                 self._tell(SubscriptionRefused(self._presence.commands, str(code)))

@@ -42,7 +42,7 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The broker accepted us, and `online` was sent. `max_packet_bytes` is the broker's limit, None without one."""
+    """The broker accepted us, commands are heard, `online` was sent. `max_packet_bytes`: the broker's limit, if any."""
 
     session_id: str
     session_present: bool
