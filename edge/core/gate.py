@@ -38,18 +38,19 @@ ADVICE: Mapping[Defect, str] = {
     Defect.LOW_CONFIDENCE: "take another frame with other light, or clean the plate",
 }
 
-#: The least scores where neither station nor product says otherwise.
+#: The least scores where neither station nor product says otherwise. Every score is scaled so that at 50 the ocr reader
+#: begins to misread (`edge.vision.scores` has the figures). Tilt is not judged: the reader turns text upright itself.
 DEFAULT_LIMITS = Limits(
     {
         "sharpness": 50,
         "motion": 50,
         "glare": 50,
-        "overexposure": 15,
-        "underexposure": 15,
-        "contrast": 15,
-        "text_height": 20,
-        "subject_area": 10,
-        "cut_off": 60,
+        "overexposure": 50,
+        "underexposure": 50,
+        "contrast": 50,
+        "text_height": 50,
+        "subject_area": 50,
+        "cut_off": 50,
     }
 )
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from edge.core.quality import Measure, MeasureName, Quality
 from edge.core.reading import Quad
-from edge.vision import scores
+from edge.vision import outline, scores
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -41,7 +41,8 @@ CLIPPED_LEVEL = 252
 EDGE_PX = 2.0
 #: A highlight is a clipped patch wider and higher than any stroke of a letter, px at text scale.
 PATCH_PX = 13
-#: Where patches cover this share of most lines, it is the ground that is clipped, and no highlight can be told from it.
+#: Where even the least clipped quarter of the lines has this share, the ground is clipped, and no highlight can be told
+#: from it.
 CLIPPED_GROUND = 0.35
 #: Edges of a line needed before their width means anything.
 MIN_EDGES = 24
@@ -77,22 +78,27 @@ def measure(image: Image, boxes: Sequence[Quad]) -> Quality:
     if not boxes:
         return _without_text(image)
     quads = _level(np.asarray(boxes, np.float32))
+    quads = quads[outline.lines(quads)]
+    if not len(quads):
+        return _without_text(image)
     heights = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
     tilt = _tilt(quads)
-    region = _region(quads, heights, width, height)
+    plate = outline.plate(image, quads, tilt)
     found: dict[MeasureName, float | None] = {
         "text_height": float(np.median(heights)),
-        "subject_area": _area(region) / (width * height),
+        "subject_area": outline.share(plate, width, height),
         "cut_off": float(_touching(quads, width, height).mean()),
         "tilt": tilt,
     }
-    if len(quads) > MAX_LINES:
-        quads = quads[np.linspace(0, len(quads) - 1, MAX_LINES).round().astype(int)]
+    num_lines = len(quads)
+    if num_lines > MAX_LINES:
+        quads = quads[np.linspace(0, num_lines - 1, MAX_LINES).round().astype(int)]
     strip = _strip(image, quads)
     motion_degrees = None
     if strip is not None:
-        found |= _exposure(strip)
-        found["glare"] = _glare(strip)
+        light = _exposure(strip)
+        found |= light
+        found["glare"] = None if light["overexposure"] > CLIPPED_GROUND else _glare(strip)
         blur = _blur(strip)
         if blur is not None:
             found["sharpness"], found["motion"], along = blur
@@ -101,7 +107,7 @@ def measure(image: Image, boxes: Sequence[Quad]) -> Quality:
     moved = measures["motion"].score
     if moved is None or moved >= scores.MOTION_SEEN:
         motion_degrees = None
-    return Quality(measures, len(boxes), _as_quad(region), motion_degrees)
+    return Quality(measures, num_lines, _as_quad(plate), motion_degrees)
 
 
 def _scored(name: MeasureName, raw: float | None) -> Measure:
@@ -133,18 +139,6 @@ def _tilt(quads: Floats) -> float:
     """Direction of the lines, the longer the weightier; degrees, clockwise as the frame is shown."""
     along = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]).sum(axis=0)
     return math.degrees(math.atan2(float(along[1]), float(along[0])))
-
-
-def _region(quads: Floats, heights: Floats, width: int, height: int) -> Floats:
-    """The plate's outline: the rectangle around its text and one line's height more, within the frame."""
-    (x, y), (w, h), degrees = cv2.minAreaRect(quads.reshape(-1, 2))
-    margin = 2 * float(np.median(heights))
-    corners = cv2.boxPoints(((x, y), (w + margin, h + margin), degrees))
-    return np.clip(corners, 0, [width, height]).astype(np.float32)
-
-
-def _area(corners: Floats) -> float:
-    return float(cv2.contourArea(corners))
 
 
 def _as_quad(corners: Floats) -> Quad:
@@ -202,13 +196,14 @@ def _cross(one: Floats, other: Floats) -> Floats:
     return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
 
 
-def _exposure(strip: _Strip) -> dict[MeasureName, float | None]:
+def _exposure(strip: _Strip) -> dict[MeasureName, float]:
     """Light on the text: clipped share, level of the brighter of ink and ground, and their distance."""
     counts = np.stack([np.bincount(strip.grey[:, line].ravel(), minlength=256) for _, line in strip.lines()])
     shares = counts / counts.sum(axis=1, keepdims=True)
     below = np.cumsum(shares, axis=1)
     return {
-        "overexposure": float(shares[:, CLIPPED_LEVEL:].sum(axis=1).mean()),
+        # A highlight clips some lines, an exposure that is too long clips them all.
+        "overexposure": float(np.percentile(shares[:, CLIPPED_LEVEL:].sum(axis=1), 25)),
         "underexposure": float(np.median((below < 0.95).sum(axis=1))),
         "contrast": float(np.median(_class_distance(shares, below))),
     }
@@ -223,19 +218,13 @@ def _class_distance(shares: npt.NDArray[np.float64], below: npt.NDArray[np.float
     return np.take_along_axis(distance, between.argmax(axis=1)[:, None], axis=1)[:, 0]
 
 
-def _glare(strip: _Strip) -> float | None:
+def _glare(strip: _Strip) -> float:
     """The widest stretch of a line, or just beside it, that a highlight hides, in text heights."""
     clipped = cv2.inRange(strip.colour, (CLIPPED_LEVEL,) * 3, (255,) * 3)
     patches = cv2.morphologyEx(clipped, cv2.MORPH_OPEN, np.ones((PATCH_PX, PATCH_PX), np.uint8))
     # The line's middle, where characters stand, without the rim that a box has above and below.
     hidden = np.count_nonzero(patches[5:-5], axis=0) > (TEXT_SCALE_PX - 10) // 2
-    covered, stretches = [], []
-    for wide, line in strip.lines():
-        covered.append(float(hidden[line].mean()))
-        stretches.append(int(np.count_nonzero(hidden[wide])))
-    if float(np.median(covered)) > CLIPPED_GROUND:
-        return None
-    return max(stretches) / TEXT_SCALE_PX
+    return max(int(np.count_nonzero(hidden[wide])) for wide, _ in strip.lines()) / TEXT_SCALE_PX
 
 
 def _blur(strip: _Strip) -> tuple[float, float, float] | None:
