@@ -1,0 +1,133 @@
+"""The reader process: warm before ready, failures that are not readings, one decoding a frame."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import zmq
+
+from edge.adapters.reader_link import Answered, ReaderLink, ReadFailure
+from edge.core.fields import Product
+from edge.core.quality import Quality
+from edge.core.reading import Reading
+from edge.errors import ReaderError
+from edge.readers.reader import Image, Located
+from edge.services.reader import ReaderService, drawn_frame
+from tests.core.parts import product, reading
+
+PATIENCE_S = 20.0
+
+
+class PlayedReader:
+    """A reader with memory that finds the drawn frame's two lines, and fails when told to."""
+
+    name = "played"
+    hash = "0" * 64
+
+    def __init__(self) -> None:
+        self.num_located = 0
+        self.drafts: list[Mapping[str, str] | None] = []
+        self.error: Exception | None = None
+
+    def locate(self, image: Image) -> Located:
+        """Two boxes, always."""
+        self.num_located += 1
+        box = ((150.0, 205.0), (560.0, 205.0), (560.0, 260.0), (150.0, 260.0))
+        return Located((box,), (image.shape[1], image.shape[0]))
+
+    def read(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Reading:
+        """What the plate says, or the error."""
+        if self.error is not None:
+            raise self.error
+        self.drafts.append(draft)
+        return reading()
+
+
+class Process:
+    """The reader's process in a thread, and a link to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.reader = PlayedReader()
+        self.service = ReaderService(folder, self.reader, product(), context=self.context)
+        self.link = ReaderLink(folder, context=self.context)
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.service.run, args=(self.over,))
+        self.thread.start()
+
+    def ask(self, task: Any, image: bytes, frame_id: str = "f1") -> Answered | ReadFailure:
+        """The answer to one question."""
+        self.link.ask(task, 1, frame_id, image, timeout_us=20_000_000, draft={"serial": "X"})
+        until = time.monotonic() + PATIENCE_S
+        while (answer := self.link.receive()) is None:
+            assert time.monotonic() < until, "no answer came"
+            time.sleep(0.005)
+        return answer
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    """A running reader process."""
+    made = Process(tmp_path)
+    yield made
+    made.over.set()
+    made.thread.join()
+    made.link.close()
+    made.context.term()
+
+
+def jpeg() -> bytes:
+    """The drawn frame as a camera gives it."""
+    return bytes(cv2.imencode(".jpg", drawn_frame())[1])
+
+
+def test_a_frame_is_searched_once_for_all_questions(process: Process) -> None:
+    """Judging and reading the same frame decodes and searches it once; another frame is another matter."""
+    judged = process.ask("judge", jpeg())
+    was_read = process.ask("read", jpeg())
+    searched = process.reader.num_located
+    process.ask("judge", jpeg(), "f2")
+
+    assert isinstance(judged, Answered)
+    assert isinstance(judged.what, Quality)
+    assert isinstance(was_read, Answered)
+    assert was_read.what == reading()
+    assert (searched, process.reader.num_located) == (1, 2)
+
+
+def test_the_draft_reaches_the_reader(process: Process) -> None:
+    """What is expected travels as a draft, beside the frame (L6)."""
+    process.ask("read", jpeg())
+
+    assert process.reader.drafts == [None, {"serial": "X"}]
+
+
+@pytest.mark.parametrize("error", [ReaderError("the weights are gone"), RuntimeError("bug")])
+def test_a_failure_is_an_answer_of_its_own(process: Process, error: Exception) -> None:
+    """Whatever the reader raises, its asker hears of a failure, never of an empty reading (L3)."""
+    process.ask("judge", jpeg())
+    process.reader.error = error
+    answer = process.ask("read", jpeg())
+
+    assert isinstance(answer, ReadFailure)
+
+
+def test_a_frame_that_is_no_image_is_a_failure(process: Process) -> None:
+    """Bytes that cannot be decoded fail by name; the next frame is read."""
+    broken = process.ask("judge", b"\xff\xd8\xff not an image")
+    sound = process.ask("judge", jpeg(), "f2")
+
+    assert isinstance(broken, ReadFailure)
+    assert isinstance(sound, Answered)
