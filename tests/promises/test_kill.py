@@ -154,9 +154,10 @@ def _more_than(ear: Ear, number: int) -> bool:
 
 
 def warm_up(station: Desk, ear: Ear) -> int:
-    """Inspect until a frame is kept as evidence: all processes work; give the number of parts."""
+    """Inspect until a frame is read and kept: all processes work; give the number of parts."""
     sent = 0
-    while not any(json.loads(packet.payload)["evidence"] for packet in ear.on("/outcome")):
+    idle = {"camera_failed", "reader_failed", "interrupted", "overrun", "deadline"}
+    while {json.loads(packet.payload)["reason"] for packet in ear.on("/outcome")} <= idle:
         sent += 1
         trigger(ear, sent)
         station.tend_until(partial(_more_than, ear, sent - 1))
