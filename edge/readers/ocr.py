@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -22,24 +23,29 @@ from edge.errors import ReaderError
 from edge.readers.detector import STEP_PX, Detector
 from edge.readers.linker import link
 from edge.readers.reader import Image, Located
-from edge.readers.recogniser import HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
+from edge.readers.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
 from edge.readers.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.weights import DETECTOR, RECOGNISER, hash_of
 from edge.vision import codes
-from edge.vision.locate import subject
+from edge.vision.locate import Subject, subject
 from edge.vision.rectify import between, moved, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
 VERSION = "ocr 1"
 #: Height of a character at which the detector looks, px.
 _DETECT_AT_PX = 9.5
-_MOST_PIXELS = 1_500_000
+_MOST_PIXELS = 1_000_000
+#: With fewer lines than this the whole frame is searched again, as large as the limit allows.
+_FEW_LINES = 5
 #: A strip is this much narrower than its text would be at its height, and this much where that left a doubt: a
 #: character then has more frames of the recogniser to itself, which is what twice the same one in a row needs.
 _SQUEEZE = 0.7
 _WIDE = 1.2
-#: A line is read again, wide, if its least certain character is under this.
-_DOUBT = 0.7
+#: A line is read again, wide, if its least certain character is under this, if it has fewer frames a character than
+#: this, or if two characters stand further apart than this many times the usual: one may have been passed over.
+_DOUBT = 0.8
+_LEAST_FRAMES = 1.7
+_GAP = 1.75
 #: A line whose characters are under this on average may stand upside down.
 _SURE = 0.80
 #: Lines whose orientation is asked of the recogniser.
@@ -71,15 +77,24 @@ class Ocr:
         boxes: tuple[Quad, ...] = ()
         try:
             where = subject(image)
-            crop = image[where.top : where.bottom, where.left : where.right]
-            width, height = _detector_size(crop.shape[1], crop.shape[0], where.text_height_px)
-            small = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
-            scale_x, scale_y = crop.shape[1] / width, crop.shape[0] / height
-            found = self._detector.find(np.asarray(small, np.uint8))
-            boxes = _in_order([moved(box.quad, scale_x, scale_y, where.left, where.top) for box in found])
+            quads = self._find(image, where, _scale(where))
+            if len(quads) < _FEW_LINES:
+                # Small print in a large frame, or nothing at all: only pixels can tell.
+                everything = Subject(0, 0, columns, rows, None)
+                again = self._find(image, everything, _scale(everything))
+                quads = max(quads, again, key=len)
+            boxes = _in_order(quads)
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
         return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3)
+
+    def _find(self, image: Image, where: Subject, scale: float) -> list[Quad]:
+        crop = image[where.top : where.bottom, where.left : where.right]
+        width, height = _stepped(crop.shape[1] * scale), _stepped(crop.shape[0] * scale)
+        small = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+        scale_x, scale_y = crop.shape[1] / width, crop.shape[0] / height
+        found = self._detector.find(np.asarray(small, np.uint8))
+        return [moved(box.quad, scale_x, scale_y, where.left, where.top) for box in found]
 
     def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
         """Read the text in every box; a box in which nothing is read gives no line.
@@ -94,7 +109,7 @@ class Ocr:
         doubtful = [n for n, line in enumerate(glyphs) if _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
-        unsure = [n for n, line in enumerate(glyphs) if line and min(glyph.confidence for glyph in line) < _DOUBT]
+        unsure = [n for n, line in enumerate(glyphs) if _crowded(line, _strip_width(quads[n]))]
         wide = self._recogniser.read([_strip(image, quads[n], _WIDE) for n in unsure])
         for n, line in zip(unsure, wide, strict=True):
             glyphs[n] = line  # always, not only where it is surer: the better of two would flatter itself
@@ -156,11 +171,11 @@ def _hash() -> str:
     return hash_of((DETECTOR, RECOGNISER), VERSION)
 
 
-def _detector_size(width: int, height: int, text_height_px: float | None) -> tuple[int, int]:
-    """The size at which the detector sees a crop: characters about `_DETECT_AT_PX` high, within a limit of pixels."""
-    scale = min(1.0, 736 / min(width, height)) if text_height_px is None else min(1.5, _DETECT_AT_PX / text_height_px)
-    scale = min(scale, math.sqrt(_MOST_PIXELS / (width * height)))
-    return _stepped(width * scale), _stepped(height * scale)
+def _scale(where: Subject) -> float:
+    """How much to shrink for the detector: characters about `_DETECT_AT_PX` high, within a limit of pixels."""
+    width, height = where.right - where.left, where.bottom - where.top
+    wanted = 1.0 if where.text_height_px is None else min(1.5, _DETECT_AT_PX / where.text_height_px)
+    return min(wanted, math.sqrt(_MOST_PIXELS / (width * height)))
 
 
 def _stepped(side: float) -> int:
@@ -182,12 +197,32 @@ def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
     return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
 
 
-def _strip(image: Image, quad: Quad, squeeze: float = _SQUEEZE) -> Image:
-    """A line's strip, as narrow as its text allows."""
+def _strip_width(quad: Quad, squeeze: float = _SQUEEZE) -> int:
     length, height = size_of(quad)
     natural = HEIGHT_PX * length / max(height, 1.0) * squeeze
-    width = min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(natural / WIDTH_STEP_PX) * WIDTH_STEP_PX))
-    return strip(image, quad, width, HEIGHT_PX)
+    return min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(natural / WIDTH_STEP_PX) * WIDTH_STEP_PX))
+
+
+def _strip(image: Image, quad: Quad, squeeze: float = _SQUEEZE) -> Image:
+    """A line's strip, as narrow as its text allows."""
+    return strip(image, quad, _strip_width(quad, squeeze), HEIGHT_PX)
+
+
+def _crowded(glyphs: Sequence[Glyph], width_px: int) -> bool:
+    """Whether a line may hold characters that the narrow strip left no frame for."""
+    if not glyphs:
+        return False
+    if min(glyph.confidence for glyph in glyphs) < _DOUBT or width_px < _LEAST_FRAMES * FRAME_PX * len(glyphs):
+        return True
+    middles = [(glyph.start + glyph.end) / 2 for glyph in glyphs]
+    pitches = [
+        (right - left, " " in (one.text, other.text))
+        for left, right, one, other in zip(middles, middles[1:], glyphs, glyphs[1:], strict=False)
+    ]
+    if len(pitches) < 3:
+        return False
+    usual = median(pitch for pitch, _ in pitches)
+    return any(pitch > _GAP * usual and not blank for pitch, blank in pitches)
 
 
 def _text(glyphs: Sequence[Glyph]) -> str:

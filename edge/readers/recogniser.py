@@ -27,7 +27,8 @@ HEIGHT_PX = 32
 #: Widths are rounded up to this: the network has kernels for each width, made when one first comes.
 STEP_PX = 16
 MAX_WIDTH_PX = 1600
-_FRAME_PX = 8
+#: One frame of the lattice is this wide.
+FRAME_PX = 8
 _MOST_ALTERNATIVES = 5
 _LEAST_ALTERNATIVE = 0.001
 
