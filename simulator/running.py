@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,56 +25,79 @@ from simulator.story import Summary
 EARLY_PART = 100
 """The part after which the processes' memory is first measured, where twice as many parts are played."""
 FREE_RUN_PAUSE_S = 1.0
+INTERRUPTED = 130
+MAX_FOLDER_CHARACTERS = 40
+"""A socket's whole path may have 107; a temporary folder with a longer name is not used."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a run has come to, whatever ends it."""
+
+    performance: Performance | None = None
+    problems: list[str] = field(default_factory=list)
+    memory: dict[str, tuple[float, float]] = field(default_factory=dict)
+    finished: bool = False
 
 
 def run(asked: argparse.Namespace, scenes: list[Scene]) -> int:
     """Play what was asked for; gives the exit code."""
     show = Show(record=asked.picture is not None)
-    folder = Path(tempfile.mkdtemp(prefix="edge-demo-"))
-    dice = random.Random(asked.seed)
-    weights = [scene.weight for scene in scenes]
-    if not any(weights):
-        weights = [1] * len(scenes)
-    draw: Callable[[], Scene] = lambda: dice.choices(scenes, weights)[0]  # noqa: E731 - one line says it
-    playlist = scenes if asked.parts is None else [draw() for _ in range(asked.parts)]
-    problems: list[str] = []
-    memory: dict[str, tuple[float, float]] = {}
-    products = sorted({scene.product for scene in (scenes if asked.keep_open else playlist)})
-    performance: Performance | None = None
-    interrupted = False
-    finished = False
+    folder = _temporary_folder()
+    done = _Run()
     try:
-        with ExitStack() as stack:
-            broker = stack.enter_context(Broker())
-            performance = Performance(folder, products, broker.port, asked.seed)
-            started_s = time.monotonic()
-            show.say(f"starting {len(products)} stations of five processes, broker on port {broker.port}")
-            for station in performance.stations.values():
-                stack.enter_context(station)
-            for station in performance.stations.values():
-                station.wait_until_ready(started_s)
-            show.say(f"ready after {time.monotonic() - started_s:.1f} s")
-            memory = _play(performance, playlist, show)
-            finished = True
-            problems += [each for station in performance.stations.values() for each in station.count_differences()]
-            if asked.keep_open:
-                _free_run(performance, draw, show)
+        _perform(asked, scenes, folder, show, done)
     except KeyboardInterrupt:
-        interrupted = not finished
+        show.say("interrupted")
     except (LineError, OSError) as error:
-        problems.append(str(error))
-    if performance is None:
-        print("; ".join(problems) or "interrupted", file=sys.stderr)
-        return 130 if interrupted else 1
-    summary = _summary(performance, problems, memory)
-    _write(asked, performance, summary, show)
-    if summary.is_good or interrupted:
+        done.problems.append(str(error))
+    interrupted = not done.finished and not done.problems
+    is_good = False
+    if done.performance is None or not done.performance.stories:
+        print("; ".join(done.problems) or "interrupted before the first part", file=sys.stderr)
+    else:
+        summary = _summary(done.performance, done.problems, done.memory)
+        _write(asked, done.performance, summary, show)
+        is_good = summary.is_good
+    if is_good or interrupted:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         show.say(f"the stations' folders are kept: {folder}")
-    if interrupted:
-        return 130
-    return 0 if summary.is_good else 1
+    return INTERRUPTED if interrupted else 0 if is_good else 1
+
+
+def _perform(asked: argparse.Namespace, scenes: list[Scene], folder: Path, show: Show, done: _Run) -> None:
+    """Start everything, play the parts, and end everything, whatever happens in between."""
+    dice = random.Random(asked.seed)
+    weights = [scene.weight for scene in scenes] if any(scene.weight for scene in scenes) else None
+
+    def draw() -> Scene:
+        return dice.choices(scenes, weights)[0]
+
+    playlist = scenes if asked.parts is None else [draw() for _ in range(asked.parts)]
+    products = sorted({scene.product for scene in (scenes if asked.keep_open else playlist)})
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker())
+        performance = done.performance = Performance(folder, products, broker.port, asked.seed)
+        started_s = time.monotonic()
+        show.say(f"starting {len(products)} stations of five processes, broker on port {broker.port}")
+        for station in performance.stations.values():
+            stack.enter_context(station)
+        for station in performance.stations.values():
+            station.wait_until_ready(started_s)
+        show.say(f"ready after {time.monotonic() - started_s:.1f} s")
+        done.memory = _play(performance, playlist, show)
+        done.problems += [each for station in performance.stations.values() for each in station.count_differences()]
+        done.finished = True
+        if asked.keep_open:
+            _free_run(performance, draw, show)
+
+
+def _temporary_folder() -> Path:
+    """A folder whose name is short enough for the sockets below it."""
+    usual = Path(tempfile.gettempdir())
+    short = usual if len(str(usual)) <= MAX_FOLDER_CHARACTERS else Path("/tmp")  # noqa: S108 - mkdtemp makes it safe
+    return Path(tempfile.mkdtemp(prefix="edge-demo-", dir=short))
 
 
 def _play(performance: Performance, playlist: list[Scene], show: Show) -> dict[str, tuple[float, float]]:
@@ -119,10 +143,9 @@ def _write(asked: argparse.Namespace, performance: Performance, summary: Summary
     out: Path = asked.out
     out.mkdir(parents=True, exist_ok=True)
     show.summary(summary)
-    if summary.stories:
-        about = f"seed {asked.seed}, " + (f"{asked.parts} drawn parts" if asked.parts else "every scene once")
-        at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        report.write(out / "report.html", summary, about=about, at=at)
+    played = f"{asked.parts} drawn parts" if asked.parts else "each scene once"
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    report.write(out / "report.html", summary, about=f"seed {asked.seed}, {played}", at=at)
     with (out / "outcomes.jsonl").open("wb") as file:
         for station in performance.stations.values():
             for heard in station.line.audit.outcomes.values():
