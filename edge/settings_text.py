@@ -1,12 +1,11 @@
 """The settings as text for people, made from the models: `config/edge.toml` with every key, and the manual's table.
 
-`python -m edge.settings_text > config/edge.toml` writes the file anew; a test compares.
+`python -m edge.settings_text` writes both anew; a test compares.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +23,8 @@ _HEAD = """\
 # The environment goes before this file: EDGE_STATION__NAME sets station.name.
 # Secrets stand in files of their own, never here. `edge check` tells what is wrong, all at once.
 """
+_BEGIN = "<!-- keys: made by `python -m edge.settings_text` -->"
+_END = "<!-- end of keys -->"
 #: Tables in the file's order; those behind a # show what another kind of camera or ERP is set to.
 _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("station", sections.Station, True),
@@ -134,5 +135,20 @@ def manual() -> str:
     return "\n".join(rows) + "\n"
 
 
+def in_manual(text: str) -> str:
+    """The manual's text with the table of keys put anew between its marks, which stand at its end if there are none."""
+    before, _, rest = text.partition(_BEGIN)
+    after = rest.partition(_END)[2] if rest else "\n"
+    heading = "" if rest else "\n## Configuration\n\n"
+    return f"{before}{heading}{_BEGIN}\n{manual()}{_END}{after}"
+
+
+def main() -> None:
+    """Write both files anew, below the current folder."""
+    Path("config/edge.toml").write_text(example(), encoding="utf-8")
+    page = Path("docs/manual.md")
+    page.write_text(in_manual(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(example())
+    main()

@@ -81,6 +81,14 @@ def test_the_example_is_made_from_the_models() -> None:
     assert written == settings_text.example()
 
 
+def test_the_manual_lists_every_key() -> None:
+    """docs/manual.md has the table of keys as the models have it; `python -m edge.settings_text` writes it anew."""
+    text = (CONFIG.parent / "docs" / "manual.md").read_text(encoding="utf-8")
+
+    assert text == settings_text.in_manual(text)
+    assert "| `station.deadline_ms` |" in text
+
+
 def test_every_key_is_in_the_example_behind_its_description() -> None:
     """Each key of each table stands in config/edge.toml, and the comment above it is the key's description."""
     text = (CONFIG / "edge.toml").read_text(encoding="utf-8")
