@@ -22,7 +22,7 @@ from edge.errors import CameraError
 
 #: A camera that is there answers its own time at once.
 CLOCK_TIMEOUT_MS = 500
-OPEN_TIMEOUT_MS = 1000
+OPEN_TIMEOUT_MS = 500
 TAKE_TIMEOUT_MS = 2000
 #: Round trips at the opening; the tightest of them counts.
 NUM_CLOCK_TRIPS = 8

@@ -30,7 +30,10 @@ from edge.adapters.camera_simulated import SimulatedCamera
 from edge.adapters.frames import Frame, FrameFailure, FramePublisher, Take
 from edge.adapters.heartbeat import Heartbeat
 from edge.errors import CameraError, ConfigError
+from edge.sections import Camera as CameraSettings
+from edge.sections import FileCamera as FileCameraSettings
 from edge.services.capture_device import CaptureDevice, Defaults, Done, EvidenceFormat
+from edge.settings import Settings
 
 log = structlog.get_logger()
 
@@ -217,25 +220,26 @@ class Capture:
         self._heartbeat.close()
 
 
-def open_camera(config: Any) -> Camera:
+def open_camera(config: CameraSettings) -> Camera:
     """The camera that one `[cameras.NAME]` table describes; nothing is connected yet."""
-    if config.kind == "file":
-        return FileCamera(Path(config.path), loop=config.loop)
-    return SimulatedCamera(config.address, take_timeout_ms=config.take_timeout_ms)
+    if isinstance(config, FileCameraSettings):
+        return FileCamera(config.path, loop=config.loop)
+    # The camera's silence is told, with its cause, before the inspector's own timer ends the wait for the frame.
+    return SimulatedCamera(config.address, take_timeout_ms=max(1, config.take_timeout_ms * 4 // 5))
 
 
-def build(settings: Any, name: str) -> Capture:
+def build(settings: Settings, name: str) -> Capture:
     """The capture process of the camera `name`, ready to `run`.
 
     Raises:
         ConfigError: when no camera of that name is configured, or the runtime folder cannot be used.
     """
     if name not in settings.cameras:
-        known = ", ".join(sorted(settings.cameras)) or "none"
+        known = ", ".join(sorted(settings.cameras))
         raise ConfigError(f"[cameras.{name}] is not configured: choose one of {known}, or add it")
     config = settings.cameras[name]
     return Capture(
-        Path(settings.paths.runtime),
+        settings.paths.runtime,
         name,
         open_camera(config),
         Defaults(config.exposure_us, config.gain_db, config.light),

@@ -33,6 +33,7 @@ from edge.adapters.store import Store
 from edge.errors import StoreError, WorldError
 from edge.services import metrics
 from edge.services.health import health_message
+from edge.settings import Settings
 
 log = structlog.get_logger()
 
@@ -276,7 +277,7 @@ def _now_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-def build(settings: Any) -> Panel:
+def build(settings: Settings) -> Panel:
     """The panel of the configured station, ready to `run`.
 
     Raises:
@@ -292,8 +293,8 @@ def build(settings: Any) -> Panel:
             product=station.product,
             processes=(f"capture-{station.camera}", "inspector", "reader", "messenger", "panel"),
         ),
-        runtime_dir=Path(settings.paths.runtime),
-        data_dir=Path(settings.paths.data),
+        runtime_dir=settings.paths.runtime,
+        data_dir=settings.paths.data,
         host=settings.panel.host,
         port=settings.panel.port,
     )

@@ -87,7 +87,7 @@ def test_a_late_frame_keeps_its_true_time(server: CameraServer, camera: Simulate
 
 def test_a_camera_that_is_not_there_is_lost_within_its_time(camera: SimulatedCamera) -> None:
     """Nobody at the address is a lost camera with a sentence that says what to check."""
-    with pytest.raises(CameraLostError, match=r"did not answer 'open' within 1000 ms: check its power and cable"):
+    with pytest.raises(CameraLostError, match=r"did not answer 'open' within 500 ms: check its power and cable"):
         camera.open()
 
 

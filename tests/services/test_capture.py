@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TypeVar
 
 import cv2
@@ -26,8 +20,10 @@ from edge.adapters.camera import Camera, CameraLostError, Order, Pixels, now_us
 from edge.adapters.frames import Frame, FrameFailure, FrameLink
 from edge.adapters.heartbeat import listen
 from edge.errors import CameraError, ConfigError
+from edge.sections import SimulatedCamera
 from edge.services.capture import Capture, build, open_camera
 from edge.services.capture_device import Defaults, EvidenceFormat
+from edge.settings import Settings
 from tests.cameras import CameraServer, FakeCamera
 
 PATIENCE_S = 20.0
@@ -322,7 +318,7 @@ def test_a_lost_camera_comes_back_without_being_asked(station: Station) -> None:
 def test_readiness_and_progress_are_told_when_they_are_true(
     station: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """READY comes after the camera is open; before that more time is asked for; a process that gave up never says clean."""
+    """READY comes after the camera is open; before that more time is asked for; giving up is never called stopping."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE_S)
@@ -362,7 +358,7 @@ def test_a_simulated_camera_is_served_through_its_socket(station: Station, tmp_p
     """The real client, a camera in another thread: frame, camera lost, camera back, all by the same link."""
     address = f"ipc://{tmp_path}/camera.sock"
     server = CameraServer(address)
-    config = SimpleNamespace(kind="simulated", address=address, take_timeout_ms=300)
+    config = SimulatedCamera(kind="simulated", address=address, take_timeout_ms=400)
     station.start(open_camera(config))
     link = station.link()
     first = station.take(link)
@@ -379,16 +375,12 @@ def test_a_simulated_camera_is_served_through_its_socket(station: Station, tmp_p
     assert not back.frozen
 
 
-def settings_for(tmp_path: Path) -> SimpleNamespace:
-    """The few settings that capture needs."""
-    camera = SimpleNamespace(
-        kind="file", path=tmp_path, loop=True, exposure_us=500, gain_db=0.0, light="normal", take_timeout_ms=500
-    )
-    return SimpleNamespace(
-        cameras={"top": camera},
-        paths=SimpleNamespace(runtime=tmp_path / "run"),
-        evidence=SimpleNamespace(format="png"),
-    )
+def settings_for(folder: Path) -> Settings:
+    """The settings of a station whose camera is this folder."""
+    station = {"site": "ulm", "line": "l1", "name": "st7", "camera": "top"}
+    cameras = {"top": {"kind": "file", "path": str(folder), "loop": True}}
+    paths = {"runtime": str(folder / "run"), "data": str(folder / "data")}
+    return Settings.model_validate({"version": 1, "station": station, "cameras": cameras, "paths": paths})
 
 
 def test_build_makes_the_process_of_a_configured_camera(tmp_path: Path) -> None:
@@ -402,44 +394,3 @@ def test_build_names_the_cameras_there_are(tmp_path: Path) -> None:
     """A camera that is not configured is refused with the choices (L13)."""
     with pytest.raises(ConfigError, match=r"\[cameras\.left\] is not configured: choose one of top"):
         build(settings_for(tmp_path), "left")
-
-
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_real_process_that_ends_gives_its_take_to_the_next(tmp_path: Path, end: signal.Signals) -> None:
-    """A take that is open while the process ends, cleanly or by kill -9, is answered by the next process (L1)."""
-    blocking, plain = (
-        textwrap.dedent(f"""
-            import signal, sys, threading
-            from pathlib import Path
-            from edge.services.capture import Capture
-            from edge.services.capture_device import Defaults
-            from tests.cameras import FakeCamera
-            stop = threading.Event()
-            signal.signal(signal.SIGTERM, lambda *_: stop.set())
-            camera = FakeCamera()
-            {prepare}
-            Capture(Path(sys.argv[1]), "top", camera, Defaults(500, 0.0, "normal")).run(stop)
-        """)
-        for prepare in ("camera.gate.clear()", "pass")
-    )
-
-    def run(script: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", script, str(tmp_path / "run")]
-        return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": "."}, stderr=subprocess.DEVNULL)
-
-    context: sockets.Context = zmq.Context()
-    first = run(blocking)
-    link = FrameLink(tmp_path / "run", "top", timeout_ms=60_000, context=context)
-    until(lambda: (link.receive(), link.connected)[1])
-    link.take("inspection-1", 1, None, None, None)
-    first.send_signal(end)
-    status = first.wait(PATIENCE_S)
-    second = run(plain)
-    frame = answer(link)
-    second.terminate()
-    second.wait(PATIENCE_S)
-    link.close()
-    context.term()
-
-    assert status == (0 if end == signal.SIGTERM else -signal.SIGKILL)
-    assert isinstance(frame, Frame)

@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -23,6 +22,7 @@ from edge.core.outcome import Outcome, Reason
 from edge.errors import WorldError
 from edge.services.metrics import openmetrics
 from edge.services.panel import Panel, Place, build
+from edge.settings import Settings
 
 PATIENCE_S = 20.0
 families_of: Any = parser.text_string_to_metric_families
@@ -257,12 +257,14 @@ def test_nothing_can_be_changed(station: Station) -> None:
 
 def test_a_taken_port_is_a_named_error(station: Station, tmp_path: Path) -> None:
     """A second panel on the same port says which port, and what to do."""
-    camera, paths = SimpleNamespace(), SimpleNamespace(runtime=tmp_path / "run2", data=tmp_path)
-    settings = SimpleNamespace(
-        station=SimpleNamespace(site="s", line="l", name="n", product="p", camera="top"),
-        cameras={"top": camera},
-        paths=paths,
-        panel=SimpleNamespace(host="127.0.0.1", port=station.panel.port),
+    settings = Settings.model_validate(
+        {
+            "version": 1,
+            "station": {"site": "ulm", "line": "l1", "name": "st7", "camera": "top"},
+            "cameras": {"top": {"kind": "file", "path": str(tmp_path)}},
+            "paths": {"runtime": str(tmp_path / "run2"), "data": str(tmp_path)},
+            "panel": {"port": station.panel.port},
+        }
     )
 
     with pytest.raises(WorldError, match=rf"cannot listen on 127\.0\.0\.1 port {station.panel.port} .*\[panel\] port"):

@@ -1,0 +1,98 @@
+"""The capture process as a process: what its end, clean, by kill -9 or by itself, does to a take."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import zmq
+
+from edge.adapters import sockets
+from edge.adapters.frames import Frame, FrameLink
+
+PATIENCE_S = 60.0
+T = TypeVar("T")
+
+
+def until(give: Callable[[], T | None]) -> T:
+    """What `give` gives as soon as it gives something."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := give()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.002)
+    return found
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_real_process_that_ends_gives_its_take_to_the_next(tmp_path: Path, end: signal.Signals) -> None:
+    """A take that is open while the process ends, cleanly or by kill -9, is answered by the next process (L1)."""
+    blocking, plain = (
+        textwrap.dedent(f"""
+            import signal, sys, threading
+            from pathlib import Path
+            from edge.services.capture import Capture
+            from edge.services.capture_device import Defaults
+            from tests.cameras import FakeCamera
+            stop = threading.Event()
+            signal.signal(signal.SIGTERM, lambda *_: stop.set())
+            camera = FakeCamera()
+            {prepare}
+            Capture(Path(sys.argv[1]), "top", camera, Defaults(500, 0.0, "normal")).run(stop)
+        """)
+        for prepare in ("camera.gate.clear()", "pass")
+    )
+
+    def run(script: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", script, str(tmp_path / "run")]
+        return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": "."})
+
+    context: sockets.Context = zmq.Context()
+    first = run(blocking)
+    link = FrameLink(tmp_path / "run", "top", timeout_ms=60_000, context=context)
+    until(lambda: (link.receive(), link.connected)[1])
+    link.take("inspection-1", 1, None, None, None)
+    first.send_signal(end)
+    status = first.wait(PATIENCE_S)
+    second = run(plain)
+    frame = until(link.receive)
+    second.terminate()
+    second.wait(PATIENCE_S)
+    link.close()
+    context.term()
+
+    assert status == (0 if end == signal.SIGTERM else -signal.SIGKILL)
+    assert isinstance(frame, Frame)
+
+
+def test_a_real_process_with_a_blocked_driver_ends_by_itself(tmp_path: Path) -> None:
+    """The process really ends, with its blocked thread and all, and says why: exit 1, so that it is started anew."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from edge.services.capture import Capture
+        from edge.services.capture_device import Defaults
+        from tests.cameras import FakeCamera
+
+        class Blocked(FakeCamera):
+            def check(self):
+                self.gate.wait()
+
+        camera = Blocked()
+        camera.gate.clear()
+        Capture(Path(sys.argv[1]), "top", camera, Defaults(500, 0.0, "normal"), wedged_after_s=0.2).run(lambda: False)
+    """)
+    command = [sys.executable, "-c", script, str(tmp_path / "run")]
+    ended = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": "."}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "CameraError: the driver of camera top has not returned" in ended.stderr
