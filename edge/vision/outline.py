@@ -26,17 +26,19 @@ NEARLY = 0.6
 #: A box this squat and this far from any other (in its heights) is no line of text.
 SQUAT = 1.6
 ALONE = 3.0
+#: A box thinner than this shows nothing.
+LEAST_PX = 4
 
 
 def lines(quads: Floats) -> npt.NDArray[np.bool_]:
-    """Which boxes are lines of text: all but squat ones that stand alone."""
+    """Which boxes are lines of text: all but squat ones that stand alone, and those too thin to show anything."""
     long = np.linalg.norm(quads[:, 1] - quads[:, 0], axis=1)
     high = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
     low, top = quads.min(axis=1), quads.max(axis=1)
     gaps = np.maximum(low[:, None] - top[None], low[None] - top[:, None]).max(axis=2)
     np.fill_diagonal(gaps, np.inf)
     alone = gaps.min(axis=1) > ALONE * high
-    kept: npt.NDArray[np.bool_] = np.logical_not(alone & (long < SQUAT * high))
+    kept: npt.NDArray[np.bool_] = np.logical_not(alone & (long < SQUAT * high)) & (np.minimum(long, high) >= LEAST_PX)
     return kept
 
 
@@ -63,8 +65,7 @@ def plate(image: Image, quads: Floats, tilt_degrees: float) -> Floats:
     margin = 0.4 * float(np.median(np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1))) / step
     left, upper = points.min(axis=0)
     right, lower = points.max(axis=0)
-    rows = slice(max(0, round(upper)), max(1, round(lower)))
-    columns = slice(max(0, round(left)), max(1, round(right)))
+    rows, columns = _span(upper, lower, level.shape[0]), _span(left, right, level.shape[1])
     across = np.abs(cv2.Sobel(level[rows], cv2.CV_32F, 1, 0, scale=0.25)).mean(axis=0)
     down = np.abs(cv2.Sobel(level[:, columns], cv2.CV_32F, 0, 1, scale=0.25)).mean(axis=1)
     left -= _way(across[: max(0, round(left - margin))][::-1], margin)
@@ -73,6 +74,12 @@ def plate(image: Image, quads: Floats, tilt_degrees: float) -> Floats:
     lower += _way(down[round(lower + margin) :], margin)
     corners = np.array([[left, upper], [right, upper], [right, lower], [left, lower]])
     return np.asarray((corners + origin) @ turn * step, np.float32)
+
+
+def _span(start: float, end: float, size: int) -> slice:
+    """A range of pixels within a size, at least one of them."""
+    first = min(max(0, round(start)), size - 1)
+    return slice(first, max(first + 1, round(end)))
 
 
 def share(corners: Floats, width: int, height: int) -> float:

@@ -77,7 +77,7 @@ def measure(image: Image, boxes: Sequence[Quad]) -> Quality:
     height, width = image.shape[:2]
     if not boxes:
         return _without_text(image)
-    quads = _level(np.asarray(boxes, np.float32))
+    quads = _level(np.clip(np.asarray(boxes, np.float32), 0, [width, height]).astype(np.float32))
     quads = quads[outline.lines(quads)]
     if not len(quads):
         return _without_text(image)

@@ -19,8 +19,8 @@ Knots = tuple[tuple[float, int], ...]
 MOTION_SEEN = 60
 
 SCORES: Mapping[MeasureName, Knots] = {
-    # Sharp print 0.5 to 1.6, embossing 1.8 to 2.7, photographs 0 to 2.6; misread from 3.0 on.
-    "sharpness": ((0.0, 100), (2.0, 80), (3.0, 50), (7.0, 0)),
+    # Sharp print 0.5 to 1.6, embossing 1.8 to 2.7, photographs 0 to 2.6; misread from 3.3 on.
+    "sharpness": ((0.0, 100), (2.0, 80), (3.2, 50), (7.0, 0)),
     # Still plates 1.0 to 2.4 (brushed steel is the highest), photographs to 3.9; misread from 4.3 on.
     "motion": ((0.0, 100), (2.5, 80), (4.2, 50), (9.0, 0)),
     # Without a highlight 0; a digit takes 0.5 to 0.7.
