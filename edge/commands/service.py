@@ -8,7 +8,10 @@ import signal
 import threading
 from typing import Any
 
+import structlog
+
 from edge import log, settings
+from edge.errors import EdgeError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,5 +30,12 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     module: Any = importlib.import_module(f"edge.services.{args.command}")
     service = module.build(configured, args.name) if args.command == "capture" else module.build(configured)
-    service.run(stop)
+    try:
+        service.run(stop)
+    except EdgeError:
+        raise
+    except Exception:
+        # A station in the field has no second run under --debug: where it happened must be in the log.
+        structlog.get_logger().exception("this process ends by an error that edge does not know")
+        raise
     return 0
