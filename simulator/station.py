@@ -55,7 +55,7 @@ address = "{address}"
 take_timeout_ms = {take_timeout_ms}
 
 [retake]
-budget_ms = 6000
+budget_ms = 7500
 
 [reader]
 kind = "ocr"

@@ -44,11 +44,14 @@ class Story:
 
     @property
     def is_wrong_pass(self) -> bool:
-        """Whether a part passed that should not, or with a text that is not printed on it."""
+        """Whether a part passed that should not, or with a text that is not printed on it.
+
+        A part that only looks bad and is read rightly all the same is not as named, and no wrong pass.
+        """
         if self.outcome is None or self.outcome.get("disposition") != "pass":
             return False
         texts = self.texts
-        return self.named.disposition != "pass" or any(
+        return self.named.reason not in ("matched", "unreadable") or any(
             texts.get(name) not in (None, text) for name, text in self.printed.items()
         )
 

@@ -78,7 +78,8 @@ def test_is_as_named() -> None:
         ({"outcome": _outcome(disposition="hold", reason="unreadable")}, "disposition is hold"),
         ({"outcome": _outcome(attempts=[])}, "0 attempts"),
         ({"printed": {"serial": "B"}}, "wrong pass"),
-        ({"named": Expectation("hold", "unreadable")}, "wrong pass"),
+        ({"named": Expectation("fail", "mismatch")}, "wrong pass"),
+        ({"named": Expectation("hold", "unreadable")}, "reason is matched"),
     ],
 )
 def test_says_what_differs(changes: dict[str, Any], said: str) -> None:
