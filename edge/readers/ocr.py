@@ -28,7 +28,7 @@ from edge.readers.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.weights import DETECTOR, RECOGNISER, hash_of
 from edge.vision import codes
 from edge.vision.locate import Subject, subject
-from edge.vision.rectify import between, moved, size_of, strip, turned
+from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
 VERSION = "ocr 1"
@@ -37,15 +37,16 @@ _DETECT_AT_PX = 9.5
 _MOST_PIXELS = 1_000_000
 #: With fewer lines than this the whole frame is searched again, as large as the limit allows.
 _FEW_LINES = 5
-#: A strip is this much narrower than its text would be at its height, and this much where that left a doubt: a
-#: character then has more frames of the recogniser to itself, which is what twice the same one in a row needs.
-_SQUEEZE = 0.7
-_WIDE = 1.2
+#: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
+_FRAMES = 1.65
+#: Bounds of a strip's width, by the width that the text would have at the strip's height.
+_NARROWEST = 0.55
+_WIDEST = 1.3
 #: A line is read again, wide, if its least certain character is under this, if it has fewer frames a character than
 #: this, or if two characters stand further apart than this many times the usual: one may have been passed over.
-_DOUBT = 0.8
-_LEAST_FRAMES = 1.7
-_GAP = 1.75
+_DOUBT = 0.7
+_LEAST_FRAMES = 1.35
+_GAP = 2.2
 #: A line whose characters are under this on average may stand upside down.
 _SURE = 0.80
 #: Lines whose orientation is asked of the recogniser.
@@ -105,12 +106,14 @@ class Ocr:
         if not boxes:
             return ()
         quads = list(boxes)
-        glyphs = self._recogniser.read([_strip(image, quad) for quad in quads])
+        strips = [_strip(image, quad) for quad in quads]
+        widths = [cut.shape[1] for cut in strips]
+        glyphs = self._recogniser.read(strips)
         doubtful = [n for n, line in enumerate(glyphs) if _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
-        unsure = [n for n, line in enumerate(glyphs) if _crowded(line, _strip_width(quads[n]))]
-        wide = self._recogniser.read([_strip(image, quads[n], _WIDE) for n in unsure])
+        unsure = [n for n, line in enumerate(glyphs) if _crowded(line, widths[n])]
+        wide = self._recogniser.read([_wide_strip(image, quads[n]) for n in unsure])
         for n, line in zip(unsure, wide, strict=True):
             glyphs[n] = line  # always, not only where it is surer: the better of two would flatter itself
         return tuple(_line(quad, line) for quad, line in zip(quads, glyphs, strict=True) if _text(line))
@@ -197,20 +200,31 @@ def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
     return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
 
 
-def _strip_width(quad: Quad, squeeze: float = _SQUEEZE) -> int:
+def _strip(image: Image, quad: Quad) -> Image:
+    """A line's strip, as narrow as the number of its characters allows."""
     length, height = size_of(quad)
-    natural = HEIGHT_PX * length / max(height, 1.0) * squeeze
-    return min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(natural / WIDTH_STEP_PX) * WIDTH_STEP_PX))
+    natural = _width(HEIGHT_PX * length / max(height, 1.0))
+    cut = strip(image, quad, natural, HEIGHT_PX)
+    wanted = FRAME_PX * _FRAMES * estimated_characters(cut)
+    width = _width(min(max(wanted, _NARROWEST * natural), _WIDEST * natural))
+    if width > natural:
+        return strip(image, quad, width, HEIGHT_PX)
+    return cut if width == natural else resized(cut, width, HEIGHT_PX)
 
 
-def _strip(image: Image, quad: Quad, squeeze: float = _SQUEEZE) -> Image:
-    """A line's strip, as narrow as its text allows."""
-    return strip(image, quad, _strip_width(quad, squeeze), HEIGHT_PX)
+def _wide_strip(image: Image, quad: Quad) -> Image:
+    """A line's strip with more frames a character than it can need."""
+    length, height = size_of(quad)
+    return strip(image, quad, _width(HEIGHT_PX * length / max(height, 1.0) * _WIDEST), HEIGHT_PX)
+
+
+def _width(wanted_px: float) -> int:
+    return min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(wanted_px / WIDTH_STEP_PX) * WIDTH_STEP_PX))
 
 
 def _crowded(glyphs: Sequence[Glyph], width_px: int) -> bool:
     """Whether a line may hold characters that the narrow strip left no frame for."""
-    if not glyphs:
+    if len(glyphs) < 2:
         return False
     if min(glyph.confidence for glyph in glyphs) < _DOUBT or width_px < _LEAST_FRAMES * FRAME_PX * len(glyphs):
         return True
