@@ -42,7 +42,7 @@ class _Run:
 
 def run(asked: argparse.Namespace, scenes: list[Scene]) -> int:
     """Play what was asked for; gives the exit code."""
-    show = Show(record=asked.picture is not None)
+    show = Show(keep=asked.picture is not None)
     folder = _temporary_folder()
     done = _Run()
     try:
@@ -80,7 +80,7 @@ def _perform(asked: argparse.Namespace, scenes: list[Scene], folder: Path, show:
         broker = stack.enter_context(Broker())
         performance = done.performance = Performance(folder, products, broker.port, asked.seed)
         started_s = time.monotonic()
-        show.say(f"starting {len(products)} stations of five processes, broker on port {broker.port}")
+        show.say(f"starting {' and '.join(products)}, five processes each; broker on port {broker.port}")
         for station in performance.stations.values():
             stack.enter_context(station)
         for station in performance.stations.values():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -15,22 +18,25 @@ from simulator.story import Story, Summary, percentile
 
 _COLUMNS = (
     ("part", 4, "right"),
-    ("scene", 26, "left"),
+    ("scene", 25, "left"),
     ("looks", 5, "right"),
-    ("defects", 20, "left"),
-    ("retake", 8, "left"),
-    ("fields", 30, "left"),
-    ("verdict", 24, "left"),
+    ("defects", 22, "left"),
+    ("retake", 7, "left"),
+    ("fields", 23, "left"),
+    ("verdict", 26, "left"),
     ("ms", 6, "right"),
 )
+_HEADS = [Text(name, style="bold") for name, _, _ in _COLUMNS]
 _STYLES = {"pass": "green", "fail": "red", "hold": "yellow", "none": "bold red"}
 
 
 class Show:
-    """What the person at the terminal sees. `width` is for a picture of it."""
+    """What the person at the terminal sees; `keep` where a picture of it is wanted afterwards."""
 
-    def __init__(self, *, record: bool = False) -> None:
-        self.console = Console(record=record, width=140 if record else None, force_terminal=True if record else None)
+    def __init__(self, *, keep: bool = False) -> None:
+        self.console = Console()
+        # A live display overwrites itself, so a picture of it is made anew from what was printed.
+        self._kept: list[tuple[RenderableType, str]] | None = [] if keep else None
         self._progress: Progress | None = None
 
     @property
@@ -40,7 +46,7 @@ class Show:
 
     def say(self, text: str) -> None:
         """One line in between."""
-        self.console.print(text, style="dim" if self.is_live else "", highlight=False, soft_wrap=True)
+        self._print(text, "dim" if self.is_live else "")
 
     @contextmanager
     def running(self, parts: int) -> Iterator[None]:
@@ -48,7 +54,7 @@ class Show:
         if not self.is_live:
             yield
             return
-        self.console.print(_row([Text(name, style="bold") for name, _, _ in _COLUMNS]))
+        self._print(_row(_HEADS))
         progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(None),
@@ -69,29 +75,38 @@ class Show:
     def part(self, story: Story, *, counts: bool = True) -> None:
         """Show one part; `counts` where it is one of those that the progress bar counts."""
         if self.is_live:
-            self.console.print(_row(_cells(story)))
+            self._print(_row(_cells(story)))
         else:
-            self.console.print(_line(story), highlight=False, soft_wrap=True)
+            self._print(_line(story))
         if self._progress is not None and counts:
             self._progress.advance(self._progress.task_ids[0])
 
     def summary(self, summary: Summary) -> None:
         """Show the run in numbers, and every difference."""
         for problem in summary.problems:
-            self.console.print(f"wrong: {problem}", style="bold red", highlight=False, soft_wrap=True)
+            self._print(f"wrong: {problem}", "bold red")
         for story in summary.stories:
             for difference in story.differences:
-                text = f"differs: part {story.number} {story.scene}: {difference}"
-                self.console.print(text, style="red", highlight=False, soft_wrap=True)
+                self._print(f"differs: part {story.number} {story.scene}: {difference}", "red")
         table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name, value in _facts(summary):
             table.add_row(Text(name, style="dim"), value)
-        self.console.print()
-        self.console.print(table)
+        self._print("")
+        self._print(table)
 
     def save(self, path: str) -> None:
         """Write what was shown as an SVG picture."""
-        self.console.save_svg(path, title="edge demo")
+        paper = Console(record=True, width=sum(width + 1 for _, width, _ in _COLUMNS), file=io.StringIO())
+        for renderable, style in self._kept or ():
+            paper.print(renderable, style=style, highlight=False)
+        picture = paper.export_svg(title="edge demo")
+        # rich names a font on an outside host; whoever looks at the picture has a monospace font of their own.
+        Path(path).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
+
+    def _print(self, renderable: RenderableType, style: str = "") -> None:
+        self.console.print(renderable, style=style, highlight=False, soft_wrap=isinstance(renderable, str))
+        if self._kept is not None:
+            self._kept.append((renderable, style))
 
 
 def _row(cells: list[Text]) -> Table:

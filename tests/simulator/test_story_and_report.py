@@ -198,3 +198,15 @@ def test_shows_each_part_in_one_line(live: bool) -> None:
     assert "pass matched" in first
     assert "346" in first
     assert "no outcome came" in text
+
+
+def test_draws_a_picture_that_needs_no_other_host(tmp_path: Path) -> None:
+    """The SVG picture of a run shows its parts and loads nothing."""
+    show = Show(keep=True)
+    show.part(_story())
+    show.summary(_summary(_story()))
+    show.save(str(tmp_path / "demo.svg"))
+    picture = (tmp_path / "demo.svg").read_text(encoding="utf-8")
+
+    assert "glare_other_light" in picture
+    assert not re.search(r"url\(.?https?:", picture)
