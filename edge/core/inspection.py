@@ -177,7 +177,7 @@ class Inspection:
         found = assess(facts.looks, self._product, self._policy)
         facts = _with_attempt(
             replace(facts, assessment=found),
-            defects=found.defects,
+            defects=() if found.confirm else found.defects,
             texts={name: reading.text for name, reading in event.reading.fields.items()},
             confidence=found.confidence,
             ms=_since(facts, "read", event.at_us),
