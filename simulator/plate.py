@@ -23,7 +23,7 @@ LAYOUTS = ("table", "two_tables", "above", "inline", "columns", "title")
 CODES = ("QRCode", "DataMatrix", "Code128")
 
 WIDTH_PX = 1400
-_MARGIN_PX = 92
+_MARGIN_PX = 125
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ def draw(plan: Design) -> FlatPlate:
     height = bottom + 105
     ink = np.ascontiguousarray(ink[:height])
     cv2.rectangle(ink, (26, 26), (WIDTH_PX - 27, height - 27), 255, 4)
-    for x in (48, WIDTH_PX - 49):
-        cv2.circle(ink, (x, height // 2), 13, 255, 3, cv2.LINE_AA)
+    for x in (56, WIDTH_PX - 57):  # rivets; filled, since rings beside a key are read as a letter of it
+        cv2.circle(ink, (x, height // 2), 13, 255, -1, cv2.LINE_AA)
     return FlatPlate(ink, boxes)
 
 
@@ -224,7 +224,7 @@ def _set_columns(ink: Mask, plan: Design, boxes: dict[str, Box], top: int, room:
     small = max(28, round(plan.size_px * 0.7))
     for start in range(0, len(plan.rows), 3):
         rows = plan.rows[start : start + 3]
-        widths = [max(face.width_px(key, small), face.width_px(value, plan.size_px)) + 40 for _, key, value in rows]
+        widths = [max(face.width_px(key, small), face.width_px(value, plan.size_px)) + 75 for _, key, value in rows]
         shrink = min(1.0, room / sum(widths))
         x, y = _MARGIN_PX, top + start // 3 * band
         for (meaning, key, value), width in zip(rows, widths, strict=True):

@@ -25,10 +25,10 @@ keys = ["S/N", "Fabr.-Nr."]
 confusable = ["0O", "1I", "8B", "5S", "2Z"]
 
 [gate]
-contrast = 30
-motion = 70
-sharpness = 70
-underexposure = 25
+contrast = 60
+motion = 60
+sharpness = 60
+underexposure = 60
 
 [erp]
 mode = "verify"
