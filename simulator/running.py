@@ -26,6 +26,7 @@ EARLY_PART = 100
 """The part after which the processes' memory is first measured, where twice as many parts are played."""
 FREE_RUN_PAUSE_S = 1.0
 INTERRUPTED = 130
+MAX_DRAWS_PER_PART = 100
 MAX_FOLDER_CHARACTERS = 40
 """A socket's whole path may have 107; a temporary folder with a longer name is not used."""
 
@@ -74,7 +75,7 @@ def _perform(asked: argparse.Namespace, scenes: list[Scene], folder: Path, show:
     def draw() -> Scene:
         return dice.choices(scenes, weights)[0]
 
-    playlist = scenes if asked.parts is None else [draw() for _ in range(asked.parts)]
+    playlist = scenes if asked.parts is None else _drawn(draw, asked.parts)
     products = sorted({scene.product for scene in (scenes if asked.keep_open else playlist)})
     with ExitStack() as stack:
         broker = stack.enter_context(Broker())
@@ -100,16 +101,34 @@ def _temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="edge-demo-", dir=short))
 
 
+def _num_parts(scene: Scene) -> int:
+    """How many parts a scene brings down the line: its own, and the one before it where it needs one."""
+    return 2 if scene.before.needed else 1
+
+
+def _drawn(draw: Callable[[], Scene], parts: int) -> list[Scene]:
+    """Drawn scenes that bring exactly so many parts; the last part of a run has none before it."""
+    drawn: list[Scene] = []
+    left = parts
+    for _ in range(MAX_DRAWS_PER_PART * parts):
+        scene = draw()
+        if _num_parts(scene) <= left:
+            drawn.append(scene)
+            left -= _num_parts(scene)
+        if not left:
+            return drawn
+    raise LineError(f"no scene of those chosen brings the last of {parts} parts alone: choose an even number of parts")
+
+
 def _play(performance: Performance, playlist: list[Scene], show: Show) -> dict[str, tuple[float, float]]:
     """Play all parts; the processes' memory early and late, where the run is long enough to tell."""
     early: dict[str, float] = {}
-    with show.running(len(playlist)):
-        for number, scene in enumerate(playlist, start=1):
-            *before, own = performance.play(scene)
-            for story in before:
-                show.part(story, counts=False)
-            show.part(own)
-            if number == EARLY_PART and len(playlist) >= 2 * EARLY_PART:
+    parts = sum(map(_num_parts, playlist))
+    with show.running(parts):
+        for scene in playlist:
+            for story in performance.play(scene):
+                show.part(story)
+            if not early and len(performance.stories) >= EARLY_PART and parts >= 2 * EARLY_PART:
                 early = _memory(performance)
     late = _memory(performance) if early else {}
     return {name: (size, late[name]) for name, size in early.items() if name in late}

@@ -72,13 +72,13 @@ class Show:
         finally:
             self._progress = None
 
-    def part(self, story: Story, *, counts: bool = True) -> None:
-        """Show one part; `counts` where it is one of those that the progress bar counts."""
+    def part(self, story: Story) -> None:
+        """Show one part."""
         if self.is_live:
             self._print(_row(_cells(story)))
         else:
             self._print(_line(story))
-        if self._progress is not None and counts:
+        if self._progress is not None:
             self._progress.advance(self._progress.task_ids[0])
 
     def summary(self, summary: Summary) -> None:

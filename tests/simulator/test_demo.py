@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simulator import demo
+from simulator import demo, running
 from simulator.scenes import load_all
 
 pytestmark = pytest.mark.timeout(280)
@@ -139,6 +140,15 @@ def test_refuses_wrong_use(capsys: pytest.CaptureFixture[str], options: list[str
 
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7, 500])
+def test_plays_exactly_so_many_parts(parts: int) -> None:
+    """`--parts N` brings N parts down the line, those that some scenes want before their own included."""
+    scenes, dice = list(load_all().values()), random.Random(parts)
+    drawn = running._drawn(lambda: dice.choice(scenes), parts)
+
+    assert sum(2 if scene.before.needed else 1 for scene in drawn) == parts
 
 
 def test_lists_its_scenes(capsys: pytest.CaptureFixture[str]) -> None:
