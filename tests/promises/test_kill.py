@@ -21,8 +21,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from edge.adapters.store import Store
+from edge.services import asyncapi
 from simulator import drawing
 from tests.brokers import Ear, Mosquitto, free_port, mosquitto, wait_for
 
@@ -131,8 +133,8 @@ def run(folder: Path, rounds: int, seed: int) -> None:
             station.kill(victim)
             if dice.random() < 0.5:
                 # Let it come back to work, so that the next kill meets a station in full swing.
-                heard = len(ear.on("/outcome"))
-                station.tend_until(partial(_more_than, ear, heard))
+                enough = min(num_told(ear) + 1, sent)
+                station.tend_until(partial(_has_told, ear, enough))
             time.sleep(dice.random() * 0.3)
             station.tend()
         store = Store.open(station.folder / "data", "st")
@@ -149,8 +151,13 @@ def trigger(ear: Ear, number: int) -> None:
     ear.publish(f"{BASE}cmd/trigger", json.dumps({"trigger_id": f"part-{number}"}).encode())
 
 
-def _more_than(ear: Ear, number: int) -> bool:
-    return len(ear.on("/outcome")) > number
+def num_told(ear: Ear) -> int:
+    """How many outcomes were heard, repeats not counted."""
+    return len({packet.payload for packet in ear.on("/outcome")})
+
+
+def _has_told(ear: Ear, number: int) -> bool:
+    return num_told(ear) >= number
 
 
 def warm_up(station: Desk, ear: Ear) -> int:
@@ -160,7 +167,7 @@ def warm_up(station: Desk, ear: Ear) -> int:
     while {json.loads(packet.payload)["reason"] for packet in ear.on("/outcome")} <= idle:
         sent += 1
         trigger(ear, sent)
-        station.tend_until(partial(_more_than, ear, sent - 1))
+        station.tend_until(partial(_has_told, ear, sent))
     return sent
 
 
@@ -175,7 +182,7 @@ def compare(store: Store, station: Desk, ear: Ear, sent: int) -> None:
     rows = store.outcomes(limit=sent + 1)
     assert [row.seq for row in rows] == list(range(sent, 0, -1))
     assert len({json.loads(row.payload)["trigger_id"] for row in rows}) == sent
-    wait_for(lambda: len({packet.payload for packet in ear.on("/outcome")}) >= sent, "all outcomes at the subscriber")
+    wait_for(lambda: num_told(ear) >= sent, "all outcomes at the subscriber")
     told = defaultdict(set)
     for packet in ear.on("/outcome"):
         told[dict(packet.user_properties)["inspection_id"]].add((packet.payload, tuple(packet.user_properties)))
@@ -183,6 +190,16 @@ def compare(store: Store, station: Desk, ear: Ear, sent: int) -> None:
     assert {inspection_id: next(iter(versions))[0] for inspection_id, versions in told.items()} == {
         row.inspection_id: row.payload for row in rows
     }
+    schemas = {
+        "outcome": asyncapi.outcome_schema(),
+        "retake": asyncapi.retake_schema(),
+        "state": asyncapi.state_schema(),
+        "health": asyncapi.health_schema(),
+    }
+    for packet in ear.heard:
+        schema = schemas.get(packet.topic.removeprefix(BASE))
+        if schema is not None:
+            Draft202012Validator(schema).validate(json.loads(packet.payload))
     for row in rows:
         for kept in json.loads(row.payload)["evidence"]:
             image = (station.folder / "data" / kept["path"]).read_bytes()
