@@ -20,12 +20,12 @@ MeasureName = Literal[
     "cut_off",
     "tilt",
 ]
-#: Units of `Measure.raw`, in this order: sharpness: blur of the strokes, px at a text height of 32 (0 is sharp); motion:
-#: extra blur along one direction, px at a text height of 32; glare: the widest stretch of a line that highlights hide,
-#: in text heights; overexposure: share of clipped pixels on the text, 0 to 1; underexposure: level of the brighter of
-#: ink and ground, 0 to 255; contrast: ink against ground in grey levels, 0 to 255; text_height: median height of a
-#: line, px of the frame; subject_area: share of the frame that the plate covers, 0 to 1; cut_off: share of lines that
-#: touch the frame's edge, 0 to 1; tilt: degrees between the lines and the frame's horizontal, -180 to 180.
+#: Units of `Measure.raw`, in this order: sharpness: blur of the strokes, px at a text height of 32 (0 is sharp);
+#: motion: extra blur along one direction, px at a text height of 32; glare: the widest stretch of a line that
+#: highlights hide, in text heights; overexposure: share of clipped pixels on the text, 0 to 1; underexposure: level of
+#: the brighter of ink and ground, 0 to 255; contrast: ink against ground in grey levels, 0 to 255; text_height: median
+#: height of a line, px of the frame; subject_area: share of the frame that the plate covers, 0 to 1; cut_off: share of
+#: lines that touch the frame's edge, 0 to 1; tilt: degrees between the lines and the frame's horizontal, -180 to 180.
 
 
 @dataclass(frozen=True, slots=True)

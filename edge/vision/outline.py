@@ -19,8 +19,8 @@ Floats = npt.NDArray[np.float32]
 COARSE_PX = 240
 #: A side is an edge where its mean gradient is this many times that of the ground between it and the text …
 LEAST_PEAK = 3.0
-#: … and at least this, grey levels (Sobel / 4).
-LEAST_LEVELS = 4.0
+#: … and at least this, grey levels.
+LEAST_LEVELS = 1.5
 #: The first edge counts that is nearly as strong as the strongest: behind the plate's end may lie a machine's.
 NEARLY = 0.6
 #: A box this squat and this far from any other (in its heights) is no line of text.
@@ -66,14 +66,21 @@ def plate(image: Image, quads: Floats, tilt_degrees: float) -> Floats:
     left, upper = points.min(axis=0)
     right, lower = points.max(axis=0)
     rows, columns = _span(upper, lower, level.shape[0]), _span(left, right, level.shape[1])
-    across = np.abs(cv2.Sobel(level[rows], cv2.CV_32F, 1, 0, scale=0.25)).mean(axis=0)
-    down = np.abs(cv2.Sobel(level[:, columns], cv2.CV_32F, 0, 1, scale=0.25)).mean(axis=1)
+    # The mean first: along a side an edge adds up, and the sensor's noise does not.
+    across, down = _slopes(level[rows].mean(axis=0)), _slopes(level[:, columns].mean(axis=1))
     left -= _way(across[: max(0, round(left - margin))][::-1], margin)
     right += _way(across[round(right + margin) :], margin)
     upper -= _way(down[: max(0, round(upper - margin))][::-1], margin)
     lower += _way(down[round(lower + margin) :], margin)
     corners = np.array([[left, upper], [right, upper], [right, lower], [left, lower]])
     return np.asarray((corners + origin) @ turn * step, np.float32)
+
+
+def _slopes(profile: npt.NDArray[np.float64]) -> Floats:
+    """How much the level changes over two pixels, at each."""
+    slopes = np.zeros(profile.shape, np.float32)
+    slopes[1:-1] = np.abs(profile[2:] - profile[:-2])
+    return slopes
 
 
 def _span(start: float, end: float, size: int) -> slice:
