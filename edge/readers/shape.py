@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_NUMBER = r"[-+±]?\d+(?:[.,]\d+)?"
+#: A rating has a handful of digits; "54037427KG" is a serial number that ends like one.
+_NUMBER = r"[-+±]?\d{1,5}(?:[.,]\d+)?"
 _UNITS = (
     "vac|vdc|vca|v~|v|ma|mah|ah|a|wh|kwh|kw|w|kva|va|hz|khz|mhz|ghz|°c|℃|°f|℉|bar|mbar|kpa|mpa|psi|mm|cm|m|m²|m³|m3|m³/h|"
     "m3/h|dm³|l|ml|kg|g|lbs|lb|rpm|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
@@ -33,7 +34,8 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         "a standard",
         (
             r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
-            r"[ -]?[0-9/]{2,}"
+            # The longest number of a standard has six digits; "GB4196307" is a serial number.
+            r"[ -]?[0-9/]{2,6}(?![0-9])"
         ),
     ),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
@@ -114,7 +116,10 @@ def model_shape(text: str) -> float:
         score = min(1.0, 0.35 + 0.08 * min(len(best), 7) + (0.1 if "-" in best else 0.0))
         score -= 0.15 * best[0].isdigit() + 0.3 * bool(_COUNTED_DIGITS.search(best))
     elif digits and letters >= 2 and len(tokens) > 1:
-        score = 0.7 if tokens[0].isalpha() and tokens[0].isupper() else 0.55
+        named = tokens[0].isalpha() and tokens[0].isupper()
+        sized = any("-" in token and token[0].isdigit() for token in tokens[1:])
+        # "UPS 25-40": a series in capitals and its size are a model's name as surely as one mixed token.
+        score = (0.85 if sized else 0.7) if named else 0.55
     elif digits and not letters:
         score = 0.15
     else:
