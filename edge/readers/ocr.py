@@ -33,7 +33,7 @@ from edge.vision.rectify import between, estimated_characters, moved, resized, s
 #: Counted up whenever what is read from the same weights may change.
 VERSION = "ocr 1"
 #: Height of a character at which the detector looks, px.
-_DETECT_AT_PX = 9.5
+_DETECT_AT_PX = 10.5
 _MOST_PIXELS = 1_000_000
 #: With fewer lines than this the whole frame is searched again, as large as the limit allows.
 _FEW_LINES = 5
@@ -49,6 +49,8 @@ _LEAST_FRAMES = 1.35
 _GAP = 2.2
 #: A line whose characters are under this on average may stand upside down.
 _SURE = 0.80
+#: A line this short says nothing about which way up it stands: a screw looks like an O both ways.
+_FEW_GLYPHS = 2
 #: Lines whose orientation is asked of the recogniser.
 _VOTERS = 3
 
@@ -109,7 +111,7 @@ class Ocr:
         strips = [_strip(image, quad) for quad in quads]
         widths = [cut.shape[1] for cut in strips]
         glyphs = self._recogniser.read(strips)
-        doubtful = [n for n, line in enumerate(glyphs) if _trust(line) < _SURE]
+        doubtful = [n for n, line in enumerate(glyphs) if len(line) > _FEW_GLYPHS and _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
         unsure = [n for n, line in enumerate(glyphs) if _crowded(line, widths[n])]
@@ -124,7 +126,8 @@ class Ocr:
         voters = sorted(doubtful, key=lambda n: -weight[n])[:_VOTERS]
         other = dict(zip(voters, self._read_turned(image, quads, voters), strict=True))
         better = [n for n in voters if _trust(other[n]) > _trust(glyphs[n]) + 0.05]
-        if len(doubtful) > len(quads) / 2 and len(better) > len(voters) / 2:
+        telling = sum(len(line) > _FEW_GLYPHS for line in glyphs)
+        if len(doubtful) > telling / 3 and len(better) > len(voters) / 2:
             rest = [n for n in range(len(quads)) if n not in other]
             other.update(zip(rest, self._read_turned(image, quads, rest), strict=True))
             better = list(other)

@@ -25,7 +25,7 @@ from edge.readers.weights import RECOGNISER, Network, Tensor, blob_of
 
 HEIGHT_PX = 32
 #: Widths are rounded up to this: the network has kernels for each width, made when one first comes.
-STEP_PX = 16
+STEP_PX = 8
 MAX_WIDTH_PX = 1600
 #: One frame of the lattice is this wide.
 FRAME_PX = 8

@@ -44,7 +44,8 @@ def subject(image: Pixels) -> Subject:
     boxes = _in_company(boxes)
     if len(boxes) < _LEAST_CHARACTERS:
         return Subject(0, 0, columns, rows, None, len(boxes))
-    height = float(np.median(np.maximum(boxes[:, 2], boxes[:, 3])))
+    # Letters are about 0.6 as wide as high; the mean of both sides also serves a plate that leans or lies on its side.
+    height = 1.3 * float(np.median(np.sqrt(boxes[:, 2] * boxes[:, 3])))
     margin = 2.5 * height
     left, top = boxes[:, 0].min() - margin, boxes[:, 1].min() - margin
     right = (boxes[:, 0] + boxes[:, 2]).max() + margin
