@@ -1,1 +1,1 @@
-"""A line without hardware: draws plates, plays camera, ERP, PLC and faults. Uses only what a real site would use (L14)."""
+"""A line without hardware: draws plates, plays camera, ERP, PLC and faults; only as a real site would (L14)."""
