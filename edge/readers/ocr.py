@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median
 
 import cv2
-import numpy as np
 
 from edge.core.fields import Product
 from edge.core.reading import Character, Code, Quad, Reading, TextLine
@@ -38,7 +37,7 @@ _MOST_PIXELS = 1_000_000
 #: With fewer lines than this the whole frame is searched again, as large as the limit allows.
 _FEW_LINES = 5
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
-_FRAMES = 1.65
+_FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
 _NARROWEST = 0.55
 _WIDEST = 1.3
@@ -94,9 +93,9 @@ class Ocr:
     def _find(self, image: Image, where: Subject, scale: float) -> list[Quad]:
         crop = image[where.top : where.bottom, where.left : where.right]
         width, height = _stepped(crop.shape[1] * scale), _stepped(crop.shape[0] * scale)
-        small = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+        small = resized(crop, width, height)
         scale_x, scale_y = crop.shape[1] / width, crop.shape[0] / height
-        found = self._detector.find(np.asarray(small, np.uint8))
+        found = self._detector.find(small)
         return [moved(box.quad, scale_x, scale_y, where.left, where.top) for box in found]
 
     def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.vision.rectify import resized
+
 Pixels = npt.NDArray[np.uint8]
 
 #: Longer side of the thumbnail; text 12 px high on a 1920 px frame is then 4 px high.
@@ -36,7 +38,7 @@ def subject(image: Pixels) -> Subject:
     rows, columns = image.shape[:2]
     shrink = max(1.0, max(rows, columns) / _THUMBNAIL_PX)
     size = (max(1, round(columns / shrink)), max(1, round(rows / shrink)))
-    thumbnail = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if shrink > 1 else image
+    thumbnail = resized(image, *size) if shrink > 1 else image
     grey = cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY) if thumbnail.ndim == 3 else thumbnail
     boxes = _characters(np.asarray(grey, np.uint8))
     if len(boxes) < _LEAST_CHARACTERS:
@@ -79,8 +81,10 @@ def _in_company(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Those with at least two others of like size within three heights: letters come in rows, specks do not."""
     boxes = boxes[:2000]
     size = np.maximum(boxes[:, 2], boxes[:, 3]).astype(np.float32)
-    middle = boxes[:, :2] + boxes[:, 2:] / 2.0
-    apart = np.abs(middle[:, None] - middle[None]).max(axis=2)
-    like = (size[:, None] < 1.7 * size[None]) & (size[None] < 1.7 * size[:, None])
-    near = (apart < 2.5 * np.maximum(size[:, None], size[None])) & like
+    across = boxes[:, 0] + boxes[:, 2] / np.float32(2)
+    down = boxes[:, 1] + boxes[:, 3] / np.float32(2)
+    reach = 2.5 * np.maximum(size[:, None], size)
+    near = (np.abs(across[:, None] - across) < reach) & (np.abs(down[:, None] - down) < reach)
+    bound = 1.7 * size
+    near &= (size[:, None] < bound) & (size < bound[:, None])
     return np.asarray(boxes[near.sum(axis=1) >= 4], np.int32)
