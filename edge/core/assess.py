@@ -96,7 +96,8 @@ def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, support: in
         return "truncated"
     if not reading.text:
         return "nothing_there"
-    if one.disagreement and one.agreeing < policy.looks:
+    # Looks that agree outvote a doubtful one; a sure one that read something else is not outvoted.
+    if one.disagreement and (one.agreeing < policy.looks or one.dissent >= rule.min_confidence):
         return "disagreement"
     if reading.confidence < rule.min_confidence or reading.margin < policy.min_margin:
         return "low_confidence"

@@ -17,11 +17,15 @@ FLOOR = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class FieldEvidence:
-    """A field after all looks: the combined reading, and how many looks gave exactly its text, of how many."""
+    """A field after all looks: the combined reading, and how many looks gave exactly its text, of how many.
+
+    `dissent` is the confidence of the surest look that gave another text; 0 where none did.
+    """
 
     reading: FieldReading
     agreeing: int
     looks: int
+    dissent: float = 0.0
 
     @property
     def disagreement(self) -> bool:
@@ -48,7 +52,8 @@ def combine(looks: Sequence[FieldReading]) -> FieldEvidence:
     if like is None:
         like = replace(_surest_first(group)[0], raw=text, text=text, rule="combined_over_looks")
     agreeing = sum(same(look.text, like.text) for look in seen)
-    return FieldEvidence(replace(like, characters=characters), agreeing, len(seen))
+    dissent = max((look.confidence for look in seen if not same(look.text, like.text)), default=0.0)
+    return FieldEvidence(replace(like, characters=characters), agreeing, len(seen), dissent)
 
 
 def _best_confidence(looks: Sequence[FieldReading], length: int) -> float:

@@ -339,6 +339,15 @@ def test_disagreeing_looks_are_held() -> None:
     assert outcome_of(actions).defects == (Defect.DISAGREEMENT,)
 
 
+def test_a_sure_look_at_something_else_is_not_outvoted() -> None:
+    """Two looks that agree do not pass a part of which a third, just as sure, read another serial (L4)."""
+    other = {"serial": "11111111AA", "model": MODEL}
+    events = [triggered(T), *look(1, T + 100_000, other), *look(2, T + 300_000), *look(3, T + 500_000)]
+    _, actions = run(*events)
+
+    assert outcome_of(actions).defects == (Defect.DISAGREEMENT,)
+
+
 def test_every_reason_has_one_disposition_and_only_matched_passes() -> None:
     """Only one reason passes a part (L4)."""
     passing = [reason for reason, disposition in DISPOSITION_OF.items() if disposition is Disposition.PASS]
