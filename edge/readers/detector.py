@@ -51,12 +51,13 @@ class Detector:
             ReaderError: the network did not run.
         """
         maps: list[Tensor] = []
-        self._network.infer([blob_of(image)], lambda _number, output: maps.append(output[0, 0].copy()))
+        self._network.infer([blob_of(image)], lambda _number, outputs: maps.append(outputs[0][0, 0].copy()))
         return boxes_of(maps[0])
 
 
-def _any_size(model: Any) -> None:
+def _any_size(model: Any) -> Any:
     model.reshape([1, 3, ov.Dimension(), ov.Dimension()])
+    return model
 
 
 def boxes_of(probability: Tensor) -> list[Box]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -34,6 +35,8 @@ VERSION = "ocr 1"
 #: Height of a character at which the detector looks, px.
 _DETECT_AT_PX = 10.5
 _MOST_PIXELS = 1_000_000
+#: A frame whose longer side is over this is searched at half its size first.
+_LARGE_PX = 1280
 #: With fewer lines than this the whole frame is searched again, as large as the limit allows.
 _FEW_LINES = 5
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
@@ -62,6 +65,8 @@ class Ocr:
     def __init__(self, *, threads: int = 2, cache_dir: Path | None = None) -> None:
         self._detector = Detector(threads=threads, cache_dir=cache_dir)
         self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
+        # Codes are sought while the lines are cut out, which needs one core only.
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
 
     @property
     def hash(self) -> str:
@@ -78,25 +83,30 @@ class Ocr:
         rows, columns = image.shape[:2]
         boxes: tuple[Quad, ...] = ()
         try:
-            where = subject(image)
-            quads = self._find(image, where, _scale(where))
+            # All that follows looks at a quarter of the pixels wherever that is enough.
+            half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
+            quads = self._find(image, half, subject(half))
             if len(quads) < _FEW_LINES:
                 # Small print in a large frame, or nothing at all: only pixels can tell.
-                everything = Subject(0, 0, columns, rows, None)
-                again = self._find(image, everything, _scale(everything))
+                again = self._find(image, half, Subject(0, 0, half.shape[1], half.shape[0], None))
                 quads = max(quads, again, key=len)
             boxes = _in_order(quads)
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
         return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3)
 
-    def _find(self, image: Image, where: Subject, scale: float) -> list[Quad]:
-        crop = image[where.top : where.bottom, where.left : where.right]
-        width, height = _stepped(crop.shape[1] * scale), _stepped(crop.shape[0] * scale)
-        small = resized(crop, width, height)
-        scale_x, scale_y = crop.shape[1] / width, crop.shape[0] / height
-        found = self._detector.find(small)
-        return [moved(box.quad, scale_x, scale_y, where.left, where.top) for box in found]
+    def _find(self, image: Image, half: Image, where: Subject) -> list[Quad]:
+        """Detect the lines of a subject, which is in pixels of `half`; corners in pixels of `image`."""
+        scale = _scale(where, image.shape[1] / half.shape[1])
+        width, height = _stepped((where.right - where.left) * scale), _stepped((where.bottom - where.top) * scale)
+        seen = half if scale <= 1.0 else image
+        along, down = seen.shape[1] / half.shape[1], seen.shape[0] / half.shape[0]
+        left, right = round(where.left * along), round(where.right * along)
+        top, bottom = round(where.top * down), round(where.bottom * down)
+        found = self._detector.find(resized(seen[top:bottom, left:right], width, height))
+        along, down = image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]
+        scales = (right - left) / width * along, (bottom - top) / height * down
+        return [moved(box.quad, *scales, left * along, top * down) for box in found]
 
     def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
         """Read the text in every box; a box in which nothing is read gives no line.
@@ -106,10 +116,17 @@ class Ocr:
         """
         if not boxes:
             return ()
-        quads = list(boxes)
-        strips = [_strip(image, quad) for quad in quads]
-        widths = [cut.shape[1] for cut in strips]
-        glyphs = self._recogniser.read(strips)
+        places = sorted(range(len(boxes)), key=lambda number: -_slenderness(boxes[number]))
+        quads = [boxes[number] for number in places]
+        widths: list[int] = []
+
+        def strips() -> Iterator[Image]:
+            for quad in quads:
+                cut = _strip(image, quad)
+                widths.append(cut.shape[1])
+                yield cut
+
+        glyphs = self._recogniser.read(strips())
         doubtful = [n for n, line in enumerate(glyphs) if len(line) > _FEW_GLYPHS and _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
@@ -117,12 +134,14 @@ class Ocr:
         wide = self._recogniser.read([_wide_strip(image, quads[n]) for n in unsure])
         for n, line in zip(unsure, wide, strict=True):
             glyphs[n] = line  # always, not only where it is surer: the better of two would flatter itself
-        return tuple(_line(quad, line) for quad, line in zip(quads, glyphs, strict=True) if _text(line))
+        lines = {
+            number: _line(quad, line) for number, quad, line in zip(places, quads, glyphs, strict=True) if _text(line)
+        }
+        return tuple(lines[number] for number in sorted(lines))
 
     def _turn(self, image: Image, quads: list[Quad], glyphs: list[tuple[Glyph, ...]], doubtful: list[int]) -> None:
         """Read doubtful lines upside down too; where a plate stands on its head, all of its lines."""
-        weight = {n: size_of(quads[n])[0] / size_of(quads[n])[1] for n in range(len(quads))}
-        voters = sorted(doubtful, key=lambda n: -weight[n])[:_VOTERS]
+        voters = sorted(doubtful, key=lambda n: -_slenderness(quads[n]))[:_VOTERS]
         other = dict(zip(voters, self._read_turned(image, quads, voters), strict=True))
         better = [n for n in voters if _trust(other[n]) > _trust(glyphs[n]) + 0.05]
         telling = sum(len(line) > _FEW_GLYPHS for line in glyphs)
@@ -152,23 +171,34 @@ class Ocr:
         if located is None:
             located = self.locate(image)
         begun = time.perf_counter()
+        codes_found = self._beside.submit(_codes, image)
         try:
             lines = self.lines(image, located.boxes)
             read_at = time.perf_counter()
             fields = link(lines, product, located.size_px)
             linked_at = time.perf_counter()
-            seen: tuple[Code, ...] = tuple(codes.find(image))
         except cv2.error as error:
             raise ReaderError(f"a frame of {located.size_px} px could not be cut into lines: {error}") from error
-        ended = time.perf_counter()
+        finally:
+            seen, codes_ms = codes_found.result()
         ms = {
             "locate": located.ms,
             "lines": (read_at - begun) * 1e3,
             "link": (linked_at - read_at) * 1e3,
-            "codes": (ended - linked_at) * 1e3,
-            "total": located.ms + (ended - begun) * 1e3,
+            "codes": codes_ms,
+            "total": located.ms + (time.perf_counter() - begun) * 1e3,
         }
         return Reading(fields, lines, seen, self.name, self.hash, ms)
+
+
+def _codes(image: Image) -> tuple[tuple[Code, ...], float]:
+    """The codes on a frame, and the milliseconds that it took to find them."""
+    begun = time.perf_counter()
+    try:
+        found = codes.find(image)
+    except Exception as error:
+        raise ReaderError(f"the search for codes on a frame failed: {error}; see the reader's log") from error
+    return found, (time.perf_counter() - begun) * 1e3
 
 
 @cache
@@ -176,10 +206,13 @@ def _hash() -> str:
     return hash_of((DETECTOR, RECOGNISER), VERSION)
 
 
-def _scale(where: Subject) -> float:
-    """How much to shrink for the detector: characters about `_DETECT_AT_PX` high, within a limit of pixels."""
+def _scale(where: Subject, pixels: float) -> float:
+    """How much to scale for the detector: characters about `_DETECT_AT_PX` high, within a limit of pixels.
+
+    `pixels` is how many pixels along the frame has for one of the subject's.
+    """
     width, height = where.right - where.left, where.bottom - where.top
-    wanted = 1.0 if where.text_height_px is None else min(1.5, _DETECT_AT_PX / where.text_height_px)
+    wanted = pixels if where.text_height_px is None else min(1.5 * pixels, _DETECT_AT_PX / where.text_height_px)
     return min(wanted, math.sqrt(_MOST_PIXELS / (width * height)))
 
 
@@ -218,6 +251,11 @@ def _wide_strip(image: Image, quad: Quad) -> Image:
     """A line's strip with more frames a character than it can need."""
     length, height = size_of(quad)
     return strip(image, quad, _width(HEIGHT_PX * length / max(height, 1.0) * _WIDEST), HEIGHT_PX)
+
+
+def _slenderness(quad: Quad) -> float:
+    length, height = size_of(quad)
+    return length / max(height, 1.0)
 
 
 def _width(wanted_px: float) -> int:

@@ -11,12 +11,13 @@ the peak the network has committed itself. Runners-up are taken from that same f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import openvino as ov
 from openvino import opset13
 
@@ -51,7 +52,7 @@ class Recogniser:
         self._alphabet: tuple[str, ...] = ()
         self._network = Network(RECOGNISER, self._prepare, threads=threads, streams=threads, cache_dir=cache_dir)
 
-    def _prepare(self, model: Any) -> None:
+    def _prepare(self, model: Any) -> Any:
         characters = str(model.get_rt_info(["framework", "character"]).value)
         self._alphabet = ("", *characters.removesuffix("\n").split("\n"), " ")
         classes = model.output(0).get_partial_shape()[2].get_length()
@@ -63,29 +64,31 @@ class Recogniser:
                 pool = opset13.avg_pool(node.input_value(0), size, [0, 0], [0, 0], size, True, "floor", "explicit")
                 node.output(0).replace(pool.output(0))
         model.reshape([1, 3, HEIGHT_PX, ov.Dimension()])
+        lattice = model.get_results()[0].input_value(0)
+        # The best class of every frame is found by the network's own threads: 0.6 ms a line less than numpy's.
+        best = opset13.topk(lattice, np.int32(1), -1, "max", "none", index_element_type="i32")
+        return ov.Model([opset13.result(lattice), opset13.result(best.output(1))], model.get_parameters())
 
-    def read(self, strips: Sequence[Image]) -> list[tuple[Glyph, ...]]:
+    def read(self, strips: Iterable[Image]) -> list[tuple[Glyph, ...]]:
         """Read strips `HEIGHT_PX` high and any multiple of `STEP_PX` wide; a strip without text gives no glyph.
+
+        Strips are asked for while earlier ones are read; the widest should come first: then the streams end together.
 
         Raises:
             ReaderError: the network did not run.
         """
-        blobs = [blob_of(strip) for strip in strips]
-        read: list[tuple[Glyph, ...]] = [()] * len(strips)
-        # The widest first, so that the streams end together.
-        order = sorted(range(len(strips)), key=lambda number: -strips[number].shape[1])
+        read: dict[int, tuple[Glyph, ...]] = {}
 
-        def take(place: int, output: Tensor) -> None:
-            read[order[place]] = decode(output[0], self._alphabet)
+        def take(number: int, outputs: list[Any]) -> None:
+            read[number] = decode(outputs[0][0], outputs[1][0, :, 0], self._alphabet)
 
-        self._network.infer([blobs[number] for number in order], take)
-        return read
+        self._network.infer((blob_of(strip) for strip in strips), take)
+        return [read[number] for number in range(len(read))]
 
 
-def decode(lattice: Tensor, alphabet: Sequence[str]) -> tuple[Glyph, ...]:
-    """Decode one strip's probabilities, frames x classes with class 0 the blank, along its best path."""
+def decode(lattice: Tensor, best: npt.NDArray[np.int32], alphabet: Sequence[str]) -> tuple[Glyph, ...]:
+    """Decode one strip's probabilities, frames x classes with class 0 the blank, along the best class of each frame."""
     frames = lattice.shape[0]
-    best = lattice.argmax(axis=1)
     glyphs: list[Glyph] = []
     begin = 0
     while begin < frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Network:
     def __init__(
         self,
         name: str,
-        prepare: Callable[[Any], None],
+        prepare: Callable[[Any], Any],
         *,
         threads: int,
         streams: int = 1,
@@ -76,15 +76,18 @@ class Network:
             options["CACHE_DIR"] = str(cache_dir)
         try:
             model = ov.Core().read_model(path)
-            prepare(model)
-            self._requests = ov.AsyncInferQueue(ov.Core().compile_model(model, "CPU", options), streams)
+            compiled = ov.Core().compile_model(prepare(model), "CPU", options)
+            # One request more than streams each: the next input lies ready when a stream ends.
+            self._requests = ov.AsyncInferQueue(compiled, 2 * streams)
         except Exception as error:
             raise ReaderError(f"OpenVINO cannot open {path.name}: {error}; check the openvino package") from error
         self._name = path.name
         self._lock = threading.Lock()
 
-    def infer(self, inputs: Sequence[Tensor], take: Callable[[int, Tensor], None]) -> None:
-        """Run every input and hand each output to `take`, in any order; the output lives only during that call.
+    def infer(self, inputs: Iterable[Tensor], take: Callable[[int, list[Any]], None]) -> None:
+        """Run every input and hand its outputs to `take`, in any order; they live only during that call.
+
+        Inputs are asked for while earlier ones run.
 
         Raises:
             ReaderError: the network did not run; nothing that `take` was given may be used.
@@ -93,7 +96,7 @@ class Network:
 
         def done(request: Any, number: int) -> None:
             try:
-                take(number, request.get_output_tensor().data)
+                take(number, [tensor.data for tensor in request.output_tensors])
             except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
                 problems.append(error)
 
