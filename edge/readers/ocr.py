@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -120,13 +120,12 @@ class Ocr:
         quads = [boxes[number] for number in places]
         widths: list[int] = []
 
-        def strips() -> Iterator[Image]:
-            for quad in quads:
-                cut = _strip(image, quad)
-                widths.append(cut.shape[1])
-                yield cut
+        def cut() -> Iterator[Image]:
+            for one in self.strips(image, quads):
+                widths.append(one.shape[1])
+                yield one
 
-        glyphs = self._recogniser.read(strips())
+        glyphs = self._recogniser.read(cut())
         doubtful = [n for n, line in enumerate(glyphs) if len(line) > _FEW_GLYPHS and _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
@@ -138,6 +137,11 @@ class Ocr:
             number: _line(quad, line) for number, quad, line in zip(places, quads, glyphs, strict=True) if _text(line)
         }
         return tuple(lines[number] for number in sorted(lines))
+
+    @staticmethod
+    def strips(image: Image, boxes: Iterable[Quad]) -> Iterator[Image]:
+        """The strips that the recogniser sees first, one a box, cut when asked for."""
+        return (_strip(image, quad) for quad in boxes)
 
     def _turn(self, image: Image, quads: list[Quad], glyphs: list[tuple[Glyph, ...]], doubtful: list[int]) -> None:
         """Read doubtful lines upside down too; where a plate stands on its head, all of its lines."""

@@ -53,21 +53,8 @@ class Recogniser:
         self._network = Network(RECOGNISER, self._prepare, threads=threads, streams=threads, cache_dir=cache_dir)
 
     def _prepare(self, model: Any) -> Any:
-        characters = str(model.get_rt_info(["framework", "character"]).value)
-        self._alphabet = ("", *characters.removesuffix("\n").split("\n"), " ")
-        classes = model.output(0).get_partial_shape()[2].get_length()
-        if len(self._alphabet) != classes:
-            raise ValueError(f"its dictionary has {len(self._alphabet)} entries for {classes} classes")
-        for node in model.get_ordered_ops():
-            if node.get_type_name() == "AvgPool":
-                size = [HEIGHT_PX // 16, 2]
-                pool = opset13.avg_pool(node.input_value(0), size, [0, 0], [0, 0], size, True, "floor", "explicit")
-                node.output(0).replace(pool.output(0))
-        model.reshape([1, 3, HEIGHT_PX, ov.Dimension()])
-        lattice = model.get_results()[0].input_value(0)
-        # The best class of every frame is found by the network's own threads: 0.6 ms a line less than numpy's.
-        best = opset13.topk(lattice, np.int32(1), -1, "max", "none", index_element_type="i32")
-        return ov.Model([opset13.result(lattice), opset13.result(best.output(1))], model.get_parameters())
+        model, self._alphabet = prepared(model)
+        return model
 
     def read(self, strips: Iterable[Image]) -> list[tuple[Glyph, ...]]:
         """Read strips `HEIGHT_PX` high and any multiple of `STEP_PX` wide; a strip without text gives no glyph.
@@ -84,6 +71,30 @@ class Recogniser:
 
         self._network.infer((blob_of(strip) for strip in strips), take)
         return [read[number] for number in range(len(read))]
+
+
+def prepared(model: Any) -> tuple[Any, tuple[str, ...]]:
+    """The network for strips `HEIGHT_PX` high of any width, with outputs lattice and best classes; and its alphabet.
+
+    Raises:
+        ValueError: the weights' dictionary does not fit its classes.
+    """
+    characters = str(model.get_rt_info(["framework", "character"]).value)
+    alphabet = ("", *characters.removesuffix("\n").split("\n"), " ")
+    classes = model.output(0).get_partial_shape()[2].get_length()
+    if len(alphabet) != classes:
+        raise ValueError(f"its dictionary has {len(alphabet)} entries for {classes} classes")
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "AvgPool":
+            size = [HEIGHT_PX // 16, 2]
+            pool = opset13.avg_pool(node.input_value(0), size, [0, 0], [0, 0], size, True, "floor", "explicit")
+            node.output(0).replace(pool.output(0))
+    model.reshape([1, 3, HEIGHT_PX, ov.Dimension()])
+    lattice = model.get_results()[0].input_value(0)
+    # The best class of every frame is found by the network's own threads: 0.6 ms a line less than numpy's.
+    best = opset13.topk(lattice, np.int32(1), -1, "max", "none", index_element_type="i32")
+    results = [opset13.result(lattice), opset13.result(best.output(1))]
+    return ov.Model(results, model.get_parameters()), alphabet
 
 
 def decode(lattice: Tensor, best: npt.NDArray[np.int32], alphabet: Sequence[str]) -> tuple[Glyph, ...]:

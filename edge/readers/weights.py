@@ -15,6 +15,7 @@ import numpy.typing as npt
 import openvino as ov
 
 from edge.errors import ReaderError
+from edge.readers.int8 import RANGES, in_eight_bits
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
@@ -37,8 +38,9 @@ def weight_file(name: str) -> Path:
 
 
 def hash_of(names: Sequence[str], version: str) -> str:
-    """SHA-256 (hex) over the named weight files and a version text."""
+    """SHA-256 (hex) over the named weight files, what is rounded in them, and a version text."""
     digest = hashlib.sha256(version.encode())
+    digest.update(RANGES.read_bytes())
     for name in names:
         digest.update(weight_file(name).read_bytes())
     return digest.hexdigest()
@@ -76,7 +78,9 @@ class Network:
             options["CACHE_DIR"] = str(cache_dir)
         try:
             model = ov.Core().read_model(path)
-            compiled = ov.Core().compile_model(prepare(model), "CPU", options)
+            model = prepare(model)
+            in_eight_bits(model, path.name)
+            compiled = ov.Core().compile_model(model, "CPU", options)
             # One request more than streams each: the next input lies ready when a stream ends.
             self._requests = ov.AsyncInferQueue(compiled, 2 * streams)
         except Exception as error:
