@@ -33,7 +33,7 @@ from edge.vision.rectify import between, estimated_characters, moved, resized, s
 #: Counted up whenever what is read from the same weights may change.
 VERSION = "ocr 1"
 #: Height of a character at which the detector looks, px.
-_DETECT_AT_PX = 10.5
+_DETECT_AT_PX = 9.3
 _MOST_PIXELS = 1_000_000
 #: A frame whose longer side is over this is searched at half its size first.
 _LARGE_PX = 1280
