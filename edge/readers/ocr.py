@@ -27,7 +27,7 @@ from edge.readers.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, Glyph, Re
 from edge.readers.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.weights import DETECTOR, RECOGNISER, hash_of
 from edge.vision import codes
-from edge.vision.locate import Subject, subject
+from edge.vision.locate import Subject, explained, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
@@ -37,8 +37,10 @@ _DETECT_AT_PX = 9.3
 _MOST_PIXELS = 1_000_000
 #: A frame whose longer side is over this is searched at half its size first.
 _LARGE_PX = 1280
-#: With fewer lines than this the whole frame is searched again, as large as the limit allows.
+#: With fewer lines than this, which hold less than this share of what looks like characters, the whole frame is
+#: searched again, as large as the limit allows.
 _FEW_LINES = 5
+_EXPLAINED = 0.7
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
 _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
@@ -85,8 +87,11 @@ class Ocr:
         try:
             # All that follows looks at a quarter of the pixels wherever that is enough.
             half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
-            quads = self._find(image, half, subject(half))
-            if len(quads) < _FEW_LINES:
+            where = subject(half)
+            quads = self._find(image, half, where)
+            pixels = columns / half.shape[1]
+            in_half = [moved(quad, 1 / pixels, 1 / pixels, 0.0, 0.0) for quad in quads]
+            if len(quads) < _FEW_LINES and explained(where, in_half) < _EXPLAINED:
                 # Small print in a large frame, or nothing at all: only pixels can tell.
                 again = self._find(image, half, Subject(0, 0, half.shape[1], half.shape[0], None))
                 quads = max(quads, again, key=len)

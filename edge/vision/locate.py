@@ -6,12 +6,14 @@ region is left out only where it has none of the edges that text is made of.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.core.reading import Point, Quad
 from edge.vision.rectify import resized
 
 Pixels = npt.NDArray[np.uint8]
@@ -23,14 +25,17 @@ _LEAST_CHARACTERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The part of a frame that holds text, px, and the height of its characters (None: no estimate)."""
+    """The part of a frame that holds text, px, and the height of its characters (None: no estimate).
+
+    `middles` are those of what was taken for characters.
+    """
 
     left: int
     top: int
     right: int
     bottom: int
     text_height_px: float | None
-    num_characters: int = 0
+    middles: tuple[Point, ...] = ()
 
 
 def subject(image: Pixels) -> Subject:
@@ -41,25 +46,35 @@ def subject(image: Pixels) -> Subject:
     thumbnail = resized(image, *size) if shrink > 1 else image
     grey = cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY) if thumbnail.ndim == 3 else thumbnail
     boxes = _characters(np.asarray(grey, np.uint8))
+    if len(boxes) >= _LEAST_CHARACTERS:
+        boxes = _in_company(boxes)
     if len(boxes) < _LEAST_CHARACTERS:
-        return Subject(0, 0, columns, rows, None, len(boxes))
-    boxes = _in_company(boxes)
-    if len(boxes) < _LEAST_CHARACTERS:
-        return Subject(0, 0, columns, rows, None, len(boxes))
+        return Subject(0, 0, columns, rows, None)
     # Letters are about 0.6 as wide as high; the mean of both sides also serves a plate that leans or lies on its side.
     height = 1.3 * float(np.median(np.sqrt(boxes[:, 2] * boxes[:, 3])))
     margin = 2.5 * height
     left, top = boxes[:, 0].min() - margin, boxes[:, 1].min() - margin
     right = (boxes[:, 0] + boxes[:, 2]).max() + margin
     bottom = (boxes[:, 1] + boxes[:, 3]).max() + margin
+    middles = (boxes[:, :2] + boxes[:, 2:] / 2) * shrink
     return Subject(
         max(0, int(left * shrink)),
         max(0, int(top * shrink)),
         min(columns, int(right * shrink) + 1),
         min(rows, int(bottom * shrink) + 1),
         height * shrink,
-        len(boxes),
+        tuple((float(x), float(y)) for x, y in middles),
     )
+
+
+def explained(where: Subject, quads: Sequence[Quad]) -> float:
+    """The share (0 to 1) of what was taken for characters that stands in lines; 0 where there was none."""
+    contours = [np.asarray(quad, np.float32) for quad in quads]
+    held = sum(
+        any(cv2.pointPolygonTest(contour, middle, measureDist=False) >= 0 for contour in contours)
+        for middle in where.middles
+    )
+    return held / len(where.middles) if where.middles else 0.0
 
 
 def _characters(grey: Pixels) -> npt.NDArray[np.int32]:
