@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.core.reading import Quad
-from edge.vision.locate import Pixels, subject
+from edge.vision.locate import Pixels, explained, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
 TEXTS = ("MODEL AX-4711", "S/N 48151623", "400 V 50 Hz 3", "P 1.5 kW IP55")
@@ -110,3 +110,13 @@ def test_shrinking_keeps_the_mean() -> None:
 
     assert small.shape == (60, 100, 3)
     assert small.mean() == pytest.approx(noise.mean(), abs=1.0)
+
+
+def test_lines_explain_the_characters_that_they_hold() -> None:
+    """The share of characters inside found lines tells whether the rest of a frame must be searched again."""
+    found = subject(frame(1.5, (300, 300)))
+    whole: Quad = ((250.0, 250.0), (900.0, 250.0), (900.0, 700.0), (250.0, 700.0))
+
+    assert explained(found, [whole]) == 1.0
+    assert explained(found, []) == 0.0
+    assert explained(subject(np.full((300, 300, 3), 9, np.uint8)), [whole]) == 0.0
