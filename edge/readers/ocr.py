@@ -64,9 +64,11 @@ class Ocr:
 
     name = "ocr"
 
-    def __init__(self, *, threads: int = 2, cache_dir: Path | None = None) -> None:
+    def __init__(self, *, threads: int = 2, cache_dir: Path | None = None, warm: bool = False) -> None:
         self._detector = Detector(threads=threads, cache_dir=cache_dir)
         self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
+        if warm:
+            self._recogniser.warm()
         # Codes are sought while the lines are cut out, which needs one core only.
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
 

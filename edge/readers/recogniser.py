@@ -28,6 +28,8 @@ HEIGHT_PX = 32
 #: Widths are rounded up to this: the network has kernels for each width, made when one first comes.
 STEP_PX = 8
 MAX_WIDTH_PX = 1600
+#: Lines wider than this are rare, so that their kernels may wait until one comes.
+_WARM_WIDTH_PX = 560
 #: One frame of the lattice is this wide.
 FRAME_PX = 8
 _MOST_ALTERNATIVES = 5
@@ -50,7 +52,17 @@ class Recogniser:
 
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
         self._alphabet: tuple[str, ...] = ()
+        self._streams = threads
         self._network = Network(RECOGNISER, self._prepare, threads=threads, streams=threads, cache_dir=cache_dir)
+
+    def warm(self) -> None:
+        """Make the kernels of every usual width now: the first parts then take no longer, and memory stays flat.
+
+        Raises:
+            ReaderError: the network did not run.
+        """
+        widths = range(2 * STEP_PX, _WARM_WIDTH_PX + STEP_PX, STEP_PX)
+        self.read(np.zeros((HEIGHT_PX, width, 3), np.uint8) for width in widths for _ in range(self._streams))
 
     def _prepare(self, model: Any) -> Any:
         model, self._alphabet = prepared(model)

@@ -134,7 +134,7 @@ def open_reader(settings: Settings) -> Reader:
     """
     from edge.readers.ocr import Ocr  # noqa: PLC0415 - openvino is imported where it is opened
 
-    return Ocr(threads=settings.reader.threads)
+    return Ocr(threads=settings.reader.threads, warm=True)
 
 
 def build(settings: Settings) -> ReaderService:
