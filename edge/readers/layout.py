@@ -74,6 +74,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
     """Cut lines into keys and values and turn them upright."""
     kept = tuple(aligned(line) for line in lines[:MAX_LINES])
     turns = _turns(kept)
+    cuts = _whole_where_captioned(kept, [_cut(line.text, lexicon) for line in kept])
     pieces: list[Piece] = []
     for index, line in enumerate(kept):
         if not line.text.strip():
@@ -81,7 +82,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
         turn, angle = turns[index]
         cosine, sine = math.cos(angle), math.sin(angle)
         slope = math.tan(max(-0.6, min(0.6, _angle(line.box) - angle)))
-        for caption, start, end in _cut(line.text, lexicon):
+        for caption, start, end in cuts[index]:
             rect = _rect(line, start, end, cosine, sine)
             told = slope if rect.width > _TELLS_SLOPE * rect.height else 0.0
             pieces.append(
@@ -165,9 +166,37 @@ def _rect(line: TextLine, start: int, end: int, cosine: float, sine: float) -> R
     return Rect(left, min(top, bottom), right, max(top, bottom), max(abs(bottom - top), 1.0), (top + bottom) / 2)
 
 
-def _cut(text: str, lexicon: Lexicon) -> list[tuple[Caption | None, int, int]]:
+_Cut = tuple[Caption | None, int, int]
+
+
+def _whole_where_captioned(lines: Sequence[TextLine], cuts: list[list[_Cut]]) -> list[list[_Cut]]:
+    """Leave "SN0089061" whole where a key of its own says "Serial No.": its letters are then part of the value."""
+    glued = {number for number, cut in enumerate(cuts) if _is_glued(lines[number].text, cut)}
+    plain = {
+        caption.word.kind
+        for number, cut in enumerate(cuts)
+        if number not in glued
+        for caption, _, _ in cut
+        if caption is not None
+    }
+    for number in glued:
+        caption, start, _ = cuts[number][0]
+        if caption is not None and caption.word.kind in plain:
+            cuts[number] = [(None, start, cuts[number][1][2]), *cuts[number][2:]]
+    return cuts
+
+
+def _is_glued(text: str, cut: Sequence[_Cut]) -> bool:
+    """Say whether a line is a key and a value with nothing between them."""
+    if len(cut) < 2 or cut[0][0] is None or cut[1][0] is not None:
+        return False
+    end, begin = cut[0][2], cut[1][1]
+    return end == begin and text[end - 1].isalpha() and text[begin].isdigit()
+
+
+def _cut(text: str, lexicon: Lexicon) -> list[_Cut]:
     """Cut a line into keys and values, in reading order; values lose the blanks and separators around them."""
-    pieces: list[tuple[Caption | None, int, int]] = []
+    pieces: list[_Cut] = []
     at = 0
     for caption in captions(text, lexicon):
         _add_value(text, at, caption.start, pieces)
@@ -177,7 +206,7 @@ def _cut(text: str, lexicon: Lexicon) -> list[tuple[Caption | None, int, int]]:
     return pieces
 
 
-def _add_value(text: str, start: int, end: int, pieces: list[tuple[Caption | None, int, int]]) -> None:
+def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
     while start < end and (text[start].isspace() or text[start] in _BEFORE):
         start += 1
     while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):

@@ -283,3 +283,12 @@ def test_whatever_was_read_is_answered_and_nothing_else(lines: list[TextLine], p
         assert all(any(part in line.text for line in lines) for part in reading.raw.split())
         assert reading.rule is not None or reading.text == reading.raw
         assert reading.why
+
+
+@pytest.mark.parametrize("serial", ["SN0089061", "CY6272027", "DC2994753", "BS0780752", "54037427KG"])
+@pytest.mark.parametrize("key", ["Serial No.", "S/N", "Nr seryjny"])
+def test_a_serial_that_begins_or_ends_like_something_else_is_kept_whole(key: str, serial: str) -> None:
+    """Beside a key of its own, letters that look like a key, a standard or a unit belong to the serial (L7)."""
+    page = f"KELVIA\nModel      IPC-528K\n{key}    {serial}"
+
+    assert link(typeset(page), NAMEPLATE, (1000, 600))["serial"].text == serial
