@@ -28,6 +28,8 @@ _GROWTH_ACROSS = 0.84  # of the core's height: the box is 1.4 times as high as t
 _GROWTH_ALONG = 1.4
 _LEAST_SIDE_PX = 3.0
 _MOST_LINES = 1000
+#: Every product has a size or two of its own, and this network some 100 kernels a size.
+_MAX_KERNELS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,15 @@ class Detector:
     """The detector, loaded."""
 
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
-        self._network = Network(DETECTOR, _any_size, threads=threads, cache_dir=cache_dir)
+        self._network = Network(DETECTOR, _any_size, threads=threads, max_kernels=_MAX_KERNELS, cache_dir=cache_dir)
+
+    def warm(self, side_px: int) -> None:
+        """Take the memory that the largest search needs now, a square of this side.
+
+        Raises:
+            ReaderError: the network did not run.
+        """
+        self.find(np.zeros((side_px, side_px, 3), np.uint8))
 
     def find(self, image: Image) -> list[Box]:
         """Find the text lines of an image whose sides are multiples of `STEP_PX`; corners in its pixels.

@@ -68,6 +68,7 @@ class Ocr:
         self._detector = Detector(threads=threads, cache_dir=cache_dir)
         self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
         if warm:
+            self._detector.warm(_stepped(math.sqrt(_MOST_PIXELS)))
             self._recogniser.warm()
         # Codes are sought while the lines are cut out, which needs one core only.
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
