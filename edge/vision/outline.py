@@ -66,8 +66,7 @@ def plate(image: Image, quads: Floats, tilt_degrees: float) -> Floats:
     left, upper = points.min(axis=0)
     right, lower = points.max(axis=0)
     rows, columns = _span(upper, lower, level.shape[0]), _span(left, right, level.shape[1])
-    # The mean first: along a side an edge adds up, and the sensor's noise does not.
-    across, down = _slopes(level[rows].mean(axis=0)), _slopes(level[:, columns].mean(axis=1))
+    across, down = _slopes(np.asarray(level[rows], np.uint8)), _slopes(np.asarray(level[:, columns].T, np.uint8))
     left -= _way(across[: max(0, round(left - margin))][::-1], margin)
     right += _way(across[round(right + margin) :], margin)
     upper -= _way(down[: max(0, round(upper - margin))][::-1], margin)
@@ -76,10 +75,15 @@ def plate(image: Image, quads: Floats, tilt_degrees: float) -> Floats:
     return np.asarray((corners + origin) @ turn * step, np.float32)
 
 
-def _slopes(profile: npt.NDArray[np.float64]) -> Floats:
-    """How much the level changes over two pixels, at each."""
-    slopes = np.zeros(profile.shape, np.float32)
-    slopes[1:-1] = np.abs(profile[2:] - profile[:-2])
+def _slopes(strip: Image) -> Floats:
+    """How much the level changes over two pixels, at each column of a strip.
+
+    The mean first: along a side an edge adds up, and the sensor's noise does not. The least of three bands: a plate's
+    edge runs past all of its text, a matrix code's or a logo's does not.
+    """
+    bands = [band.mean(axis=0) for band in np.array_split(strip, 3) if band.size]
+    slopes = np.zeros(strip.shape[1], np.float32)
+    slopes[1:-1] = np.min([np.abs(band[2:] - band[:-2]) for band in bands], axis=0)
     return slopes
 
 
