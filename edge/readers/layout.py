@@ -105,7 +105,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
 
 def aligned(line: TextLine) -> TextLine:
     """Give the line with exactly one character a letter; where a reader gave none they have confidence 0."""
-    if len(line.characters) == len(line.text) and all(len(c.text) == 1 for c in line.characters):
+    if [c.text for c in line.characters] == list(line.text):
         return line
     characters: list[Character] = []
     for character in line.characters:
