@@ -1,0 +1,302 @@
+"""The forward pass of the GLM-4V family, lean enough to be captured: same weights, same numbers, no shapes from data.
+
+`transformers` computes positions, image places and attention spans on the host at every call, which costs more than
+the kernels and cannot be recorded as a CUDA graph. Here everything that depends on a shape is made once for it, and a
+pass is a function of tensors. `tests/readers/test_glm.py` compares it with `transformers` number by number.
+
+What is packed: every text token has a *slot* (its place in the cache of keys and values), a position, and a *branch*.
+Branch 0 is the prefix, which all see; a token of branch b sees the prefix and what stands before it in branch b.
+Slots whose branch is -1 (padding, forgotten tokens) are seen by none. So several questions about one picture, each
+with its draft, are one pass, and a draft's rejected tokens need no clean-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: `model_type` of configurations whose forward pass this is.
+FAMILY = ("glm46v", "glm4v")
+#: Next tokens that are handed over with each score; further ones are fetched when somebody asks.
+TOP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What depends on the picture's shape alone: angles of the rotary embedding, and learned places."""
+
+    cos: Tensor
+    sin: Tensor
+    places: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The text of one pass, B plates of T tokens each.
+
+    `ids`, `slots`, `branches` (B, T) and `positions` (B, 3, T) describe the tokens; `of_slot` (B, S) the branch of every
+    slot of the cache after them; `asked` (B, R) which of the T tokens' successors are to be scored.
+    """
+
+    ids: Tensor
+    slots: Tensor
+    branches: Tensor
+    positions: Tensor
+    of_slot: Tensor
+    asked: Tensor
+
+
+class Glm:
+    """The weights of one model, taken from a loaded model of `transformers`, and its passes."""
+
+    def __init__(self, model: Any) -> None:
+        visual, text = model.model.visual, model.model.language_model
+        self.image_token: int = model.config.image_token_id
+        self._vision, self._text = model.config.vision_config, model.config.text_config
+        self._blocks = [_Block(block) for block in visual.blocks]
+        # Both frames of the temporal patch are the same picture: their weights are added once, here.
+        self._patch = visual.patch_embed.proj.weight.detach().sum(dim=2).flatten(1)
+        self._patch_bias = visual.patch_embed.proj.bias.detach()
+        down = visual.downsample.weight.detach()
+        self._down = down.permute(0, 2, 3, 1).reshape(down.shape[0], -1).contiguous()
+        self._down_bias = visual.downsample.bias.detach()
+        self._visual, self._merger = visual, visual.merger
+        self._layers = [_Layer(layer, self._text) for layer in text.layers]
+        self._embed: Tensor = text.embed_tokens.weight.detach()
+        self._norm: Tensor = text.norm.weight.detach()
+        self._head: Tensor = model.lm_head.weight.detach()
+        self._grids: dict[tuple[int, int], Grid] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._embed.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are."""
+        return self._embed.dtype
+
+    @property
+    def patch_px(self) -> int:
+        """Side of a patch, px."""
+        return int(self._vision.patch_size)
+
+    @property
+    def merge(self) -> int:
+        """Patches along a side of one image token."""
+        return int(self._vision.spatial_merge_size)
+
+    def cache(self, plates: int, slots: int) -> Tensor:
+        """Room for keys and values: layers x 2 x plates x heads x slots x head size."""
+        heads, size = int(self._text.num_key_value_heads), self._head_size
+        return torch.zeros(
+            len(self._layers), 2, plates, heads, slots, size, dtype=self.dtype, device=self.device
+        )
+
+    # The eye.
+
+    def grid(self, down: int, across: int) -> Grid:
+        """What pictures of `down` x `across` patches share; made once for each shape."""
+        if (down, across) not in self._grids:
+            self._grids[down, across] = self._make_grid(down, across)
+        return self._grids[down, across]
+
+    def see(self, pixels: Tensor, grid: Grid) -> Tensor:
+        """Turn pictures (B, H, W, 3; uint8, RGB; normalised here) into image tokens (B, tokens, size)."""
+        hidden = functional.linear(self._patches(pixels), self._patch, self._patch_bias)
+        hidden = self._rms(hidden, self._visual.post_conv_layernorm.weight, self._vision) + grid.places
+        for block in self._blocks:
+            hidden = block.run(hidden, grid)
+        return self.merged(hidden)
+
+    def merged(self, hidden: Tensor) -> Tensor:
+        """The tower's output (B, patches, size) as image tokens."""
+        hidden = self._rms(hidden, self._visual.post_layernorm.weight, self._vision)
+        hidden = hidden.reshape(hidden.shape[0], -1, hidden.shape[2] * self.merge**2)
+        return torch.as_tensor(self._merger(functional.linear(hidden, self._down, self._down_bias)))
+
+    def _patches(self, pixels: Tensor) -> Tensor:
+        """Cut pictures into patches in the order of the merged tokens: (B, patches, 3 * side * side)."""
+        plates, high, wide, _ = pixels.shape
+        side, merge = self.patch_px, self.merge
+        scaled = (pixels.to(torch.float32) / 255 - self._mean) / self._std
+        cut = scaled.view(plates, high // side // merge, merge, side, wide // side // merge, merge, side, 3)
+        return cut.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(plates, -1, 3 * side * side).to(self.dtype)
+
+    # OpenAI's CLIP, as all processors of the family; `folder.py` refuses a folder that says otherwise.
+    @cached_property
+    def _mean(self) -> Tensor:
+        return torch.tensor((0.48145466, 0.4578275, 0.40821073), device=self.device)
+
+    @cached_property
+    def _std(self) -> Tensor:
+        return torch.tensor((0.26862954, 0.26130258, 0.27577711), device=self.device)
+
+    def _make_grid(self, down: int, across: int) -> Grid:
+        merge = self.merge
+        row, column = torch.meshgrid(torch.arange(down), torch.arange(across), indexing="ij")
+        order = (down // merge, merge, across // merge, merge)
+        row, column = (one.reshape(order).transpose(1, 2).flatten() for one in (row, column))
+        size = self._vision.hidden_size // self._vision.num_heads
+        rate = 1.0 / _theta(self._vision) ** (torch.arange(0, size // 2, 2, dtype=torch.float32) / (size // 2))
+        angles = torch.cat([row[:, None] * rate, column[:, None] * rate], dim=-1).repeat(1, 2)
+        learned = self._visual.embeddings.position_embedding.weight.detach().float().cpu()
+        side = round(learned.shape[0] ** 0.5)
+        table = learned.view(side, side, -1).permute(2, 0, 1)[None]
+        at = torch.stack([(column + 0.5) / across * 2 - 1, (row + 0.5) / down * 2 - 1], dim=-1)[None, :, None]
+        places = functional.grid_sample(table, at, mode="bicubic", align_corners=False, padding_mode="border")
+        return Grid(
+            angles.cos()[None, :, None].to(self.device),
+            angles.sin()[None, :, None].to(self.device),
+            places[0, :, :, 0].T.to(self.device, self.dtype),
+        )
+
+    # The text.
+
+    def embed(self, ids: Tensor, image: Tensor | None, image_at: Tensor | None) -> Tensor:
+        """Embed tokens (B, T), the image tokens (B, I, size) put where `image_at` (B, I) says."""
+        hidden = functional.embedding(ids, self._embed)
+        if image is None or image_at is None:
+            return hidden
+        return hidden.scatter(1, image_at[:, :, None].expand(-1, -1, hidden.shape[2]), image.to(hidden.dtype))
+
+    def read(self, hidden: Tensor, turn: Turn, cache: Tensor) -> Tensor:
+        """Run a turn's embedded tokens, write their keys and values into the cache, and give logits (B, R, words).
+
+        A first turn, which fills the slots from 0 on, gets a cache of just its length: then only that is looked at.
+        """
+        cos, sin = self._angles(turn.positions)
+        span = cache.shape[4]
+        earlier = torch.arange(span, device=turn.slots.device)[None, None] <= turn.slots[:, :, None]
+        of_slot = turn.of_slot[:, None, :]
+        sees = earlier & ((of_slot == 0) | (of_slot == turn.branches[:, :, None])) & (of_slot >= 0)
+        # A padded query sees nothing, which would make it NaN: let it see its own slot.
+        sees = (sees | (torch.arange(span, device=turn.slots.device)[None, None] == turn.slots[:, :, None]))[:, None]
+        mask = torch.zeros(sees.shape, dtype=hidden.dtype, device=hidden.device).masked_fill(~sees, float("-inf"))
+        for layer, kept in zip(self._layers, cache, strict=True):
+            hidden = layer.run(hidden, cos, sin, mask, turn.slots, kept)
+        asked = hidden.gather(1, turn.asked[:, :, None].expand(-1, -1, hidden.shape[2]))
+        return functional.linear(self._rms(asked, self._norm, self._text), self._head)
+
+    @cached_property
+    def _head_size(self) -> int:
+        config = self._text
+        return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+    @cached_property
+    def _rates(self) -> Tensor:
+        rope = self._text.rope_parameters
+        size = int(self._head_size * rope.get("partial_rotary_factor", 1.0))
+        return (1.0 / _theta(self._text) ** (torch.arange(0, size, 2, dtype=torch.float32) / size)).to(self.device)
+
+    def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine (B, 1, T, size) of each pair, taken from the axis that its section belongs to."""
+        angles = positions[..., None].float() * self._rates
+        sections = self._text.rope_parameters.get("mrope_section", [8, 12, 12])
+        parts = [part[:, axis % 3] for axis, part in enumerate(angles.split(sections, dim=-1))]
+        turned = torch.cat(parts, dim=-1).repeat_interleave(2, dim=-1)[:, None]
+        return turned.cos().to(self.dtype), turned.sin().to(self.dtype)
+
+    @staticmethod
+    def _rms(hidden: Tensor, weight: Tensor, config: Any) -> Tensor:
+        return functional.rms_norm(hidden, (hidden.shape[-1],), weight, config.rms_norm_eps)
+
+
+class _Block:
+    """One block of the vision tower: every patch of a picture sees every other."""
+
+    def __init__(self, block: Any) -> None:
+        self._norm1, self._norm2 = block.norm1.weight.detach(), block.norm2.weight.detach()
+        self._eps: float = block.norm1.variance_epsilon
+        self._qkv, self._out = block.attn.qkv, block.attn.proj
+        self._heads: int = block.attn.num_heads
+        mlp = block.mlp
+        self._gate_up = torch.cat([mlp.gate_proj.weight.detach(), mlp.up_proj.weight.detach()])
+        self._down = mlp.down_proj.weight.detach()
+        # The joined copy replaces both: the model's own layers are not run here.
+        mlp.gate_proj = mlp.up_proj = None
+
+    def run(self, hidden: Tensor, grid: Grid) -> Tensor:
+        plates, patches, size = hidden.shape
+        normed = functional.rms_norm(hidden, (size,), self._norm1, self._eps)
+        q, k, v = self._qkv(normed).view(plates, patches, 3, self._heads, -1).unbind(2)
+        q, k = (_turn_halves(one, grid.cos, grid.sin) for one in (q, k))
+        seen = functional.scaled_dot_product_attention(*(one.transpose(1, 2) for one in (q, k, v)))
+        hidden = hidden + self._out(seen.transpose(1, 2).reshape(plates, patches, size))
+        normed = functional.rms_norm(hidden, (size,), self._norm2, self._eps)
+        gate, up = functional.linear(normed, self._gate_up).chunk(2, dim=-1)
+        return hidden + functional.linear(functional.silu(gate) * up, self._down)
+
+
+class _Layer:
+    """One layer of the language model."""
+
+    def __init__(self, layer: Any, config: Any) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        parts = (attention.q_proj, attention.k_proj, attention.v_proj)
+        self._qkv = torch.cat([part.weight.detach() for part in parts])
+        self._qkv_bias = torch.cat([part.bias.detach() for part in parts])
+        attention.q_proj = attention.k_proj = attention.v_proj = None
+        self._out = attention.o_proj.weight.detach()
+        self._gate_up, self._down = mlp.gate_up_proj.weight.detach(), mlp.down_proj.weight.detach()
+        self._norms = [
+            one.weight.detach()
+            for one in (
+                layer.input_layernorm,
+                layer.post_self_attn_layernorm,
+                layer.post_attention_layernorm,
+                layer.post_mlp_layernorm,
+            )
+        ]
+        self._eps: float = config.rms_norm_eps
+        self._heads, self._shared = config.num_attention_heads, config.num_key_value_heads
+
+    def run(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, slots: Tensor, kept: Tensor) -> Tensor:
+        seen = self._attend(self._rms(hidden, 0), cos, sin, mask, slots, kept)
+        hidden = hidden + self._rms(seen, 1)
+        gate, up = functional.linear(self._rms(hidden, 2), self._gate_up).chunk(2, dim=-1)
+        return hidden + self._rms(functional.linear(functional.silu(gate) * up, self._down), 3)
+
+    def _attend(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, slots: Tensor, kept: Tensor) -> Tensor:
+        plates, tokens, _ = hidden.shape
+        size = kept.shape[-1]
+        joined = functional.linear(hidden, self._qkv, self._qkv_bias).view(plates, tokens, -1, size).transpose(1, 2)
+        q, k, v = joined.split([self._heads, self._shared, self._shared], dim=1)
+        q, k = _turn_pairs(q, cos, sin), _turn_pairs(k, cos, sin)
+        at = slots[:, None, :, None].expand(-1, self._shared, -1, size)
+        kept[0].scatter_(2, at, k)
+        kept[1].scatter_(2, at, v)
+        times = self._heads // self._shared
+        keys, values = (
+            one[:, :, None].expand(-1, -1, times, -1, -1).reshape(plates, self._heads, -1, size) for one in kept
+        )
+        seen = functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        return functional.linear(seen.transpose(1, 2).reshape(plates, tokens, -1), self._out)
+
+    def _rms(self, hidden: Tensor, which: int) -> Tensor:
+        return functional.rms_norm(hidden, (hidden.shape[-1],), self._norms[which], self._eps)
+
+
+def _turn_halves(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate (B, N, heads, size), the vision tower's way: one half of a head is paired with the other."""
+    exact = x.float()
+    first, second = exact.chunk(2, dim=-1)
+    return (exact * cos + torch.cat([-second, first], dim=-1) * sin).to(x.dtype)
+
+
+def _turn_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate (B, heads, T, size), the language model's way: neighbours are paired, and only the first part turns."""
+    turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
+    even, odd = turned[..., 0::2], turned[..., 1::2]
+    other = torch.stack([-odd, even], dim=-1).flatten(-2)
+    return torch.cat([turned * cos + other * sin, rest], dim=-1)
+
+
+def _theta(config: Any) -> float:
+    return float((config.rope_parameters or {}).get("rope_theta", 10000.0))
