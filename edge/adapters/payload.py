@@ -115,6 +115,14 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "defects": [defect.value for defect in attempt.defects],
         "quality": None if attempt.quality is None else _quality(attempt.quality),
         "texts": dict(attempt.texts),
+        "readings": [
+            {
+                "reader": {"name": one.reader, "hash": one.reader_hash},
+                "texts": dict(one.texts),
+                "confidence": one.confidence,
+            }
+            for one in attempt.readings
+        ],
         "failure": attempt.failure,
         "helped": attempt.helped,
         "ms": dict(attempt.ms),

@@ -2,7 +2,9 @@
 
 A part passes on evidence, not on one number: the least certain character and its margin (never the mean: recognisers
 answer 1.00 on a blurred misread), and either enough agreeing looks, or one look above a threshold whose false-accept
-rate was measured. A code on the plate that says the same is a look of another family.
+rate was measured. A code on the plate that says the same is a look of another family. Readers of different families
+are looks of their own, on the same frame too; each of them must have read the text at least once, however often the
+others did: a reader makes its own mistake again on the next frame.
 """
 
 from __future__ import annotations
@@ -59,8 +61,8 @@ _GRAVITY: Mapping[str, tuple[Reason, tuple[Defect, ...]]] = {
 
 
 def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assessment:
-    """Weigh all looks at one part, the latest last."""
-    evidence = {name: combine([look.fields[name] for look in looks if name in look.fields]) for name in product.fields}
+    """Weigh all looks at one part, the latest last; each is by one reader."""
+    evidence = {name: _combined(name, looks) for name in product.fields}
     texts = {name: one.reading.text for name, one in evidence.items()}
     codes = code_verdicts([code for look in looks for code in look.codes], texts, product)
     support = {name: one.agreeing + (codes.get(name) is True) for name, one in evidence.items()}
@@ -86,6 +88,11 @@ def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assess
     )
 
 
+def _combined(name: str, looks: Sequence[Reading]) -> FieldEvidence:
+    having = [look for look in looks if name in look.fields]
+    return combine([look.fields[name] for look in having], [look.reader for look in having])
+
+
 #: What is wrong with the part rather than with the look; it counts in optional fields as well.
 _FAULTS = ("code_conflict", "format_violation")
 
@@ -96,8 +103,9 @@ def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, support: in
         return "truncated"
     if not reading.text:
         return "nothing_there"
-    # Looks that agree outvote a doubtful one; a sure one that read something else is not outvoted.
-    if one.disagreement and (one.agreeing < policy.looks or one.dissent >= rule.min_confidence):
+    # Looks that agree outvote a doubtful one; a sure one that read something else is not outvoted, nor is a reader
+    # that never read the text.
+    if one.disagreement and (one.against or one.agreeing < policy.looks or one.dissent >= rule.min_confidence):
         return "disagreement"
     if reading.confidence < rule.min_confidence or reading.margin < policy.min_margin:
         return "low_confidence"

@@ -19,30 +19,35 @@ FLOOR = 1e-3
 class FieldEvidence:
     """A field after all looks: the combined reading, and how many looks gave exactly its text, of how many.
 
-    `dissent` is the confidence of the surest look that gave another text; 0 where none did.
+    `dissent` is the confidence of the surest look that gave another text; 0 where none did. `against` names the readers
+    that looked and never gave the text.
     """
 
     reading: FieldReading
     agreeing: int
     looks: int
     dissent: float = 0.0
+    against: tuple[str, ...] = ()
 
     @property
     def disagreement(self) -> bool:
-        """Whether some look that read anything read another text."""
-        return self.agreeing < self.looks
+        """Whether some look that read anything read another text, or some reader has never read this one."""
+        return self.agreeing < self.looks or bool(self.against)
 
 
-def combine(looks: Sequence[FieldReading]) -> FieldEvidence:
+def combine(looks: Sequence[FieldReading], readers: Sequence[str] = ()) -> FieldEvidence:
     """One reading out of all looks at a field; a look that read nothing counts as no look.
+
+    `readers` says by whom each look is; none named: all are by one.
 
     Looks of one part share the plate, so their errors are not independent: each look's log-probability is weighted
     1/sqrt(n), between their mean (1/n) and full independence (1). A text that no look gave as a whole is possible, and
     then `agreeing` is 0.
     """
     seen = [look for look in looks if look.text]
+    cut = any(look.finish_reason == "length" for look in looks)
     if not seen:
-        return FieldEvidence(looks[-1] if looks else FieldReading(name=""), 0, 0)
+        return FieldEvidence(_marked(looks[-1], cut=cut) if looks else FieldReading(name=""), 0, 0)
     lengths = Counter(len(look.characters) for look in seen)
     best_length = max(lengths, key=lambda n: (lengths[n], _best_confidence(seen, n)))
     group = [look for look in seen if len(look.characters) == best_length]
@@ -51,9 +56,22 @@ def combine(looks: Sequence[FieldReading]) -> FieldEvidence:
     like = next((look for look in _surest_first(group) if same("".join(c.text for c in look.characters), text)), None)
     if like is None:
         like = replace(_surest_first(group)[0], raw=text, text=text, rule="combined_over_looks")
-    agreeing = sum(same(look.text, like.text) for look in seen)
     dissent = max((look.confidence for look in seen if not same(look.text, like.text)), default=0.0)
-    return FieldEvidence(replace(like, characters=characters), agreeing, len(seen), dissent)
+    by = readers or [""] * len(looks)
+    giving = {reader for reader, look in zip(by, looks, strict=True) if look.text and same(look.text, like.text)}
+    # A reader of another family that sees nothing where this one sees a text is no missing look, it is another answer.
+    # Of one family it is the frame's fault, and the next frame may show it.
+    against = tuple(sorted({*by} - giving)) if len({*by}) > 1 else ()
+    # What one look proposes against its own text stays said, though the surest look proposes nothing.
+    agreed = [look for look in seen if same(look.text, like.text)]
+    proposed = tuple(dict.fromkeys(one for look in (like, *agreed) for one in look.alternatives))
+    reading = _marked(replace(like, characters=characters, alternatives=proposed), cut=cut)
+    return FieldEvidence(reading, len(agreed), len(seen), dissent, against)
+
+
+def _marked(reading: FieldReading, *, cut: bool) -> FieldReading:
+    """The reading, marked as cut where some look was: a cut text is no value, and no other look makes it one."""
+    return replace(reading, finish_reason="length") if cut else reading
 
 
 def _best_confidence(looks: Sequence[FieldReading], length: int) -> float:

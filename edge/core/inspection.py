@@ -35,9 +35,9 @@ from edge.core.events import (
 )
 from edge.core.fields import Product
 from edge.core.match import differing, near_miss
-from edge.core.outcome import Attempt, Defect, FieldOutcome, Outcome, Reason
+from edge.core.outcome import Attempt, Defect, FieldOutcome, Looked, Outcome, Reason
 from edge.core.policy import Policy
-from edge.core.reading import Reading
+from edge.core.reading import Reading, joint_hash, joint_name
 from edge.core.retake import Take, helped, next_take
 
 
@@ -71,6 +71,7 @@ class _Facts:
     expected: Mapping[str, str] | None = None
     attempts: tuple[Attempt, ...] = ()
     looks: tuple[Reading, ...] = ()
+    reading: Reading | None = None
     assessment: Assessment | None = None
     asked_us: int = 0
 
@@ -173,12 +174,14 @@ class Inspection:
         return self._retake_or(facts, event.at_us, verdict.defects, Reason.UNREADABLE, verdict.defects)
 
     def _on_read(self, facts: _Facts, event: FieldsRead) -> _Step:
-        facts = replace(facts, looks=(*facts.looks, event.reading))
+        looks = event.reading.looks  # one a reader: of one frame there may be looks of several families
+        facts = replace(facts, looks=(*facts.looks, *looks), reading=event.reading)
         found = assess(facts.looks, self._product, self._policy)
         facts = _with_attempt(
             replace(facts, assessment=found),
             defects=() if found.confirm else found.defects,
             texts={name: reading.text for name, reading in event.reading.fields.items()},
+            readings=tuple(map(Looked.at, looks)),
             confidence=found.confidence,
             ms=_since(facts, "read", event.at_us),
         )
@@ -296,20 +299,20 @@ class Inspection:
     ) -> _Step:
         found = facts.assessment
         expected = {**(record.fields if isinstance(record, RecordFound) else {}), **(facts.expected or {})}
-        last = facts.looks[-1] if facts.looks else None
+        last = () if facts.reading is None else facts.reading.looks
         outcome = Outcome(
             inspection_id=facts.inspection_id,
             trigger_id=facts.trigger_id,
             reason=reason,
             defects=defects,
             fields={} if found is None else _fields(found, expected),
-            codes=() if last is None else last.codes,
+            codes=() if facts.reading is None else facts.reading.codes,
             attempts=facts.attempts,
             erp_source=record.source if record else None,
             erp_age_s=record.age_s if record else None,
             false_accept_rate=self._false_accept_rate(found),
-            reader=last.reader if last else None,
-            reader_hash=last.reader_hash if last else None,
+            reader=joint_name([look.reader for look in last]) if last else None,
+            reader_hash=joint_hash([look.reader_hash for look in last]) if last else None,
             detail=detail,
             ms=_total(facts, at_us),
         )

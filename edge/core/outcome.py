@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge.core.quality import Quality
-from edge.core.reading import Code, FieldReading
+from edge.core.reading import Code, FieldReading, Reading
 
 SCHEMA = "edge/v1"
 
@@ -86,8 +86,28 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What one reader read on one frame; `confidence` is its least certain character's, None where nothing was read."""
+
+    reader: str
+    reader_hash: str
+    texts: Mapping[str, str]
+    confidence: float | None = None
+
+    @classmethod
+    def at(cls, reading: Reading) -> Looked:
+        """The look that a reading is, without those of other readers."""
+        read = [field.confidence for field in reading.fields.values() if field.text]
+        texts = {name: field.text for name, field in reading.fields.items()}
+        return cls(reading.reader, reading.reader_hash, texts, min(read, default=None))
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One look at the part: what was asked, what came, what was wrong, and whether a retake helped (law L9)."""
+    """One frame of the part: what was asked, what came, what was wrong, and whether a retake helped (law L9).
+
+    `texts` is what the first reader read; `readings` is what each of them did.
+    """
 
     number: int
     action: str = ""
@@ -98,6 +118,7 @@ class Attempt:
     defects: tuple[Defect, ...] = ()
     quality: Quality | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    readings: tuple[Looked, ...] = ()
     confidence: float | None = None
     failure: str | None = None
     helped: bool | None = None
@@ -116,7 +137,10 @@ class FieldOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One per trigger, immutable. `seq` and `station` are added by the store when it is written."""
+    """One per trigger, immutable. `seq` and `station` are added by the store when it is written.
+
+    `reader` and `reader_hash` are those of all readers of a frame together ("ocr+vlm").
+    """
 
     inspection_id: str
     trigger_id: str

@@ -6,8 +6,9 @@ empty reading (law L3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Point = tuple[float, float]
@@ -94,7 +95,12 @@ class Reading:
     """A reader's whole answer for one frame.
 
     `fields` holds every field asked for, by name. `reader` and `reader_hash` say which reader with which weights.
-    `ms` is the time of each stage by name, with `total`.
+    `ms` is the time of each stage by name, with `total`. `others` are readings of the very same frame by readers of
+    other families: looks of their own.
+
+    Raises:
+        ValueError: two of the looks at the frame are by the same reader. It makes the same mistake twice; counted as
+            two looks it would agree with itself (law L4).
     """
 
     fields: Mapping[str, FieldReading]
@@ -103,3 +109,24 @@ class Reading:
     reader: str = ""
     reader_hash: str = ""
     ms: Mapping[str, float] = field(default_factory=dict)
+    others: tuple[Reading, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.others and len({look.reader for look in self.looks}) < len(self.looks):
+            raise ValueError(f"reader {self.reader!r} cannot be two looks at one frame")
+
+    @property
+    def looks(self) -> tuple[Reading, ...]:
+        """Every look at this frame, one a reader, this one first."""
+        alone = replace(self, others=()) if self.others else self
+        return (alone, *(look for other in self.others for look in other.looks))
+
+
+def joint_name(readers: Sequence[str]) -> str:
+    """What several readers of one frame are called together: "ocr+vlm"."""
+    return "+".join(readers)
+
+
+def joint_hash(hashes: Sequence[str]) -> str:
+    """One SHA-256 (hex) for several readers, in their order; that of a single one is its own."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -111,6 +111,11 @@ def outcome_schema() -> Schema:
         finish_reason={"enum": ["stop", "length"]},
         alternatives={"type": "array", "items": _object(text=_TEXT, rule=_TEXT)},
     )
+    looked = _object(
+        reader=_object(name=_TEXT, hash=_TEXT),
+        texts={"type": "object", "additionalProperties": _TEXT},
+        confidence=_nullable(_SHARE),
+    )
     attempt = _object(
         number={"type": "integer", "minimum": 1},
         action=_TEXT,
@@ -120,7 +125,8 @@ def outcome_schema() -> Schema:
         light=_nullable(_TEXT),
         defects=defects,
         quality=_nullable(quality),
-        texts={"type": "object", "additionalProperties": _TEXT},
+        texts={"type": "object", "additionalProperties": _TEXT, "description": "Of the first reader."},
+        readings={"type": "array", "items": looked, "description": "Of each reader: looks of their own."},
         failure=_nullable(_TEXT),
         helped=_nullable({"type": "boolean"}),
         ms=times,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.adapters.payload import encode, outcome_payload
-from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Outcome, Reason
+from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, Outcome, Reason
 from edge.core.quality import Measure, Quality
 from edge.core.reading import Character, Code, FieldReading, Quad
 
@@ -50,6 +50,7 @@ FULL = Outcome(
             defects=(Defect.GLARE,),
             quality=Quality({"glare": Measure(0.2, 30), "tilt": Measure(None, None)}, 3, BOX, 12.5),
             texts={"serial": "01"},
+            readings=(Looked("ocr", "aa", {"serial": "01"}, 0.9), Looked("vlm", "bb", {"serial": ""})),
             helped=False,
             ms={"take": 12.0},
         ),
@@ -105,6 +106,10 @@ def test_outcome_has_the_keys_of_the_contract() -> None:
         {"name": "ocr", "hash": "aa"},
         {"hash": "cc"},
     )
+    assert full["attempts"][0]["readings"] == [
+        {"reader": {"name": "ocr", "hash": "aa"}, "texts": {"serial": "01"}, "confidence": 0.9},
+        {"reader": {"name": "vlm", "hash": "bb"}, "texts": {"serial": ""}, "confidence": None},
+    ]
     assert full["evidence"] == [{"path": "evidence/2026-01-01/a.jpg", "sha256": "00ff", "attempt": 1}]
     assert (full["disposition"], full["reason"], full["defects"], full["seq"]) == ("hold", "unreadable", ["glare"], 7)
 

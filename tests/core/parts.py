@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edge.core.events import FieldsRead, FrameJudged, FrameTaken, Triggered
 from edge.core.fields import FieldRule, Limits, Product
@@ -47,6 +48,11 @@ def reading(texts: Mapping[str, str] = PLATE, confidence: float = 0.99, codes: S
     """A whole plate as read."""
     fields = {name: field(name, text, confidence) for name, text in texts.items()}
     return Reading(fields, codes=tuple(codes), reader="ocr", reader_hash="0" * 64)
+
+
+def both(first: Reading, second: Reading) -> Reading:
+    """One frame as read by two readers of different families."""
+    return replace(first, others=(replace(second, reader="vlm", reader_hash="1" * 64),))
 
 
 def quality(num_lines: int = 6, **scores: int) -> Quality:

@@ -27,7 +27,8 @@ from edge.core.events import (
 )
 from edge.core.inspection import Inspection, State, UnexpectedEvent
 from edge.core.outcome import Disposition, Outcome, Reason
-from tests.core.parts import MODEL, SERIAL, judged, policy, product, reading, taken, triggered, was_read
+from edge.core.reading import Reading
+from tests.core.parts import MODEL, SERIAL, both, judged, policy, product, reading, taken, triggered, was_read
 
 OTHER = "77777777QQ"
 TRIGGERED_US = 1_000_000
@@ -47,6 +48,7 @@ class StationAndWorld(RuleBasedStateMachine):
         mode=st.sampled_from(["verify", "identify"]),
         single=st.none() | st.sampled_from([0.9, 0.985]),
         max_attempts=st.integers(1, 4),
+        families=st.sampled_from([1, 1, 2]),
         busy=RARELY,
     )
     def trigger(
@@ -57,9 +59,12 @@ class StationAndWorld(RuleBasedStateMachine):
         single: float | None,
         max_attempts: int,
         *,
+        families: int,
         busy: bool,
     ) -> None:
-        """A part arrives."""
+        """A part arrives at a station with one reader, or with two of different families."""
+        self.families = families
+        self.given: dict[str, list[str]] = {"ocr": [], "vlm": []}
         self.policy = policy(single_look_confidence=single, max_attempts=max_attempts)
         self.product = product(mode)
         self.printed = {"serial": printed, "model": MODEL}
@@ -118,7 +123,9 @@ class StationAndWorld(RuleBasedStateMachine):
         }
         if self.alive():
             answer, kinds = answers[self.inspection.state]
-            answer(data.draw(st.sampled_from(kinds)))
+            two = self.inspection.state is State.READING and self.families == 2
+            kind = data.draw(st.sampled_from(kinds))
+            answer(f"{kind} {data.draw(st.sampled_from(kinds))}" if two else kind)
 
     def camera_answers(self, kind: str) -> None:
         """A frame arrives for the latest attempt: fresh, stale, frozen, or not at all."""
@@ -136,18 +143,25 @@ class StationAndWorld(RuleBasedStateMachine):
         self.feed(judged(self.now_us, self.num_takes, **scores))
 
     def reader_answers(self, kind: str) -> None:
-        """The reader reads right, wrong, nothing, one field only, or fails."""
-        if kind == "failed":
+        """Each reader reads right, wrong, nothing, one field only, or fails, which fails all of them."""
+        kinds = kind.split()
+        if "failed" in kinds:
             self.feed(ReadFailed(self.now_us, self.num_takes, "cuda"))
             return
+        first, *others = (self.read_as(one) for one in kinds)
+        self.misread = self.misread or all(one == "wrong" for one in kinds)
+        for reader, look in zip(self.given, (first, *others), strict=False):
+            self.given[reader].append(look.fields["serial"].text)
+        self.feed(was_read(self.now_us, self.num_takes, both(first, *others) if others else first))
+
+    def read_as(self, kind: str) -> Reading:
+        """What one reader makes of the plate."""
         texts = {
             "wrong": {**self.printed, "serial": "20481351KX"},
             "nothing": {"serial": "", "model": ""},
             "partly": {"serial": "", "model": MODEL},
         }.get(kind, self.printed)
-        self.misread = self.misread or kind == "wrong"
-        confidence = 0.6 if kind == "doubtful" else 0.97
-        self.feed(was_read(self.now_us, self.num_takes, reading(texts, confidence)))
+        return reading(texts, 0.6 if kind == "doubtful" else 0.97)
 
     def erp_answers(self, kind: str) -> None:
         """ERP has the record of some serial, has none, is away, or the serial has passed before."""
@@ -228,6 +242,8 @@ class StationAndWorld(RuleBasedStateMachine):
             self.policy.single_look_confidence or 2
         )
         assert serial.reading.confidence >= self.product.fields["serial"].min_confidence
+        for given in list(self.given.values())[: self.families]:
+            assert serial.reading.text in given
         assert all(
             attempt.failure is None or attempt.frame_id is None or attempt.number < len(outcome.attempts)
             for attempt in outcome.attempts

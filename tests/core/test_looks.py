@@ -11,9 +11,9 @@ from hypothesis import given
 from edge.core.evidence import combine
 from edge.core.match import code_verdicts, differing, near_miss, same
 from edge.core.outcome import Attempt, Defect
-from edge.core.reading import Character, Code, FieldReading
+from edge.core.reading import Character, Code, FieldReading, joint_hash, joint_name
 from edge.core.retake import STEPS, helped, next_take
-from tests.core.parts import MODEL, SERIAL, characters, field, policy, product, quality
+from tests.core.parts import MODEL, SERIAL, both, characters, field, policy, product, quality, reading
 
 TEXTS = st.text("ABC018", min_size=1, max_size=6)
 CONFIDENCES = st.floats(0.01, 1.0)
@@ -57,6 +57,68 @@ def test_a_text_that_no_look_gave_is_named_and_agrees_with_none() -> None:
     found = combine([one, two])
     assert (found.reading.text, found.reading.rule) == ("AB", "combined_over_looks")
     assert found.agreeing == 0
+
+
+def test_two_families_that_agree_on_one_frame_are_two_looks() -> None:
+    """The same frame read alike by two families is two looks, surer together than either alone."""
+    one = looked("AB12", 0.9, "8")
+    found = combine([one, looked("AB12", 0.92, "8")], ["ocr", "vlm"])
+
+    assert (found.agreeing, found.looks, found.against) == (2, 2, ())
+    assert found.reading.confidence > 0.92
+
+
+def test_a_family_that_never_gave_the_text_is_against_it() -> None:
+    """Two frames that one family misreads alike do not outvote the other family, however doubtful that one is (L4)."""
+    looks = [looked("AB12", 0.99), looked("A812", 0.5), looked("AB12", 0.99), looked("A812", 0.5)]
+    found = combine(looks, ["ocr", "vlm", "ocr", "vlm"])
+
+    assert (found.reading.text, found.agreeing, found.against) == ("AB12", 2, ("vlm",))
+    assert found.disagreement
+
+
+def test_nothing_seen_by_the_other_family_is_another_answer() -> None:
+    """Where one family reads a text and the other sees none, they disagree; of one family it is no look (L3, L4)."""
+    looks = [looked("AB12", 0.99), FieldReading("serial")]
+
+    assert combine(looks, ["ocr", "vlm"]).disagreement
+    assert not combine(looks, ["ocr", "ocr"]).disagreement
+
+
+def test_a_text_that_one_family_cut_is_no_value() -> None:
+    """A text cut at the cap by one reader stays marked as cut, though another reader read it whole."""
+    cut = replace(looked("AB12", 0.99), finish_reason="length")
+
+    assert combine([looked("AB12", 0.995), cut], ["ocr", "vlm"]).reading.finish_reason == "length"
+    assert combine([replace(cut, text="", raw="", characters=())], ["ocr"]).reading.finish_reason == "length"
+
+
+def test_what_one_look_proposes_stays_said() -> None:
+    """A proposal of the less sure look is not lost behind the surer one (L7)."""
+    doubtful = replace(looked("AB12", 0.9), alternatives=(("A812", "B->8 at 2"),))
+
+    assert combine([looked("AB12", 0.99), doubtful]).reading.alternatives == (("A812", "B->8 at 2"),)
+
+
+def test_one_reader_is_never_two_looks_at_a_frame() -> None:
+    """A reading whose other looks are by the same reader cannot be made: it would agree with itself (L4)."""
+    with pytest.raises(ValueError, match="two looks"):
+        replace(reading(), others=(reading(),))
+
+
+def test_a_reading_gives_its_looks_one_a_reader() -> None:
+    """The looks of a frame are its readings by each reader, none of them holding others."""
+    frame = both(reading(), reading())
+
+    assert [(look.reader, look.others) for look in frame.looks] == [("ocr", ()), ("vlm", ())]
+    assert reading().looks == (reading(),)
+
+
+def test_the_hash_of_several_readers_tells_each() -> None:
+    """Readers together have one name and one hash, which changes with either and with their order; one has its own."""
+    assert joint_name(["ocr", "vlm"]) == "ocr+vlm"
+    assert joint_hash(["a"]) == "a"
+    assert len({joint_hash(["a", "b"]), joint_hash(["b", "a"]), joint_hash(["a", "c"]), joint_hash(["ab"])}) == 4
 
 
 @given(TEXTS, CONFIDENCES)

@@ -11,15 +11,16 @@ from typing import Any
 import cv2
 import pytest
 import zmq
+from pydantic import ValidationError
 
-from edge.adapters.reader_link import Answered, ReaderLink, ReadFailure
+from edge.adapters.reader_link import _READING, Answered, ReaderLink, ReadFailure
 from edge.core.fields import Product
 from edge.core.quality import Quality
 from edge.core.reading import Reading
 from edge.errors import ReaderError
 from edge.readers.reader import Image, Located
 from edge.services.reader import ReaderService, drawn_frame
-from tests.core.parts import product, reading
+from tests.core.parts import both, product, reading
 
 PATIENCE_S = 20.0
 
@@ -34,6 +35,7 @@ class PlayedReader:
         self.num_located = 0
         self.drafts: list[Mapping[str, str] | None] = []
         self.error: Exception | None = None
+        self.gives = reading()
 
     def locate(self, image: Image) -> Located:
         """Two boxes, always."""
@@ -52,7 +54,7 @@ class PlayedReader:
         if self.error is not None:
             raise self.error
         self.drafts.append(draft)
-        return reading()
+        return self.gives
 
 
 class Process:
@@ -107,11 +109,33 @@ def test_a_frame_is_searched_once_for_all_questions(process: Process) -> None:
     assert (searched, process.reader.num_located) == (1, 2)
 
 
+def test_what_several_readers_read_arrives_as_it_was_read(process: Process) -> None:
+    """The looks of two families on one frame cross the link whole; a reading without others, as before, as well."""
+    frame = both(reading(), reading({"serial": "X1", "model": "M"}, 0.5))
+    process.reader.gives = frame
+    told = process.ask("read", jpeg())
+    old = _READING.validate_json(b'{"fields": {}, "reader": "ocr"}')
+
+    assert isinstance(told, Answered)
+    assert told.what == frame
+    assert old == Reading({}, reader="ocr")
+
+
+def test_a_reader_that_is_two_looks_is_not_understood() -> None:
+    """An answer that counts one reader twice is a failure, not a reading (L3, L4)."""
+    whole = _READING.dump_python(reading(), mode="json")
+    with pytest.raises(ValidationError, match="two looks"):
+        _READING.validate_python({**whole, "others": [whole]})
+
+
 def test_the_draft_reaches_the_reader(process: Process) -> None:
     """What is expected travels as a draft, beside the frame (L6)."""
     process.ask("read", jpeg())
 
-    assert process.reader.drafts == [None, {"serial": "X"}]
+    first, *asked = process.reader.drafts
+    assert first is None
+    # A question asked while the hello is on its way is sent twice.
+    assert asked in ([{"serial": "X"}], [{"serial": "X"}] * 2)
 
 
 @pytest.mark.parametrize("error", [ReaderError("the weights are gone"), RuntimeError("bug")])
