@@ -4,10 +4,11 @@
 the kernels and cannot be recorded as a CUDA graph. Here everything that depends on a shape is made once for it, and a
 pass is a function of tensors. `tests/readers/test_glm.py` compares it with `transformers` number by number.
 
-What is packed: every text token has a *slot* (its place in the cache of keys and values), a position, and a *branch*.
-Branch 0 is the prefix, which all see; a token of branch b sees the prefix and what stands before it in branch b.
-Slots whose branch is -1 (padding, forgotten tokens) are seen by none. So several questions about one picture, each
-with its draft, are one pass, and a draft's rejected tokens need no clean-up.
+What is packed: every text token has a *slot* (its place in the cache of keys and values), a *branch*, an *index* that
+counts along its branch, and a position. Branch 0 is the prefix, which all see; a token of branch b sees the prefix and
+what has a lower index in branch b. Slots whose branch is -1 (padding, forgotten tokens) are seen by none, and may be
+filled again. So several questions about one picture, each with its draft, are one pass, and a draft's rejected tokens
+need no clean-up.
 """
 
 from __future__ import annotations
@@ -39,16 +40,28 @@ class Grid:
 class Turn:
     """The text of one pass, B plates of T tokens each.
 
-    `ids`, `slots`, `branches` (B, T) and `positions` (B, 3, T) describe the tokens; `of_slot` (B, S) the branch of every
-    slot of the cache after them; `asked` (B, R) which of the T tokens' successors are to be scored.
+    `ids`, `slots`, `branches`, `indexes` (B, T) and `positions` (B, 3, T) describe the tokens; `branch_of`, `index_of`
+    (B, S) every slot of the cache, these tokens included; `asked` (B, R) which of the T tokens' successors are scored.
     """
 
     ids: Tensor
     slots: Tensor
     branches: Tensor
+    indexes: Tensor
     positions: Tensor
-    of_slot: Tensor
+    branch_of: Tensor
+    index_of: Tensor
     asked: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What all layers of a turn share: rotation of its tokens, what they see, and where they are kept."""
+
+    cos: Tensor
+    sin: Tensor
+    mask: Tensor
+    slots: Tensor
 
 
 class Glm:
@@ -83,6 +96,11 @@ class Glm:
         return self._embed.dtype
 
     @property
+    def hidden_size(self) -> int:
+        """Numbers of one embedded token."""
+        return int(self._embed.shape[1])
+
+    @property
     def patch_px(self) -> int:
         """Side of a patch, px."""
         return int(self._vision.patch_size)
@@ -95,9 +113,7 @@ class Glm:
     def cache(self, plates: int, slots: int) -> Tensor:
         """Room for keys and values: layers x 2 x plates x heads x slots x head size."""
         heads, size = int(self._text.num_key_value_heads), self._head_size
-        return torch.zeros(
-            len(self._layers), 2, plates, heads, slots, size, dtype=self.dtype, device=self.device
-        )
+        return torch.zeros(len(self._layers), 2, plates, heads, slots, size, dtype=self.dtype, device=self.device)
 
     # The eye.
 
@@ -169,20 +185,24 @@ class Glm:
     def read(self, hidden: Tensor, turn: Turn, cache: Tensor) -> Tensor:
         """Run a turn's embedded tokens, write their keys and values into the cache, and give logits (B, R, words).
 
-        A first turn, which fills the slots from 0 on, gets a cache of just its length: then only that is looked at.
+        A first turn, which fills the slots from 0 on, is given that part of the cache only, and looks at no more.
         """
-        cos, sin = self._angles(turn.positions)
-        span = cache.shape[4]
-        earlier = torch.arange(span, device=turn.slots.device)[None, None] <= turn.slots[:, :, None]
-        of_slot = turn.of_slot[:, None, :]
-        sees = earlier & ((of_slot == 0) | (of_slot == turn.branches[:, :, None])) & (of_slot >= 0)
-        # A padded query sees nothing, which would make it NaN: let it see its own slot.
-        sees = (sees | (torch.arange(span, device=turn.slots.device)[None, None] == turn.slots[:, :, None]))[:, None]
-        mask = torch.zeros(sees.shape, dtype=hidden.dtype, device=hidden.device).masked_fill(~sees, float("-inf"))
+        view = _View(*self._angles(turn.positions), self._mask(turn, hidden.dtype), turn.slots)
         for layer, kept in zip(self._layers, cache, strict=True):
-            hidden = layer.run(hidden, cos, sin, mask, turn.slots, kept)
+            hidden = layer.run(hidden, view, kept)
         asked = hidden.gather(1, turn.asked[:, :, None].expand(-1, -1, hidden.shape[2]))
         return functional.linear(self._rms(asked, self._norm, self._text), self._head)
+
+    @staticmethod
+    def _mask(turn: Turn, dtype: torch.dtype) -> Tensor:
+        """What each token sees of each slot, (B, 1, T, S): 0 or minus infinity, to be added."""
+        branch, index = turn.branch_of[:, None], turn.index_of[:, None]
+        sees = (index <= turn.indexes[:, :, None]) & ((branch == 0) | (branch == turn.branches[:, :, None]))
+        # A padded token sees nothing, which would make it NaN: let it see its own slot.
+        own = torch.arange(branch.shape[2], device=branch.device) == turn.slots[:, :, None]
+        return torch.zeros(sees.shape, dtype=dtype, device=branch.device).masked_fill(~(sees | own), -torch.inf)[
+            :, None
+        ]
 
     @cached_property
     def _head_size(self) -> int:
@@ -199,7 +219,7 @@ class Glm:
         """Cosine and sine (B, 1, T, size) of each pair, taken from the axis that its section belongs to."""
         angles = positions[..., None].float() * self._rates
         sections = self._text.rope_parameters.get("mrope_section", [8, 12, 12])
-        parts = [part[:, axis % 3] for axis, part in enumerate(angles.split(sections, dim=-1))]
+        parts = [part[:, axis % 3] for axis, part in enumerate(torch.split(angles, sections, dim=-1))]
         turned = torch.cat(parts, dim=-1).repeat_interleave(2, dim=-1)[:, None]
         return turned.cos().to(self.dtype), turned.sin().to(self.dtype)
 
@@ -226,8 +246,8 @@ class _Block:
         plates, patches, size = hidden.shape
         normed = functional.rms_norm(hidden, (size,), self._norm1, self._eps)
         q, k, v = self._qkv(normed).view(plates, patches, 3, self._heads, -1).unbind(2)
-        q, k = (_turn_halves(one, grid.cos, grid.sin) for one in (q, k))
-        seen = functional.scaled_dot_product_attention(*(one.transpose(1, 2) for one in (q, k, v)))
+        q, k = _turn_halves(q, grid.cos, grid.sin), _turn_halves(k, grid.cos, grid.sin)
+        seen = functional.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         hidden = hidden + self._out(seen.transpose(1, 2).reshape(plates, patches, size))
         normed = functional.rms_norm(hidden, (size,), self._norm2, self._eps)
         gate, up = functional.linear(normed, self._gate_up).chunk(2, dim=-1)
@@ -257,26 +277,26 @@ class _Layer:
         self._eps: float = config.rms_norm_eps
         self._heads, self._shared = config.num_attention_heads, config.num_key_value_heads
 
-    def run(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, slots: Tensor, kept: Tensor) -> Tensor:
-        seen = self._attend(self._rms(hidden, 0), cos, sin, mask, slots, kept)
+    def run(self, hidden: Tensor, view: _View, kept: Tensor) -> Tensor:
+        seen = self._attend(self._rms(hidden, 0), view, kept)
         hidden = hidden + self._rms(seen, 1)
         gate, up = functional.linear(self._rms(hidden, 2), self._gate_up).chunk(2, dim=-1)
         return hidden + self._rms(functional.linear(functional.silu(gate) * up, self._down), 3)
 
-    def _attend(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, slots: Tensor, kept: Tensor) -> Tensor:
+    def _attend(self, hidden: Tensor, view: _View, kept: Tensor) -> Tensor:
         plates, tokens, _ = hidden.shape
         size = kept.shape[-1]
         joined = functional.linear(hidden, self._qkv, self._qkv_bias).view(plates, tokens, -1, size).transpose(1, 2)
-        q, k, v = joined.split([self._heads, self._shared, self._shared], dim=1)
-        q, k = _turn_pairs(q, cos, sin), _turn_pairs(k, cos, sin)
-        at = slots[:, None, :, None].expand(-1, self._shared, -1, size)
+        q, k, v = torch.split(joined, [self._heads, self._shared, self._shared], dim=1)
+        q, k = _turn_pairs(q, view.cos, view.sin), _turn_pairs(k, view.cos, view.sin)
+        at = view.slots[:, None, :, None].expand(-1, self._shared, -1, size)
         kept[0].scatter_(2, at, k)
         kept[1].scatter_(2, at, v)
         times = self._heads // self._shared
         keys, values = (
             one[:, :, None].expand(-1, -1, times, -1, -1).reshape(plates, self._heads, -1, size) for one in kept
         )
-        seen = functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        seen = functional.scaled_dot_product_attention(q, keys, values, attn_mask=view.mask)
         return functional.linear(seen.transpose(1, 2).reshape(plates, tokens, -1), self._out)
 
     def _rms(self, hidden: Tensor, which: int) -> Tensor:
