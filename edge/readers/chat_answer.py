@@ -67,6 +67,8 @@ class Answer:
             raise ValueError(f"no kept answer: {error}") from None
         if finish not in {"stop", "length"} or made.text != "".join(c.text for c in made.characters):
             raise ValueError("no kept answer: its characters are not its text's")
+        if not all(0.0 <= p <= 1.0 for c in made.characters for p in (c.confidence, *(q for _, q in c.alternatives))):
+            raise ValueError("no kept answer: a probability is none")
         return made
 
 
@@ -130,16 +132,6 @@ def _choice(body: bytes, model: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(by, str) or not by.startswith(model):
         raise Broken(f"answered as the model {str(by)[:100]!r} where {model!r} was asked")
     return choices[0], message
-
-
-def forced(body: bytes) -> bool:
-    """Whether the probabilities of an answer that only its constraint explains claim certainty.
-
-    Then they are what is left after the constraint, and say nothing about what the model saw.
-    """
-    completion = _json(body)
-    tokens = _tokens(completion["choices"][0]) or []
-    return all(token.probability > 0.99 for token in tokens if _is_text(token))
 
 
 def said(body: bytes) -> str:
