@@ -2,80 +2,28 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from edge import secrets
-
-#: The folder that relative paths start from while a file is read: the file's own.
-folder: ContextVar[Path] = ContextVar("folder", default=Path())
-
-
-def _no_truth(value: Any) -> Any:
-    """Refuse true and false as numbers: Python counts them as 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, and is true or false")  # noqa: TRY004 - pydantic collects ValueErrors
-    return value
-
-
-def _level(text: str) -> str:
-    if any(c in "+#/" or ord(c) < 32 or 127 <= ord(c) < 160 for c in text) or text != text.strip():
-        raise ValueError("is a level of an MQTT topic: it may hold no +, #, / or control character, no blank at an end")
-    if text.startswith("$"):
-        raise ValueError("is a level of an MQTT topic: it may not begin with $")
-    return text
+from edge.section_types import (
+    Column,
+    FilePath,
+    Level,
+    Name,
+    Number,
+    Port,
+    Table,
+    Whole,
+    camera_address,
+    host_name,
+    url_of,
+)
 
 
-def _from_folder(path: Path) -> Path:
-    if "\x00" in str(path) or not str(path).strip():
-        raise ValueError("is not a path")
-    return folder.get() / path
-
-
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        sound = (parts.scheme == "ipc" and len(parts.netloc + parts.path) > 0) or (
-            parts.scheme == "tcp" and parts.hostname and parts.port
-        )
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError("is no address of a simulated camera; write ipc://PATH or tcp://HOST:PORT")
-    return text
-
-
-def _host(text: str) -> str:
-    if not text or any(c.isspace() or c in "/@?#" for c in text) or "://" in text:
-        raise ValueError("must be a host name or an IP address alone; port, user and password have keys of their own")
-    return text
-
-
-def camera_name(text: str) -> str:
-    """Pass a camera's name on; refuse one that no service and no socket could be named after."""
-    if not text or len(text) > 32 or not all(c in "abcdefghijklmnopqrstuvwxyz0123456789-_" for c in text):
-        raise ValueError("names a camera: 1 to 32 of a-z, 0-9, - and _, since a service is named after it")
-    return text
-
-
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
-Level = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_level)]
-FilePath = Annotated[Path, AfterValidator(_from_folder)]
-Port = Annotated[Whole, Field(ge=1, le=65535)]
-Column = Annotated[str, Field(min_length=1, max_length=128)]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Station(_Table):
+class Station(Table):
     """The station: one fixed place on a line where one inspection is done."""
 
     site: Level = Field(description="Site, a level of the MQTT topic.")
@@ -99,7 +47,7 @@ class Station(_Table):
     )
 
 
-class Paths(_Table):
+class Paths(Table):
     """Folders; a relative one starts at this file's folder."""
 
     data: FilePath = Field(default=Path("/var/lib/edge"), description="Folder of edge.db and of the evidence.")
@@ -112,7 +60,7 @@ class Paths(_Table):
     )
 
 
-class _Camera(_Table):
+class _Camera(Table):
     exposure_us: Whole = Field(
         default=5000, ge=1, le=10_000_000, description="Exposure of the first frame, µs (1 to 10000000)."
     )
@@ -146,7 +94,7 @@ class SimulatedCamera(_Camera):
     """The simulator's camera."""
 
     kind: Literal["simulated"] = Field(description="Kind of the camera: file or simulated.")
-    address: Annotated[str, AfterValidator(_address)] = Field(
+    address: Annotated[str, AfterValidator(camera_address)] = Field(
         description="Where it answers: ipc://PATH or tcp://HOST:PORT."
     )
 
@@ -154,17 +102,84 @@ class SimulatedCamera(_Camera):
 Camera = Annotated[FileCamera | SimulatedCamera, Field(discriminator="kind")]
 
 
-class Reader(_Table):
+class RemoteReader(Table):
+    """The server of kind remote, which speaks the OpenAI form (vLLM, SGLang, `transformers serve`)."""
+
+    url: Annotated[str, Field(max_length=2048), url_of("http", "https")] = Field(
+        description="Address of the server, without /v1: http://HOST:PORT or https://HOST."
+    )
+    model: Annotated[str, Field(min_length=1, max_length=256)] = Field(
+        description="Model that is asked for, by the name that the server gives it."
+    )
+    timeout_s: Number = Field(
+        default=30.0,
+        ge=0.1,
+        le=30,
+        description="Longest wait for one answer, s (0.1 to 30); never longer than reader.timeout_ms.",
+    )
+    key_file: FilePath | None = Field(
+        default=None, description="File that holds the server's key; unset: the credential reader_key, or none."
+    )
+    cache: Literal["memory", "redis", "off"] = Field(
+        default="memory",
+        description="Where answers are kept for an hour, by image, question and model: memory, redis or off.",
+    )
+    cache_mb: Whole = Field(
+        default=64, ge=1, le=65_536, description="Most memory that the cache takes, MB (1 to 65536)."
+    )
+    redis_url: Annotated[str, Field(max_length=2048), url_of("redis", "rediss")] | None = Field(
+        default=None, description="Address of Redis, without a password: redis://HOST:PORT/NUMBER."
+    )
+    redis_url_file: FilePath | None = Field(
+        default=None,
+        description="File that holds the address of Redis, where it has a password; else the credential redis_url.",
+    )
+
+    @property
+    def key(self) -> SecretStr | None:
+        """The server's key, read anew at each use; None where there is none.
+
+        Raises:
+            ConfigError: `key_file` cannot be read.
+        """
+        return secrets.find(self.key_file, "reader_key", "reader.remote.key_file")
+
+    def open_redis_url(self) -> SecretStr:
+        """The address of Redis, from the setting, its file, or the credential `redis_url`.
+
+        Raises:
+            ConfigError: there is none, or the file cannot be read.
+        """
+        if self.redis_url is not None:
+            return SecretStr(self.redis_url)
+        return secrets.needed(self.redis_url_file, "redis_url", "reader.remote.redis_url_file")
+
+
+def _unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+class Reader(Table):
     """The reader of the frames."""
 
-    kind: Literal["ocr"] = Field(default="ocr", description="Kind of the reader: ocr.")
+    kind: Literal["ocr", "vlm", "ocr+vlm", "remote"] = Field(
+        default="ocr",
+        description="Kind of the reader: ocr, vlm, ocr+vlm (both look at each frame, and must agree) or remote.",
+    )
     threads: Whole = Field(default=2, ge=1, le=256, description="Processor threads that the reader uses (1 to 256).")
     timeout_ms: Whole = Field(
         default=3000, ge=10, le=60_000, description="Longest wait for a reading, ms (10 to 60000)."
     )
+    model: Annotated[FilePath | None, BeforeValidator(_unset)] = Field(
+        default=None, description="Folder of the vlm reader's model, safetensors; unset: the small one of edge."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where the vlm reader runs: auto (a GPU if there is one), cpu or cuda."
+    )
+    remote: RemoteReader | None = Field(default=None, description="The server of kind remote; unset: none.")
 
 
-class Retake(_Table):
+class Retake(Table):
     """How often, and until when, another frame of the same part is asked for."""
 
     max_attempts: Whole = Field(
@@ -178,7 +193,7 @@ class Retake(_Table):
     )
 
 
-class Accept(_Table):
+class Accept(Table):
     """What a part needs to pass: never one number alone."""
 
     looks: Whole = Field(default=2, ge=2, le=5, description="Agreeing looks that a pass needs (2 to 5).")
@@ -196,7 +211,7 @@ class Accept(_Table):
     )
 
 
-class _Erp(_Table):
+class _Erp(Table):
     timeout_ms: Whole = Field(default=1000, ge=10, le=30_000, description="Longest wait for ERP, ms (10 to 30000).")
     max_age_s: Number = Field(
         default=86_400.0, gt=0, le=31_536_000, description="Oldest record that still counts, s (up to 31536000)."
@@ -245,7 +260,7 @@ class SqlErp(_Erp):
 Erp = Annotated[NoErp | CsvErp | SqlErp, Field(discriminator="kind")]
 
 
-class Tls(_Table):
+class Tls(Table):
     """Encryption of the link to the broker."""
 
     ca_file: FilePath | None = Field(
@@ -255,10 +270,10 @@ class Tls(_Table):
     key_file: FilePath | None = Field(default=None, description="The key of this station's certificate; unset: none.")
 
 
-class Mqtt(_Table):
+class Mqtt(Table):
     """The broker that MES listens to."""
 
-    host: Annotated[str, Field(max_length=253), AfterValidator(_host)] = Field(
+    host: Annotated[str, Field(max_length=253), AfterValidator(host_name)] = Field(
         default="127.0.0.1", description="Host of the broker."
     )
     port: Port = Field(default=1883, description="Port of the broker (1 to 65535); 8883 with TLS, as a rule.")
@@ -293,7 +308,7 @@ class Mqtt(_Table):
         return secrets.find(self.password_file, "mqtt_password", "mqtt.password_file")
 
 
-class Evidence(_Table):
+class Evidence(Table):
     """The frames kept with the outcomes."""
 
     format: Literal["jpeg", "png", "bmp"] = Field(
@@ -305,10 +320,10 @@ class Evidence(_Table):
     )
 
 
-class Panel(_Table):
+class Panel(Table):
     """The page and the HTTP API."""
 
-    host: Annotated[str, AfterValidator(_host)] = Field(
+    host: Annotated[str, AfterValidator(host_name)] = Field(
         default="127.0.0.1", description="Address that the panel is bound to."
     )
     port: Port = Field(default=8470, description="Port of the panel (1 to 65535).")
@@ -327,7 +342,7 @@ class Panel(_Table):
         return secrets.find(self.token_file, "panel_token", "panel.token_file")
 
 
-class Log(_Table):
+class Log(Table):
     """What the processes log."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.products import Gate, ProductFile, to_product
+from edge.section_types import camera_name
 from edge.sections import (
     Accept,
     Camera,
@@ -31,7 +32,6 @@ from edge.sections import (
     Reader,
     Retake,
     Station,
-    camera_name,
 )
 
 

@@ -20,7 +20,9 @@ from pydantic_settings.exceptions import SettingsError
 from edge import secrets, toml_file
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
-from edge.sections import CsvErp, FileCamera, SqlErp, folder
+from edge.readers import opening
+from edge.section_types import folder
+from edge.sections import CsvErp, FileCamera, SqlErp
 from edge.settings import Settings
 from edge.toml_file import Key, Problem, TomlFile
 
@@ -228,6 +230,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
         if isinstance(one, FileCamera) and not one.path.exists():
             yield Problem(("cameras", name, "path"), f"names {one.path}, which does not exist; name a file or folder")
     yield from _paths(settings)
+    yield from _reader(settings)
     yield from _erp(settings, product)
     yield from _links(settings)
 
@@ -252,6 +255,35 @@ def _paths(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             ("paths", "runtime"), "is the same folder as paths.data; choose another", needs=(("paths", "data"),)
         )
+
+
+def _reader(settings: Settings) -> Iterator[Problem]:
+    reader, remote = settings.reader, settings.reader.remote
+    if lacking := opening.lacking(reader.kind):
+        yield Problem(("reader", "kind"), f"is {reader.kind}, which needs {lacking}")
+    if reader.model is not None and not reader.model.is_dir():
+        yield Problem(
+            ("reader", "model"), f"names {reader.model}, which is no folder; name the folder of a model's safetensors"
+        )
+    if remote is None:
+        if reader.kind == "remote":
+            yield Problem(
+                ("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model"
+            )
+        return
+    _, problem = _secret(remote.key_file, "reader_key", ("reader", "remote", "key_file"))
+    if problem is not None:
+        yield problem
+    if remote.redis_url is not None and remote.redis_url_file is not None:
+        yield Problem(("reader", "remote", "redis_url_file"), "is set, and redis_url too; set one of them")
+    elif remote.cache == "redis":
+        try:
+            remote.open_redis_url()
+        except ConfigError as error:
+            what = error.problems[0].removeprefix("reader.remote.redis_url_file: ")
+            yield Problem(("reader", "remote", "redis_url_file"), what, needs=(("reader", "remote"),))
+        if lacking := opening.lacking("redis"):
+            yield Problem(("reader", "remote", "cache"), f"is redis, which needs {lacking}")
 
 
 def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:

@@ -32,6 +32,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("cameras.front", sections.SimulatedCamera, True),
     ("cameras.desk", sections.FileCamera, False),
     ("reader", sections.Reader, True),
+    ("reader.remote", sections.RemoteReader, False),
     ("gate", Gate, True),
     ("retake", sections.Retake, True),
     ("accept", sections.Accept, True),
@@ -44,6 +45,8 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("panel", sections.Panel, True),
     ("log", sections.Log, True),
 )
+#: Tables inside tables, which stand on their own.
+_INNER = ("tls", "remote")
 #: Values for keys that have no default; those of a key that is unset are examples.
 _EXAMPLES: Mapping[str, Any] = {
     "station.site": "plant1",
@@ -55,6 +58,12 @@ _EXAMPLES: Mapping[str, Any] = {
     "cameras.front.address": "ipc:///run/edge/camera.sock",
     "cameras.desk.kind": "file",
     "cameras.desk.path": "frames",
+    "reader.model": "/srv/models/GLM-4.6V-Flash",
+    "reader.remote.url": "http://127.0.0.1:8000",
+    "reader.remote.model": "zai-org/GLM-4.6V-Flash",
+    "reader.remote.key_file": "/etc/edge/reader_key",
+    "reader.remote.redis_url": "redis://127.0.0.1:6379/0",
+    "reader.remote.redis_url_file": "/etc/edge/redis_url",
     "accept.single_look_confidence": 0.98,
     "accept.false_accept_rate": {"1": 0.001, "2": 0.0001},
     "erp.columns": {"serial": "SERNR", "model": "MATNR"},
@@ -83,7 +92,7 @@ def example() -> str:
         says = f" Kind {_kind(model)}:" if _kind(model) and not active else ""
         lines += ["", f"#{says} {model.__doc__}", f"{mark}[{name}]"]
         for key, info in sorted(model.model_fields.items(), key=lambda field: field[0] not in _own(model)):
-            if f"{name}.{key}" in shown or key == "tls":
+            if f"{name}.{key}" in shown or key in _INNER:
                 continue  # another kind of the same table has shown it
             example_key = f"{name}.{_kind(model)}.{key}" if name == "erp" and not active else f"{name}.{key}"
             lines += _key(mark, key, info, value=_EXAMPLES.get(example_key))
@@ -125,7 +134,7 @@ def manual() -> str:
     for name, model, _ in _TABLES:
         table = "cameras.NAME" if name.startswith("cameras.") else name
         for key, info in model.model_fields.items():
-            if key == "tls" or f"{table}.{key}" in seen:
+            if key in _INNER or f"{table}.{key}" in seen:
                 continue
             seen.add(f"{table}.{key}")
             default = None if info.is_required() else info.get_default(call_default_factory=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -15,10 +16,11 @@ import pytest
 import zxingcpp
 
 from edge.cli import main
-from edge.commands import image_files
 from edge.core.gate import ADVICE
 from edge.core.outcome import Defect
 from edge.errors import ReaderError
+from edge.readers import opening
+from tests.readers.played_vlm import played_vlm
 from tests.vision.drawn_frames import SPOIL, scene
 
 WHOLE = scene()
@@ -187,6 +189,9 @@ def test_a_product_file_brings_its_own_fields_and_limits(
         (["read"], 2),
         (["gate"], 2),
         (["read", "--reader", "nobody", "x.png"], 2),
+        (["read", "--reader", "remote", "x.png"], 2),
+        (["read", "--reader", "vlm", "--model", "nowhere", "x.png"], 2),
+        (["read", "--model", ".", "x.png"], 2),
         (["read", "--product", "nobody", "x.png"], 78),
     ],
 )
@@ -211,7 +216,7 @@ def test_a_reader_that_fails_is_an_error_and_never_an_empty_reading(
         def locate(self, image: object) -> object:
             raise failures.pop(0)
 
-    monkeypatch.setattr(image_files, "READERS", {"ocr": Broken})
+    monkeypatch.setattr(opening, "open_reader", lambda *_, **__: Broken())
 
     assert main(["read", "--json", str(plate), str(plate), str(plate)]) == 1
 
@@ -219,3 +224,39 @@ def test_a_reader_that_fails_is_an_error_and_never_an_empty_reading(
     assert [set(one) for one in objects(out)] == [{"file", "error"}] * 3
     assert "the device is gone" in out
     assert "secret" not in out
+
+
+def test_two_readers_are_shown_side_by_side(
+    plate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With ocr+vlm each reader's fields stand by its name, and what they disagree on is said (L7)."""
+    played = played_vlm({"serial": SERIAL.replace("8", "B"), "model": MODEL})
+    monkeypatch.setattr(opening, "open_vlm", lambda *_, **__: played)
+    monkeypatch.setattr(opening, "lacking", lambda _kind: "")
+
+    assert main(["read", "--json", "--reader", "ocr+vlm", str(plate)]) == 0
+    (found,) = objects(capsys.readouterr().out)
+    assert main(["read", "--reader", "ocr+vlm", str(plate)]) == 0
+    out = capsys.readouterr().out
+
+    assert found["reader"] == "ocr+vlm"
+    assert found["reader_hash"] not in {one["hash"] for one in found["readings"]}
+    assert [one["reader"] for one in found["readings"]] == ["ocr", "vlm"]
+    assert found["fields"] == found["readings"][0]["fields"]
+    assert found["readings"][1]["fields"]["serial"]["text"] == SERIAL.replace("8", "B")
+    assert "vlm" in found["ms"]
+    assert "the readers disagree on serial" in out
+
+
+def test_a_reader_that_lacks_its_packages_says_what_to_install(
+    plate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without torch, `--reader vlm` names the extra in one sentence, and reads nothing (L3)."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+
+    assert main(["read", "--reader", "vlm", str(plate)]) == 1
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "pip install 'edge-inspection[vlm]'" in err

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from edge.adapters import images
+from edge.commands import image_files
 from edge.core import gate
 from edge.core.fields import Product, violation
 from edge.errors import UseError
@@ -39,26 +40,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--product", default="nameplate", help="product: name or path (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="rounds that count (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="threads of the reader")
+    image_files.add_reader_arguments(parser)
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the reader (else as many as there are)")
     parser.add_argument("--curve", action="store_true", help="the cost of each further line of text, too")
     parser.add_argument("--json", action="store_true", help="one JSON object: milliseconds, p50 and p99 by stage")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    if not 1 <= args.rounds <= 10_000 or not 1 <= args.threads <= 256:
+    threads = (os.cpu_count() or 1) if args.threads is None else args.threads
+    if not 1 <= args.rounds <= 10_000 or not 1 <= threads <= 256:
         raise UseError("--rounds must lie between 1 and 10000, and --threads between 1 and 256")
-    from edge.readers.ocr import Ocr  # noqa: PLC0415 - openvino is imported where it is opened
-
+    open_reader = image_files.reader_of(args, threads=threads)
     product = load_product(args.product, Path("config/products"))
     frames = [(name, _bytes(name)) for name in args.images] or [("drawn frame", _encoded(drawn(6)))]
-    reader = Ocr(threads=args.threads)
+    reader = open_reader()
     figures = {name: _figures(measure(encoded, reader, product, args.rounds)) for name, encoded in frames}
     if args.curve:
         for lines in (2, 4, 8, 16):
             times = measure(_encoded(drawn(lines)), reader, product, args.rounds)
             figures[f"drawn frame, {lines} lines"] = _figures(times)
-    facts = {"reader": reader.name, "reader_hash": reader.hash, "threads": args.threads, "rounds": args.rounds}
+    facts = {"reader": reader.name, "reader_hash": reader.hash, "threads": threads, "rounds": args.rounds}
     if args.json:
         print(json.dumps({**facts, "ms": figures}, ensure_ascii=False))
     else:

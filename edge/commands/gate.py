@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +18,7 @@ from edge.commands import image_files
 from edge.core import gate
 from edge.core.fields import Product
 from edge.core.quality import MeasureName
+from edge.readers.reader import Reader
 
 #: Unit of each raw value, for people.
 UNITS: dict[MeasureName, str] = {
@@ -42,20 +44,23 @@ def run(args: argparse.Namespace) -> int:
     """Judge each image file and print its measures."""
     product = image_files.product_of(args)
     image_files.printable_stdout()
-    show = functools.partial(_show_json if args.json else _show_person, reader=args.reader, product=product)
+    # Every kind of reader finds its text by the same detector; without --reader none but that is loaded.
+    args.reader = args.reader or "ocr"
+    reader = image_files.reader_of(args)
+    show = functools.partial(_show_json if args.json else _show_person, open_reader=reader, product=product)
     return image_files.each(args.images, show, image_files.tell_json if args.json else image_files.tell_person)
 
 
-def _show_json(name: str, reader: str, product: Product) -> None:
-    judged = image_files.judge(name, image_files.READERS[reader], product)
+def _show_json(name: str, open_reader: Callable[[], Reader], product: Product) -> None:
+    judged = image_files.judge(name, open_reader, product)
     facts = image_files.quality_facts(judged)
     limits = {measure: product.limits.min_scores.get(measure) for measure in judged.quality.measures}
     ms = image_files.rounded({**judged.ms, "total": sum(judged.ms.values())})
     image_files.print_json({"file": name, **facts, "limits": limits, "ms": ms})
 
 
-def _show_person(name: str, reader: str, product: Product) -> None:
-    judged = image_files.judge(name, image_files.READERS[reader], product)
+def _show_person(name: str, open_reader: Callable[[], Reader], product: Product) -> None:
+    judged = image_files.judge(name, open_reader, product)
     table = Table(title=escape(images.shown(name)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("measure")
     for column in ("score", "least", "raw"):

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from edge.core.fields import Product
 from edge.core.outcome import Defect
 from edge.core.quality import Quality
 from edge.core.reading import Quad
-from edge.errors import WorldError
+from edge.errors import UseError, WorldError
 from edge.products import BUILT_IN, load_product
+from edge.readers import opening
 from edge.readers.reader import Image, Located, Reader
 from edge.settings import load
 from edge.vision import quality
@@ -44,8 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that both commands have."""
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file: JPEG, PNG, BMP, WebP, TIFF, GIF, PPM")
     parser.add_argument("--product", metavar="P", help="product: its name or its file (else the built-in nameplate)")
-    parser.add_argument("--reader", choices=tuple(READERS), default="ocr", help="which reader (default: ocr)")
+    add_reader_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def add_reader_arguments(parser: argparse.ArgumentParser, *, kinds: tuple[str, ...] = opening.KINDS) -> None:
+    """The arguments that choose a reader."""
+    parser.add_argument("--reader", choices=kinds, help="which reader (else that of the configuration named, else ocr)")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="model of the vlm reader (else the one of edge)")
 
 
 def product_of(args: argparse.Namespace) -> Product:
@@ -63,14 +70,28 @@ def product_of(args: argparse.Namespace) -> Product:
     return load_product(args.product or BUILT_IN, folder)
 
 
-def _ocr() -> Reader:
-    from edge.readers.ocr import Ocr  # noqa: PLC0415 - openvino is imported where it is opened
+def reader_of(args: argparse.Namespace, *, threads: int | None = None) -> Callable[[], Reader]:
+    """What opens the reader that the arguments name, with so many threads; it is loaded at the first call.
 
-    return Ocr()
-
-
-#: Readers by the name that `--reader` takes.
-READERS: Mapping[str, Callable[[], Reader]] = {"ocr": cache(_ocr)}
+    Raises:
+        ConfigError: the configuration is wrong.
+        UseError: the arguments do not go together.
+    """
+    asked = load(args.config).reader if args.config is not None else None
+    kind = args.reader or (asked.kind if asked else "ocr")
+    if args.model is not None and kind not in opening.WITH_MODEL:
+        raise UseError(f"--model names a model of the vlm reader, and the reader is {kind}; add --reader vlm")
+    if args.model is not None and not args.model.is_dir():
+        raise UseError(f"--model names {images.shown(str(args.model))}, which is no folder; name the model's folder")
+    options: dict[str, Any] = {"model": args.model}
+    if asked is not None:
+        options = {"threads": asked.threads, "device": asked.device, "remote": asked.remote}
+        options["model"] = args.model or asked.model
+    if threads is not None:
+        options["threads"] = threads
+    if kind == "remote" and options.get("remote") is None:
+        raise UseError("reader remote needs a server; name a configuration that has [reader.remote] with --config")
+    return cache(partial(opening.open_reader, kind, **options))
 
 
 def judge(name: str, open_reader: Callable[[], Reader], product: Product) -> Judged:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from edge.core.fields import Product
 from edge.core.quality import Quality
 from edge.core.reading import Reading
 from edge.errors import WorldError
+from edge.readers import opening
 from edge.readers.reader import Image, Located, Reader
 from edge.settings import Settings
 from edge.vision import quality
@@ -32,8 +33,9 @@ from edge.vision import quality
 log = structlog.get_logger()
 
 TURN_MS = 250
-#: Loading and compiling the weights takes 2 to 6 s on two cores; the service manager is asked for this much.
-START_S = 120.0
+#: The service manager is asked for this much: loading and compiling the weights of ocr takes 2 to 6 s on two cores;
+#: torch alone takes 3 to 15 s to import, and 20 GB of a large model come from a slow disk at 100 MB/s.
+START_S: Mapping[str, float] = {"ocr": 120.0, "remote": 120.0, "vlm": 300.0, "ocr+vlm": 300.0}
 
 Stop = threading.Event | Callable[[], bool]
 
@@ -88,7 +90,7 @@ class ReaderService:
             self._heartbeat.close()
 
     def _warm(self) -> None:
-        systemd.notify_starting("loading and warming the reader", extend_s=START_S)
+        systemd.notify_starting("warming the reader", extend_s=START_S.get(self._reader.name, max(START_S.values())))
         reading = self._reader.read(drawn_frame(), self._product)
         log.info("reader warm", reader=self._reader.name, reader_hash=self._reader.hash, ms=dict(reading.ms))
 
@@ -132,11 +134,18 @@ def open_reader(settings: Settings) -> Reader:
     Raises:
         ReaderError: it cannot be loaded.
     """
-    from edge.readers.ocr import Ocr  # noqa: PLC0415 - openvino is imported where it is opened
-
-    return Ocr(threads=settings.reader.threads, warm=True)
+    asked, remote = settings.reader, settings.reader.remote
+    if remote is not None:
+        # Nobody waits longer for this process than `timeout_ms`; one that still waits for its server could not take
+        # the next part's question.
+        remote = remote.model_copy(update={"timeout_s": min(remote.timeout_s, asked.timeout_ms / 1000)})
+    return opening.open_reader(
+        asked.kind, threads=asked.threads, model=asked.model, device=asked.device, remote=remote, warm=True
+    )
 
 
 def build(settings: Settings) -> ReaderService:
     """The reader process of this station, ready to `run`."""
+    kind = settings.reader.kind
+    systemd.notify_starting(f"loading reader {kind}", extend_s=START_S[kind])
     return ReaderService(settings.paths.runtime, open_reader(settings), settings.product)

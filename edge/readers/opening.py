@@ -1,0 +1,129 @@
+"""The one place that opens a reader: by its kind, with what is bundled where nothing else is named.
+
+Nothing heavy is imported before it is opened: openvino, torch and transformers take seconds.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.errors import ReaderError, UseError
+from edge.readers.reader import Image, Reader
+from edge.sections import RemoteReader
+
+KINDS = ("ocr", "vlm", "ocr+vlm", "remote")
+#: The kinds that a model folder belongs to.
+WITH_MODEL = ("vlm", "ocr+vlm")
+#: The model that ships with edge.
+SMALL = Path(__file__).parent / "small"
+#: By kind, or by what a kind is set to use: the packages beyond the base install, and the extra that brings them.
+_NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "vlm": (("torch", "transformers"), "vlm"),
+    "ocr+vlm": (("torch", "transformers"), "vlm"),
+    "redis": (("redis",), "redis"),
+}
+
+
+class Said(Protocol):
+    """An answer to a free question: its text, its tokens, and "stop", or "length" where the cap cut it."""
+
+    @property
+    def text(self) -> str:
+        """What was answered."""
+
+    @property
+    def tokens(self) -> Sequence[Any]:
+        """One a decided token; each has its `text`."""
+
+    @property
+    def finish(self) -> str:
+        """Why the answer ends."""
+
+
+class Asker(Reader, Protocol):
+    """A reader that takes free questions as well."""
+
+    def ask(
+        self,
+        image: Image,
+        question: str,
+        *,
+        pattern: str | None = None,
+        cap: int = 64,
+        on_token: Callable[..., None] | None = None,
+    ) -> Said:
+        """Answer a question about an image, held to a pattern where there is one.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+
+
+def lacking(kind: str) -> str:
+    """What a kind needs and is not installed, and how to install it; empty where nothing is lacking."""
+    packages, extra = _NEEDED.get(kind, ((), ""))
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    return f"{' and '.join(missing)}: pip install 'edge-inspection[{extra}]'" if missing else ""
+
+
+def open_reader(
+    kind: str,
+    *,
+    threads: int = 2,
+    model: Path | None = None,
+    device: str = "auto",
+    remote: RemoteReader | None = None,
+    warm: bool = False,
+) -> Reader:
+    """Load a reader.
+
+    Args:
+        kind: one of `KINDS`.
+        threads: processor threads that it uses.
+        model: folder of the vlm reader's model; None: the one that ships with edge.
+        device: where the vlm reader runs: "auto", "cpu" or "cuda".
+        remote: the server of kind "remote".
+        warm: prepare every usual shape now, so that no later reading pays for it.
+
+    Raises:
+        ReaderError: it cannot be loaded; an extra that is not installed is named.
+        UseError: the kind is unknown, or lacks what it needs.
+    """
+    if kind not in KINDS:
+        raise UseError(f"there is no reader {kind!r}; choose one of {', '.join(KINDS)}")
+    if what := lacking(kind):
+        raise ReaderError(f"reader {kind} needs {what}")
+    if kind == "remote" and remote is None:
+        raise UseError("reader remote needs a server; name a configuration that has [reader.remote] with --config")
+    from edge.readers.pair import OcrOnce, Pair  # noqa: PLC0415 - it imports openvino
+
+    ocr = OcrOnce(threads=threads, warm=warm)
+    if remote is not None and kind == "remote":
+        from edge.readers.remote import Remote  # noqa: PLC0415 - only here
+
+        return Remote(remote, ocr=ocr)
+    if kind == "ocr":
+        return ocr
+    vlm = open_vlm(model, device=device, threads=threads, ocr=ocr)
+    return vlm if kind == "vlm" else Pair(ocr, vlm)
+
+
+def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 2, ocr: Reader | None = None) -> Asker:
+    """Load the vlm reader alone, which also takes free questions.
+
+    Raises:
+        ReaderError: it cannot be loaded; an extra that is not installed is named.
+    """
+    if what := lacking("vlm"):
+        raise ReaderError(f"reader vlm needs {what}")
+    folder = SMALL if model is None else model
+    if not folder.is_dir():
+        what = "ships with edge" if model is None else "was named"
+        raise ReaderError(f"there is no folder {folder}, where the model that {what} should be; name one that exists")
+    from edge.readers.vlm import Vlm  # noqa: PLC0415 - torch is imported where it is opened
+
+    opened: Asker = Vlm(folder, device=device, threads=threads, ocr=ocr)
+    return opened

@@ -1,0 +1,94 @@
+"""Two readers at one frame: both looks or none, and what they share is worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from edge.core.reading import Quad, TextLine, joint_hash
+from edge.errors import ReaderError, UseError
+from edge.products import NAMEPLATE, to_product
+from edge.readers import opening
+from edge.readers.ocr import Ocr
+from edge.readers.pair import OcrOnce, Pair
+from edge.readers.reader import Image
+from edge.services.reader import drawn_frame
+from tests.readers.played_vlm import PlayedVlm, played_vlm
+
+PRODUCT = to_product(NAMEPLATE)
+FIRST = PlayedVlm({"serial": "A1", "model": "M"}, name="ocr", hash="0" * 64)
+
+
+def test_both_readings_are_looks_of_the_frame() -> None:
+    """The reading is the first reader's and holds the second's; name and hash are of both."""
+    second = played_vlm({"serial": "B1"})
+    pair = Pair(FIRST, second)
+    found = pair.read(drawn_frame(), PRODUCT)
+
+    assert (pair.name, pair.hash) == ("ocr+vlm", joint_hash([FIRST.hash, second.hash]))
+    assert [(look.reader, look.fields["serial"].text) for look in found.looks] == [("ocr", "A1"), ("vlm", "B1")]
+    assert found.ms["total"] >= found.ms["vlm"] >= 0
+
+
+@pytest.mark.parametrize("which", ["ocr", "vlm"])
+def test_one_that_fails_fails_both_and_is_named(which: str) -> None:
+    """The reading of one reader alone is never given where two are wanted (L3, L4)."""
+    failing = PlayedVlm({}, error=ReaderError("out of memory"), name=which)
+    pair = Pair(failing, played_vlm({})) if which == "ocr" else Pair(FIRST, failing)
+
+    with pytest.raises(ReaderError, match=f"reader {which}: out of memory"):
+        pair.read(drawn_frame(), PRODUCT)
+
+
+def test_two_readers_of_one_family_are_refused() -> None:
+    """A reader and itself are one look (L4)."""
+    with pytest.raises(UseError, match="two families"):
+        Pair(FIRST, FIRST)
+
+
+def test_lines_are_read_once_for_both_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same frame and boxes are recognised once, another frame anew, and the text is the one reader's."""
+    asked: list[int] = []
+    read_lines = Ocr.lines
+
+    def counted(self: Ocr, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+        asked.append(len(boxes))
+        return read_lines(self, image, boxes)
+
+    monkeypatch.setattr(Ocr, "lines", counted)
+    ocr, frame, other = OcrOnce(), drawn_frame(), drawn_frame()
+    located = ocr.locate(frame)
+    reading = ocr.read(frame, PRODUCT, located)
+    again = ocr.lines(frame, located.boxes)
+    anew = ocr.lines(other, located.boxes)
+
+    assert reading.lines == again == anew
+    assert asked == [len(located.boxes)] * 2
+
+
+def test_the_second_reader_gets_what_the_first_has_located() -> None:
+    """Text is sought once on a frame, by the first reader."""
+    second = played_vlm({})
+    pair = Pair(FIRST, second)
+    frame = drawn_frame()
+    located = pair.locate(frame)
+    pair.read(frame, PRODUCT, located)
+
+    assert second.located == [located]
+
+
+@pytest.mark.parametrize(("kind", "what"), [("glasses", "choose one of ocr, vlm"), ("remote", "--config")])
+def test_a_reader_that_cannot_be_meant_is_wrong_use(kind: str, what: str) -> None:
+    """An unknown kind, or one without what it needs, is one sentence that says what to do."""
+    with pytest.raises(UseError, match=what):
+        opening.open_reader(kind)
+
+
+def test_a_model_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its folder the vlm reader does not open, and the folder is in the sentence."""
+    monkeypatch.setattr(opening, "lacking", lambda _kind: "")
+
+    with pytest.raises(ReaderError, match="/nowhere"):
+        opening.open_vlm(Path("/nowhere"))

@@ -1,0 +1,101 @@
+"""Wrong settings of the reader: each refuses to start, lists every mistake, shows no secret (L13)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from edge import settings
+from edge.errors import ConfigError
+from tests.test_wrong_configurations import SECRET, Case
+
+CASES = [
+    Case(
+        "an unknown kind of reader", ("reader.kind", "ocr, vlm, ocr+vlm, remote"), more=f'[reader]\nkind = "{SECRET}"\n'
+    ),
+    Case("an unknown device", ("reader.device", "auto, cpu, cuda"), more=f'[reader]\ndevice = "{SECRET}"\n'),
+    Case("a model that is not there", ("reader.model", "nowhere", "no folder"), more='[reader]\nmodel = "nowhere"\n'),
+    Case(
+        "a model that is a file", ("reader.model", "no folder"), more='[reader]\nmodel = "m"\n', files={"m": b"weights"}
+    ),
+    Case(
+        "a remote reader without a server", ("reader.remote", "add [reader.remote]"), more='[reader]\nkind = "remote"\n'
+    ),
+    Case("a server without an address", ("reader.remote.url", "missing"), more='[reader.remote]\nmodel = "m"\n'),
+    Case("a server without a model", ("reader.remote.model", "missing"), more='[reader.remote]\nurl = "http://h"\n'),
+    *(
+        Case(f"{what} for a server", ("reader.remote.url", said), more=f'[reader.remote]\nmodel = "m"\nurl = "{url}"\n')
+        for what, url, said in (
+            ("an address without a scheme", "127.0.0.1:8000", "http://HOST:PORT"),
+            ("a scheme alone", "http://", "http://HOST:PORT"),
+            ("another scheme", f"ftp://{SECRET}/x", "http://HOST:PORT"),
+            ("a port that is none", "http://h:70000", "http://HOST:PORT"),
+            ("a password in the address", f"http://u:{SECRET}@h:8000", "its own file"),
+            ("a key behind the address", f"https://h/?api_key={SECRET}", "its own file"),
+        )
+    ),
+    *(
+        Case(what, (f"reader.remote.{key}", said), more=f'[reader.remote]\nurl = "http://h"\nmodel = "m"\n{line}\n')
+        for what, key, said, line in (
+            ("an unknown cache", "cache", "memory, redis, off", f'cache = "{SECRET}"'),
+            ("a wait longer than any request may take", "timeout_s", "at most 30", "timeout_s = 31"),
+            ("a key file that is not there", "key_file", "none.txt", 'key_file = "none.txt"'),
+            ("a key in the file", "key ", "key_file", f'key = "{SECRET}"'),
+            ("no room for a cache", "cache_mb", "at least 1", "cache_mb = 0"),
+            ("an address of Redis that is none", "redis_url", "redis://HOST:PORT", f'redis_url = "{SECRET}"'),
+            ("a password in the address of Redis", "redis_url", "its own file", f'redis_url = "redis://:{SECRET}@h"'),
+        )
+    ),
+    Case(
+        "an address of Redis and a file of it",
+        ("reader.remote.redis_url_file", "redis_url too"),
+        more='[reader.remote]\nurl = "http://h"\nmodel = "m"\nredis_url = "redis://h"\nredis_url_file = "r"\n',
+        files={"r": b"redis://h"},
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the environment of whoever runs the tests out of them."""
+    monkeypatch.delenv("EDGE_CONFIG", raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_wrong_reader_refuses_to_start(case: Case, tmp_path: Path) -> None:
+    """Each mistake is one sentence that names file, key and what to do, and shows no secret (L13)."""
+    with pytest.raises(ConfigError) as raised:
+        settings.load(case.write(tmp_path), {})
+
+    assert len(raised.value.problems) == 1, raised.value.problems
+    told = raised.value.problems[0]
+    assert told.startswith(str(tmp_path / "edge.toml"))
+    assert all(name in told for name in case.names), told
+    assert SECRET not in told
+
+
+def test_a_missing_extra_is_named_with_all_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch or Redis's package is missing, a sentence says how to install it, beside all other mistakes (L13)."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    more = '[reader]\nkind = "ocr+vlm"\nmodel = "nowhere"\n[reader.remote]\nurl = "h:80"\nmodel = "m"\n'
+    with pytest.raises(ConfigError) as raised:
+        settings.load(Case("extras", (), more=more).write(tmp_path), {})
+    (tmp_path / "products").rmdir()
+    more = '[reader.remote]\nurl = "http://h"\nmodel = "m"\ncache = "redis"\n'
+    with pytest.raises(ConfigError) as of_redis:
+        settings.load(Case("extras", (), more=more).write(tmp_path), {})
+
+    assert [text.split(" ")[1] for text in raised.value.problems] == [
+        "reader.remote.url",
+        "reader.kind",
+        "reader.model",
+    ]
+    assert "pip install 'edge-inspection[vlm]'" in raised.value.problems[1]
+    assert [text.split(" ")[1] for text in of_redis.value.problems] == [
+        "reader.remote.redis_url_file",
+        "reader.remote.cache",
+    ]
+    assert "pip install 'edge-inspection[redis]'" in of_redis.value.problems[1]
