@@ -43,8 +43,8 @@ MOST_BYTES = 4_000_000
 #: Runners-up that are asked for; more of them cost a server time and tell nothing.
 ALTERNATIVES = 5
 
-#: How a pattern is sent, by name: vLLM from 0.12 on, SGLang, and vLLM before 0.12. A server ignores, or refuses, what it
-#: does not know, and the canary tells which.
+#: How a pattern is sent, by name: vLLM from 0.12 on, SGLang, and vLLM before 0.12. A server ignores, or refuses, what
+#: it does not know, and the canary tells which.
 #: https://docs.vllm.ai/en/latest/features/structured_outputs/
 #: https://docs.sglang.ai/advanced_features/structured_outputs.html
 FORMS: Mapping[str, Callable[[str], dict[str, Any]]] = MappingProxyType(
@@ -85,8 +85,12 @@ class _Down(Exception):  # noqa: N818 - a phrase that becomes a ReaderError's
         self.wait_s = wait_s
 
 
-class _Refused(Exception):  # noqa: N818 - a phrase that becomes a ReaderError's
-    """What no other try would change, though the server works."""
+class RefusedError(ReaderError):
+    """Raised when a server that works will not do what it was asked; no other try would change that."""
+
+    def __init__(self, phrase: str, status: int) -> None:
+        super().__init__(phrase)
+        self.status = status
 
 
 class Chat:
@@ -249,10 +253,10 @@ class Chat:
         except TimeoutError:
             self._counts["timed_out"] += 1
             why = f"did not answer within {self.timeout_s:g} s"
-        except _Refused as refused:
+        except RefusedError as refused:
             self.breaker.succeeded()
             self._counts["refused"] += 1
-            raise ReaderError(self._sentence(str(refused))) from None
+            raise RefusedError(self._sentence(str(refused)), refused.status) from None
         except (_Down, Broken) as broken:
             why = str(broken)
         except BaseException as error:
@@ -309,7 +313,7 @@ class Chat:
         """The body of a success.
 
         Raises:
-            _Down, _Refused, Broken: it is none.
+            _Down, RefusedError, Broken: it is none.
         """
         if status == 200:
             if headers.get("content-encoding", "identity") != "identity":
@@ -324,12 +328,14 @@ class Chat:
         if path == "/v1/models" and status in {404, 405, 501}:
             return b'{"data": []}'  # gateways need not have it
         if status in {401, 403}:
-            raise _Refused(f"refuses the key (status {status}); put the right one into the key file")
-        if 300 <= status < 400:
-            raise _Refused(f"sends elsewhere (status {status}); name the address it means in url")
-        if status == 404:
-            raise _Refused(f"knows no model {self.model!r}, or no {path} (status 404){told}")
-        raise _Refused(f"refuses the request (status {status}){told}")
+            what = "refuses the key (status {0}); put the right one into the key file"
+        elif 300 <= status < 400:
+            what = "sends elsewhere (status {0}); name the address that it means in url"
+        elif status == 404:
+            what = f"knows no model {self.model!r}, or no {path} (status {{0}})"
+        else:
+            what = "refuses the request (status {0})"
+        raise RefusedError(what.format(status) + told, status)
 
     def _sentence(self, phrase: str) -> str:
         sentence = f"the server {self.url} of the remote reader {phrase}"
