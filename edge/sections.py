@@ -120,6 +120,9 @@ class RemoteReader(Table):
     key_file: FilePath | None = Field(
         default=None, description="File that holds the server's key; unset: the credential reader_key, or none."
     )
+    ca_file: FilePath | None = Field(
+        default=None, description="Certificates that the server's is checked against; unset: the system's."
+    )
     cache: Literal["memory", "redis", "off"] = Field(
         default="memory",
         description="Where answers are kept for an hour, by image, question and model: memory, redis or off.",
@@ -130,9 +133,8 @@ class RemoteReader(Table):
     redis_url: Annotated[str, Field(max_length=2048), url_of("redis", "rediss")] | None = Field(
         default=None, description="Address of Redis, without a password: redis://HOST:PORT/NUMBER."
     )
-    redis_url_file: FilePath | None = Field(
-        default=None,
-        description="File that holds the address of Redis, where it has a password; else the credential redis_url.",
+    redis_password_file: FilePath | None = Field(
+        default=None, description="File that holds Redis' password; unset: the credential redis_password, or none."
     )
 
     @property
@@ -144,15 +146,14 @@ class RemoteReader(Table):
         """
         return secrets.find(self.key_file, "reader_key", "reader.remote.key_file")
 
-    def open_redis_url(self) -> SecretStr:
-        """The address of Redis, from the setting, its file, or the credential `redis_url`.
+    @property
+    def redis_password(self) -> SecretStr | None:
+        """The password of Redis, read anew at each use; None where there is none.
 
         Raises:
-            ConfigError: there is none, or the file cannot be read.
+            ConfigError: `redis_password_file` cannot be read.
         """
-        if self.redis_url is not None:
-            return SecretStr(self.redis_url)
-        return secrets.needed(self.redis_url_file, "redis_url", "reader.remote.redis_url_file")
+        return secrets.find(self.redis_password_file, "redis_password", "reader.remote.redis_password_file")
 
 
 def _unset(value: Any) -> Any:

@@ -271,17 +271,18 @@ def _reader(settings: Settings) -> Iterator[Problem]:
                 ("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model"
             )
         return
-    _, problem = _secret(remote.key_file, "reader_key", ("reader", "remote", "key_file"))
-    if problem is not None:
-        yield problem
-    if remote.redis_url is not None and remote.redis_url_file is not None:
-        yield Problem(("reader", "remote", "redis_url_file"), "is set, and redis_url too; set one of them")
-    elif remote.cache == "redis":
-        try:
-            remote.open_redis_url()
-        except ConfigError as error:
-            what = error.problems[0].removeprefix("reader.remote.redis_url_file: ")
-            yield Problem(("reader", "remote", "redis_url_file"), what, needs=(("reader", "remote"),))
+    for file, credential, key in (
+        (remote.key_file, "reader_key", "key_file"),
+        (remote.redis_password_file, "redis_password", "redis_password_file"),
+    ):
+        _, problem = _secret(file, credential, ("reader", "remote", key))
+        if problem is not None:
+            yield problem
+    if remote.ca_file is not None and not remote.ca_file.is_file():
+        yield Problem(("reader", "remote", "ca_file"), f"names {remote.ca_file}, which is no file; name a PEM file")
+    if remote.cache == "redis":
+        if remote.redis_url is None:
+            yield Problem(("reader", "remote", "redis_url"), "is missing, and cache is redis; add it")
         if lacking := opening.lacking("redis"):
             yield Problem(("reader", "remote", "cache"), f"is redis, which needs {lacking}")
 

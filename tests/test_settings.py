@@ -117,8 +117,8 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
         lines.append("" if skip else shown)
     text = "\n".join(lines)
     text = text.replace("/srv/models/GLM-4.6V-Flash", str(tmp_path))
-    text = re.sub("^redis_url_file.*$", "", text, flags=re.MULTILINE)  # one of the two ways to name it
-    for name in ("frames", "ca.pem", "station.pem", "station.key", "mqtt_password", "panel_token", "reader_key"):
+    secrets = ("mqtt_password", "panel_token", "reader_key", "redis_password")
+    for name in ("frames", "ca.pem", "station.pem", "station.key", *secrets):
         (tmp_path / name).write_text("x", encoding="utf-8")
         text = text.replace(f"/etc/edge/{name}", str(tmp_path / name))
     path = _write(tmp_path, text=text)
@@ -128,18 +128,11 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
     assert loaded.mqtt.tls is not None
     assert loaded.reader.remote is not None
     assert loaded.reader.remote.key is not None
-    assert loaded.reader.remote.open_redis_url().get_secret_value() == "redis://127.0.0.1:6379/0"
+    assert loaded.reader.remote.redis_password is not None
     assert loaded.reader.model == tmp_path
     assert loaded.gate.tilt == 50
     assert isinstance(loaded.cameras["desk"], sections.FileCamera)
     assert loaded.accept.false_accept_rate == {1: 0.001, 2: 0.0001}
-
-
-def test_the_bundled_model_needs_no_name(tmp_path: Path) -> None:
-    """An empty folder for the model is the one that ships with edge, as is none."""
-    loaded = settings.load(_write(tmp_path, '[reader]\nmodel = ""\n'), {})
-
-    assert loaded.reader.model is None
 
 
 def test_every_description_of_a_number_tells_its_bounds() -> None:

@@ -1,4 +1,4 @@
-"""Wrong settings of the reader: each refuses to start, lists every mistake, shows no secret (L13)."""
+"""Settings of the reader: a wrong one refuses to start, lists every mistake, shows no secret (L13)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from edge import settings
 from edge.errors import ConfigError
+from edge.readers import opening
 from tests.test_wrong_configurations import SECRET, Case
 
 CASES = [
@@ -43,16 +44,16 @@ CASES = [
             ("a wait longer than any request may take", "timeout_s", "at most 30", "timeout_s = 31"),
             ("a key file that is not there", "key_file", "none.txt", 'key_file = "none.txt"'),
             ("a key in the file", "key ", "key_file", f'key = "{SECRET}"'),
+            ("a file of certificates that is not there", "ca_file", "ca.pem", 'ca_file = "ca.pem"'),
             ("no room for a cache", "cache_mb", "at least 1", "cache_mb = 0"),
             ("an address of Redis that is none", "redis_url", "redis://HOST:PORT", f'redis_url = "{SECRET}"'),
             ("a password in the address of Redis", "redis_url", "its own file", f'redis_url = "redis://:{SECRET}@h"'),
         )
     ),
     Case(
-        "an address of Redis and a file of it",
-        ("reader.remote.redis_url_file", "redis_url too"),
-        more='[reader.remote]\nurl = "http://h"\nmodel = "m"\nredis_url = "redis://h"\nredis_url_file = "r"\n',
-        files={"r": b"redis://h"},
+        "a cache in Redis without its address",
+        ("reader.remote.redis_url", "cache is redis"),
+        more='[reader.remote]\nurl = "http://h"\nmodel = "m"\ncache = "redis"\n',
     ),
 ]
 
@@ -65,8 +66,9 @@ def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_wrong_reader_refuses_to_start(case: Case, tmp_path: Path) -> None:
+def test_a_wrong_reader_refuses_to_start(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each mistake is one sentence that names file, key and what to do, and shows no secret (L13)."""
+    monkeypatch.setattr(opening, "lacking", lambda _kind: "")
     with pytest.raises(ConfigError) as raised:
         settings.load(case.write(tmp_path), {})
 
@@ -95,7 +97,14 @@ def test_a_missing_extra_is_named_with_all_else(tmp_path: Path, monkeypatch: pyt
     ]
     assert "pip install 'edge-inspection[vlm]'" in raised.value.problems[1]
     assert [text.split(" ")[1] for text in of_redis.value.problems] == [
-        "reader.remote.redis_url_file",
+        "reader.remote.redis_url",
         "reader.remote.cache",
     ]
     assert "pip install 'edge-inspection[redis]'" in of_redis.value.problems[1]
+
+
+def test_the_bundled_model_needs_no_name(tmp_path: Path) -> None:
+    """An empty folder for the model is the one that ships with edge, as is none."""
+    loaded = settings.load(Case("small", (), more='[reader]\nmodel = ""\n').write(tmp_path), {})
+
+    assert loaded.reader.model is None

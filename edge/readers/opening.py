@@ -8,11 +8,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import ReaderError, UseError
 from edge.readers.reader import Image, Reader
 from edge.sections import RemoteReader
+
+if TYPE_CHECKING:
+    from edge.readers.ocr import Ocr
 
 KINDS = ("ocr", "vlm", "ocr+vlm", "remote")
 #: The kinds that a model folder belongs to.
@@ -23,6 +26,7 @@ SMALL = Path(__file__).parent / "small"
 _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "vlm": (("torch", "transformers"), "vlm"),
     "ocr+vlm": (("torch", "transformers"), "vlm"),
+    "remote": (("httpx2",), "remote"),
     "redis": (("redis",), "redis"),
 }
 
@@ -102,16 +106,14 @@ def open_reader(
 
     ocr = OcrOnce(threads=threads, warm=warm)
     if remote is not None and kind == "remote":
-        from edge.readers.remote import Remote  # noqa: PLC0415 - only here
-
-        return Remote(remote, ocr=ocr)
+        return _remote(remote, ocr)
     if kind == "ocr":
         return ocr
     vlm = open_vlm(model, device=device, threads=threads, ocr=ocr)
     return vlm if kind == "vlm" else Pair(ocr, vlm)
 
 
-def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 2, ocr: Reader | None = None) -> Asker:
+def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 2, ocr: Ocr | None = None) -> Asker:
     """Load the vlm reader alone, which also takes free questions.
 
     Raises:
@@ -127,3 +129,16 @@ def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 
 
     opened: Asker = Vlm(folder, device=device, threads=threads, ocr=ocr)
     return opened
+
+
+def _remote(asked: RemoteReader, ocr: Ocr) -> Reader:
+    from edge.readers.answer_cache import MemoryCache, RedisCache  # noqa: PLC0415 - only here
+    from edge.readers.remote import Remote  # noqa: PLC0415 - only here
+
+    cache: MemoryCache | RedisCache | None = None
+    if asked.cache == "memory":
+        cache = MemoryCache(asked.cache_mb * 1_000_000)
+    elif asked.cache == "redis" and asked.redis_url is not None:
+        cache = RedisCache(asked.redis_url, password=asked.redis_password)
+    key, ca = asked.key, asked.ca_file
+    return Remote(asked.url, asked.model, ocr, timeout_s=asked.timeout_s, api_key=key, cache=cache, ca=ca)

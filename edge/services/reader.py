@@ -79,15 +79,19 @@ class ReaderService:
                     self._answer(question)
                     systemd.notify_progress()
                 if self._heartbeat.due():
-                    self._heartbeat.beat(
-                        state="ready", reader=self._reader.name, reader_hash=self._reader.hash, **self._counts
-                    )
+                    self._beat()
                 systemd.notify_progress()
                 poller.poll(TURN_MS)
             systemd.notify_stopping()
         finally:
             self._desk.close()
             self._heartbeat.close()
+
+    def _beat(self) -> None:
+        """Say that the process is well, what was read, and what the reader tells of its own neighbours."""
+        tells: Callable[[], Mapping[str, str | int]] = getattr(self._reader, "facts", dict)
+        facts = {"reader": self._reader.name, "reader_hash": self._reader.hash, **tells(), **self._counts}
+        self._heartbeat.beat(**{**facts, "state": "ready"})
 
     def _warm(self) -> None:
         systemd.notify_starting("warming the reader", extend_s=START_S.get(self._reader.name, max(START_S.values())))
