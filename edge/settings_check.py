@@ -22,7 +22,7 @@ from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.readers import opening
 from edge.section_types import folder
-from edge.sections import CsvErp, FileCamera, SqlErp
+from edge.sections import CsvErp, FileCamera, RemoteReader, SqlErp
 from edge.settings import Settings
 from edge.toml_file import Key, Problem, TomlFile
 
@@ -265,12 +265,13 @@ def _reader(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             ("reader", "model"), f"names {reader.model}, which is no folder; name the folder of a model's safetensors"
         )
-    if remote is None:
-        if reader.kind == "remote":
-            yield Problem(
-                ("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model"
-            )
-        return
+    if remote is not None:
+        yield from _server(remote)
+    elif reader.kind == "remote":
+        yield Problem(("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model")
+
+
+def _server(remote: RemoteReader) -> Iterator[Problem]:
     for file, credential, key in (
         (remote.key_file, "reader_key", "key_file"),
         (remote.redis_password_file, "redis_password", "redis_password_file"),
