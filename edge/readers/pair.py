@@ -6,10 +6,9 @@ mixed here; what both need of the same frame, where its text stands and what OCR
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.core.fields import Product
@@ -77,23 +76,60 @@ def _by(reader: Reader, image: Image, product: Product, located: Located, draft:
         raise ReaderError(f"reader {reader.name}: {error}") from error
 
 
-class OcrOnce(Ocr):
-    """An `Ocr` that two readers share: the lines of the frame that was asked about last are read once.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The frame that was asked about last, as far as it was read; `image` is compared as an object."""
 
-    Recognising a plate's lines is most of what it costs (30 to 90 ms of two cores, `bench/inspection.py`).
+    image: Image
+    boxes: tuple[Quad, ...] = ()
+    lines: tuple[TextLine, ...] | None = None
+    product: Product | None = None
+    reading: Reading | None = None
+
+
+class OcrOnce(Ocr):
+    """An `Ocr` that two readers share: what it reads on a frame is the same for both, and is read once.
+
+    Without it the lines of each frame would be recognised twice, which is most of what a plate costs (30 to 90 ms of
+    two cores, `bench/inspection.py`).
     """
 
     def __init__(self, *, threads: int = 2, cache_dir: Path | None = None, warm: bool = False) -> None:
         super().__init__(threads=threads, cache_dir=cache_dir, warm=warm)
-        self._last: tuple[Image, tuple[Quad, ...], tuple[TextLine, ...]] | None = None
-        self._asking = threading.Lock()
+        self._known: _Known | None = None
 
     def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
         """Read the text in every box, as `Ocr.lines`; the same image object and boxes give the same lines."""
-        with self._asking:
-            last, asked = self._last, tuple(boxes)
-            if last is not None and last[0] is image and last[1] == asked:
-                return last[2]
-            found = super().lines(image, asked)
-            self._last = image, asked, found
-            return found
+        known, asked = self._known, tuple(boxes)
+        if known is not None and known.image is image and known.boxes == asked and known.lines is not None:
+            return known.lines
+        found = super().lines(image, asked)
+        self._known = _Known(image, asked, found)
+        return found
+
+    def read(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Reading:
+        """Read the product's fields, as `Ocr.read`; the same image object, boxes and product give the same reading.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+        if located is None:
+            located = self.locate(image)
+        known = self._known
+        if (
+            known is not None
+            and known.image is image
+            and known.boxes == located.boxes
+            and known.product == product
+            and known.reading is not None
+        ):
+            return known.reading
+        reading = super().read(image, product, located, draft)
+        self._known = _Known(image, located.boxes, reading.lines, product, reading)
+        return reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_lines_are_read_once_for_both_readers(monkeypatch: pytest.MonkeyPatch) -
 
     assert reading.lines == again == anew
     assert asked == [len(located.boxes)] * 2
+
+
+def test_a_frame_is_read_once_for_both_readers() -> None:
+    """Whoever asks for the same frame and product gets the same reading; another frame or product is another matter."""
+    ocr, frame = OcrOnce(), drawn_frame()
+    located = ocr.locate(frame)
+    reading = ocr.read(frame, PRODUCT, located)
+    other = replace(PRODUCT, fields={"serial": PRODUCT.fields["serial"]})
+
+    assert ocr.read(frame, PRODUCT, located, {"serial": "X"}) is reading
+    assert set(ocr.read(frame, other, located).fields) == {"serial"}
+    assert ocr.read(drawn_frame(), PRODUCT, located) is not reading
 
 
 def test_the_second_reader_gets_what_the_first_has_located() -> None:
