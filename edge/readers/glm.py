@@ -13,6 +13,7 @@ need no clean-up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -67,7 +68,8 @@ class _View:
 class Glm:
     """The weights of one model, taken from a loaded model of `transformers`, and its passes."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Take the weights; `mean` and `std` are of a picture's red, green and blue, 0 to 1."""
         visual, text = model.model.visual, model.model.language_model
         self.image_token: int = model.config.image_token_id
         self._vision, self._text = model.config.vision_config, model.config.text_config
@@ -83,6 +85,8 @@ class Glm:
         self._embed: Tensor = text.embed_tokens.weight.detach()
         self._norm: Tensor = text.norm.weight.detach()
         self._head: Tensor = model.lm_head.weight.detach()
+        self._mean = torch.tensor(mean, device=self.device)
+        self._std = torch.tensor(std, device=self.device)
         self._grids: dict[tuple[int, int], Grid] = {}
 
     @property
@@ -144,15 +148,6 @@ class Glm:
         scaled = (pixels.to(torch.float32) / 255 - self._mean) / self._std
         cut = scaled.view(plates, high // side // merge, merge, side, wide // side // merge, merge, side, 3)
         return cut.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(plates, -1, 3 * side * side).to(self.dtype)
-
-    # OpenAI's CLIP, as all processors of the family; `folder.py` refuses a folder that says otherwise.
-    @cached_property
-    def _mean(self) -> Tensor:
-        return torch.tensor((0.48145466, 0.4578275, 0.40821073), device=self.device)
-
-    @cached_property
-    def _std(self) -> Tensor:
-        return torch.tensor((0.26862954, 0.26130258, 0.27577711), device=self.device)
 
     def _make_grid(self, down: int, across: int) -> Grid:
         merge = self.merge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.core.fields import Product
-from edge.core.reading import Quad, Reading
+from edge.core.reading import Quad, Reading, TextLine
 
 #: H x W x 3, uint8, BGR.
 Image = npt.NDArray[np.uint8]
@@ -54,6 +54,17 @@ class Reader(Protocol):
         """Read the product's fields; a field that is not on the image has empty text.
 
         A draft may speed the reading up; it never changes what is read (law L6).
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+
+
+class LineReader(Reader, Protocol):
+    """A reader that also tells what each line of text says."""
+
+    def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+        """Read the text in every box; a box in which nothing is read gives no line.
 
         Raises:
             ReaderError: the reader could not do its work.

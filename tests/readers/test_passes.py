@@ -13,7 +13,7 @@ import torch
 from edge.readers.glm import Glm
 from edge.readers.passes import Eager, Packed, Prompt
 from edge.readers.reader import Image
-from tests.readers.small_models import IMAGE, glm
+from tests.readers.small_models import CLIP_MEAN, CLIP_STD, IMAGE, glm
 
 ROWS, TOKENS = 4, 48
 QUESTIONS = ((11, 12, 13), (21, 22, 23, 24))
@@ -53,7 +53,7 @@ def reference(model: Any, image: Image, ids: list[int]) -> torch.Tensor:
 
 def packed(model: Any, prompts: list[Prompt], room: int = 12) -> Packed:
     """The passes under test."""
-    return Packed(Eager(Glm(copy.deepcopy(model))), prompts, room=room)
+    return Packed(Eager(Glm(copy.deepcopy(model), CLIP_MEAN, CLIP_STD)), prompts, room=room)
 
 
 def test_one_packed_pass_gives_what_separate_prompts_give(model: Any) -> None:

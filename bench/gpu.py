@@ -1,0 +1,439 @@
+"""Every GPU figure of the README: the vlm reader on the reference architecture, against `transformers` in the same run.
+
+    python bench/gpu.py [--runs 200] [--peer-runs 20] [--tiny] [--only speed,batch,memory,profile] [--out FILE]
+
+The model has the exact configuration of GLM-4.6V-Flash (10.29 billion parameters) and RANDOM weights: its speed is
+measured, and nothing is said of what it would read. Since random weights read nothing, each frame is read once
+without a draft, and that answer is the draft of the timed readings: all of it is verified in one pass, as with a draft
+that is right. `fallback` is a draft wholly rejected: 16 tokens a field, step by step.
+
+A reading here is: cut the lines out, make the sheet, write the prompt, one or more passes, decide every token, copy the
+answer back. Finding and reading the lines with OCR is not in it (`bench/inspection.py`).
+`--tiny` makes the same architecture small, to try this script on a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import statistics
+import string
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from edge.core.fields import FieldRule, Product
+from edge.core.reading import FieldReading, Quad, Reading, TextLine
+from edge.errors import ReaderError
+from edge.readers.passes import Packed
+from edge.readers.reader import Image, Located
+from edge.readers.vlm import Request, Vlm
+
+#: Field tokens that a plate's draft has, two fields of it.
+DRAFT = 16
+PRODUCT = Product(
+    "bench",
+    {
+        name: FieldRule(name, question=f"What is the {name}? Answer with its text only.", max_new_tokens=DRAFT)
+        for name in ("model", "serial")
+    },
+)
+
+
+class Lines:
+    """Stands for the ocr reader: it knows where the lines are, because it drew them."""
+
+    name, hash = "drawn", "0" * 64
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[TextLine, ...]] = {}
+
+    def locate(self, image: Image) -> Located:
+        """The lines that were drawn."""
+        return Located(tuple(line.box for line in self.known[id(image)]), (image.shape[1], image.shape[0]))
+
+    def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+        """Their texts."""
+        del boxes
+        return self.known[id(image)]
+
+    def read(
+        self, image: Image, product: Product, located: Located | None = None, draft: Mapping[str, str] | None = None
+    ) -> Reading:
+        """Fields with nothing in them."""
+        del located, draft
+        return Reading({name: FieldReading(name) for name in product.fields}, self.known[id(image)])
+
+    def draw(self, rows: int, seed: int) -> Image:
+        """A frame of 1920 x 1200 px whose lines fill a sheet of so many rows."""
+        rng = np.random.default_rng(seed)
+        frame = np.full((1200, 1920, 3), 190, np.uint8)
+        lines = []
+        for row in range(rows - 2):
+            text = "".join(rng.choice(list(string.ascii_uppercase + string.digits), 14))
+            top = 30 + row * 1140 // rows
+            cv2.putText(frame, text, (60, top + 24), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (30, 30, 30), 2, cv2.LINE_AA)
+            # As wide as the sheet: a row each. OCR's text of few lines only: a plate has 100 to 200 characters.
+            lines.append(TextLine(text if row < 12 else "", ((50, top), (434, top), (434, top + 32), (50, top + 32))))
+        self.known[id(frame)] = tuple(lines)
+        return frame
+
+
+def configuration(*, tiny: bool) -> Any:
+    """GLM-4.6V-Flash, or the same small."""
+    from transformers import Glm46VConfig
+
+    text: dict[str, Any] = {
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 500000.0,
+            "partial_rotary_factor": 0.5,
+            "mrope_section": [8, 12, 12],
+        }
+    }
+    vision: dict[str, Any] = {}
+    if tiny:
+        text |= {"hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 2}
+        text |= {"num_key_value_heads": 1}
+        text["rope_parameters"] |= {"mrope_section": [4, 6, 6]}
+        vision |= {"depth": 2, "hidden_size": 64, "num_heads": 2, "out_hidden_size": 128, "intermediate_size": 96}
+    return Glm46VConfig(text_config=text, vision_config=vision)
+
+
+def save_folder(folder: Path, *, tiny: bool) -> float:
+    """Write a folder with random weights and a vocabulary of the right size; gives the number of parameters."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import Glm46VForConditionalGeneration, PreTrainedTokenizerFast
+
+    config = configuration(tiny=tiny)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.device("meta"):
+        model = Glm46VForConditionalGeneration(config)
+    model = model.to(torch.bfloat16).to_empty(device=device)
+    torch.manual_seed(0)
+    count = 0
+    for parameter in model.parameters():
+        count += parameter.numel()
+        parameter.data.normal_(0.0, 0.02) if parameter.ndim > 1 else parameter.data.fill_(1.0)
+    model.generation_config = None
+    model.save_pretrained(folder, max_shard_size="5GB")
+    del model
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = [*alphabet, *(f"w{number}" for number in range(151329 - len(alphabet)))]
+    tokenizer = Tokenizer(models.BPE(vocab={word: number for number, word in enumerate(words)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    marks = {151329: "<|endoftext|>", 151336: "<|user|>", 151337: "<|assistant|>"}
+    marks |= {config.image_start_token_id: "<|begin_of_image|>", config.image_end_token_id: "<|end_of_image|>"}
+    marks |= {config.image_token_id: "<|image|>"}
+    tokenizer.add_special_tokens([marks.get(n, f"<|mark {n}|>") for n in range(151329, max(marks) + 1)])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+    fast.chat_template = (
+        "{% for turn in messages %}<|user|>\n{% for part in turn.content %}{% if part.type == 'image' %}"
+        "<|begin_of_image|><|image|><|end_of_image|>{% else %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}"
+        "<|assistant|>\n"
+    )
+    fast.save_pretrained(folder)
+    return float(count)
+
+
+class Bench:
+    """The loaded reader, its frames, and what was measured."""
+
+    def __init__(self, folder: Path, runs: int) -> None:
+        self.lines = Lines()
+        begun = time.perf_counter()
+        self.vlm = Vlm(folder, ocr=self.lines)
+        self.loaded_s = time.perf_counter() - begun
+        self.runs = runs
+        self.written: dict[str, Any] = {}
+        # A text of random weights is no text that a tokenizer would cut the same way: drafts are given as tokens.
+        self._drafts: dict[str, list[int]] = {}
+        self.vlm.model.drafted = lambda text: self._drafts.get(text, [])  # type: ignore[method-assign]
+
+    def request(self, rows: int, seed: int = 0, *, right: bool = True) -> Request:
+        """A frame whose draft is what the model answers, or nothing like it."""
+        frame = self.lines.draw(rows, seed)
+        bare = self.lines.read(frame, PRODUCT)
+        sure = Request(frame, PRODUCT, bare, dict.fromkeys(PRODUCT.fields, "none"))
+        if not right:
+            wrong = {name: f"wrong {name}" for name in PRODUCT.fields}
+            for name in wrong.values():
+                self._drafts[name] = [40 + n for n in range(DRAFT)]
+            return Request(frame, PRODUCT, bare, wrong)
+        answers = self._answers(sure)
+        names = {name: f"{rows} {seed} {name}" for name in PRODUCT.fields}
+        for name, answer in zip(names.values(), answers, strict=True):
+            self._drafts[name] = [token.id for token in answer.tokens]
+        return Request(frame, PRODUCT, bare, names)
+
+    def _answers(self, request: Request) -> list[Any]:
+        kept: list[Any] = []
+        decode = self.vlm._decode  # noqa: SLF001
+
+        def keep(*given: Any) -> Any:
+            kept.extend(decode(*given))
+            return kept
+
+        self.vlm._decode = keep  # type: ignore[method-assign] # noqa: SLF001
+        try:
+            self.vlm.read_many([request])
+        finally:
+            self.vlm._decode = decode  # type: ignore[method-assign] # noqa: SLF001
+        return kept
+
+    def time(self, requests: Sequence[Request], runs: int) -> list[float]:
+        """Milliseconds of reading these together, each run."""
+        for _ in range(3):
+            self.vlm.read_many(requests)
+        spent = []
+        for _ in range(runs):
+            begun = time.perf_counter()
+            self.vlm.read_many(requests)
+            spent.append((time.perf_counter() - begun) * 1e3)
+        return spent
+
+    def tell(self, name: str, spent: Sequence[float], **more: Any) -> None:
+        """Print and keep one line of the table."""
+        cuts = np.percentile(spent, (50, 99))
+        self.written[name] = {"p50_ms": round(cuts[0], 2), "p99_ms": round(cuts[1], 2), "runs": len(spent), **more}
+        print(name, json.dumps(self.written[name]), flush=True)
+
+
+class Peer:
+    """`transformers` itself on the same folder, picture and prompt: `generate`."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        from transformers import AutoModelForImageTextToText
+
+        self._bench = bench
+        device = bench.vlm.model.device
+        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
+        self._model = loaded.eval().to(device)
+
+    def time(self, request: Request, runs: int, tokens: int, **how: Any) -> list[float]:
+        """Milliseconds of `generate` for one field, each run; preparing the picture is not counted."""
+        given = self._inputs(request)
+        spent = []
+        for number in range(runs + 1):
+            _settle()
+            begun = time.perf_counter()
+            with torch.inference_mode():
+                self._model.generate(**given, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, **how)
+            _settle()
+            if number:
+                spent.append((time.perf_counter() - begun) * 1e3)
+        return spent
+
+    def _inputs(self, request: Request) -> dict[str, Any]:
+        from edge.readers.vlm import _sheet
+
+        model = self._bench.vlm.model
+        made = _sheet(request.image, [line.box for line in request.ocr.lines]).image
+        asked = model.prompt(made, [line.text for line in request.ocr.lines], ["What is the serial number?"])
+        ids = torch.tensor([[*asked.prefix, *asked.questions[0]]], device=model.device)
+        high, wide = made.shape[0] // 14, made.shape[1] // 14
+        patches = torch.zeros(high * wide, 3 * 2 * 14 * 14, device=model.device, dtype=self._model.dtype).normal_()
+        return {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "pixel_values": patches,
+            "image_grid_thw": torch.tensor([[1, high, wide]], device=model.device),
+            "mm_token_type_ids": (ids == self._model.config.image_token_id).long(),
+        }
+
+
+def _settle() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def speed(bench: Bench, folder: Path, peer_runs: int, *, compiled: bool) -> None:
+    """One plate: with a right draft at two sizes, with none, and what `generate` takes."""
+    peer = Peer(bench, folder)
+    ours: dict[int, float] = {}
+    for rows in (9, 18, 32):
+        right = bench.request(rows)
+        spent = bench.time([right], bench.runs)
+        ours[rows * 12] = statistics.median(spent)
+        bench.tell(f"read {rows * 12} image tokens", spent)
+    right, wrong = bench.request(18), bench.request(18, right=False)
+    fallback = bench.time([wrong], max(5, bench.runs // 4))
+    bench.tell("read 216, draft wholly rejected", fallback)
+    for rows in (18, 32):
+        spent = peer.time(bench.request(rows), peer_runs, 32)
+        ratio = statistics.median(spent) / ours[rows * 12]
+        bench.tell(f"generate 32 tokens, {rows * 12} image tokens", spent, ratio=round(ratio, 1))
+    if compiled:
+        spent = peer.time(right, max(3, peer_runs // 4), 16, cache_implementation="static")
+        bench.tell(
+            "generate 16 tokens, static cache and compile", spent,
+            ratio_of_fallback=round(statistics.median(spent) / statistics.median(fallback), 1),
+        )
+    spent = bench.time([right], bench.runs)  # once more: how far the same thing differs from itself
+    bench.tell("read 216 image tokens, again", spent)
+    del peer
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+def batch(bench: Bench) -> None:
+    """Several plates in one pass: throughput against latency."""
+    for plates in (1, 2, 4, 8, 16):
+        requests = [bench.request(9, seed) for seed in range(plates)]
+        spent = bench.time(requests, max(10, bench.runs // (2 * plates)))
+        bench.tell(f"batch {plates}, 108 tokens", spent, images_a_s=round(plates / statistics.median(spent) * 1e3, 1))
+
+
+def memory(bench: Bench, reads: int) -> None:
+    """Memory over many reads of changing shapes; and running out of it in the middle of one."""
+    shapes = [bench.request(rows, seed) for seed in range(3) for rows in (4, 6, 9, 12, 18, 32)]
+    used = []
+    for number in range(reads):
+        bench.vlm.read_many([shapes[number * 7 % len(shapes)]])
+        if number in (reads // 10, reads - 1) and torch.cuda.is_available():
+            free, whole = torch.cuda.mem_get_info()
+            used.append((whole - free) / 2**20)
+    if not used:
+        return
+    print("memory", json.dumps({"reads": reads, "used_mib": [round(one) for one in used]}), flush=True)
+    bench.written["memory"] = {"reads": reads, "used_mib": used}
+    hog = [torch.empty(2**28, dtype=torch.uint8, device="cuda") for _ in range(0)]
+    try:
+        while True:
+            hog.append(torch.empty(2**28, dtype=torch.uint8, device="cuda"))
+    except torch.OutOfMemoryError:
+        pass
+    try:
+        bench.vlm.read_many([shapes[5]] * 16)
+        told = "it was read"
+    except ReaderError as error:
+        told = str(error)
+    hog.clear()
+    torch.cuda.empty_cache()
+    after = len(bench.vlm.read_many([shapes[5]]))
+    print("out of memory:", told, "| next part read:", after == 1, flush=True)
+    bench.written["out_of_memory"] = {"told": told, "next_read": after == 1}
+
+
+def profile(bench: Bench) -> None:
+    """Where a reading's time goes, and the floor: every weight read once."""
+    if not torch.cuda.is_available():
+        return
+    source = torch.empty(2**32, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+    rates = []
+    for _ in range(5):
+        events[0].record()
+        target.copy_(source)
+        events[1].record()
+        torch.cuda.synchronize()
+        rates.append(2 * 2**32 / events[0].elapsed_time(events[1]) / 1e9)
+    del source, target
+    torch.cuda.empty_cache()
+    rate = statistics.median(rates)
+    print("copy bandwidth TB/s", round(rate, 2), flush=True)
+    bench.written["copy_tb_s"] = rate
+    for rows in (18, 32):
+        right = bench.request(rows)
+        bench.vlm.read_many([right])
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
+            for _ in range(5):
+                bench.vlm.read_many([right])
+        sums: dict[str, float] = {}
+        for one in seen.key_averages():
+            sums[_kind(one.key)] = sums.get(_kind(one.key), 0.0) + one.device_time_total / 5e3
+        told = {name: round(ms, 2) for name, ms in sorted(sums.items(), key=lambda pair: -pair[1])}
+        print(f"kernels of a reading at {rows * 12} tokens, ms", json.dumps(told), flush=True)
+        bench.written[f"kernels {rows * 12}"] = told
+
+
+def _kind(kernel: str) -> str:
+    low = kernel.lower()
+    for name, words in _KINDS:
+        if any(word in low for word in words):
+            return name
+    return "other"
+
+
+_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("matrix products", ("gemm", "nvjet", "cutlass", "matmul", "splitk")),
+    ("attention", ("fmha", "flash", "attention", "sdpa")),
+    ("norms", ("norm",)),
+    ("copies", ("memcpy", "memset")),
+    ("ranking", ("topk", "sort", "radix", "softmax")),
+    ("elementwise", ("elementwise", "vectorized", "cat", "reduce", "triton", "index", "scatter", "gather")),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build the model, measure, print, and write the figures."""
+    parser = argparse.ArgumentParser(description="GPU figures of the vlm reader.")
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--peer-runs", type=int, default=20)
+    parser.add_argument("--reads", type=int, default=2000)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--only", default="speed,batch,memory,profile")
+    parser.add_argument("--compiled", action="store_true", help="also against generate with static cache and compile")
+    parser.add_argument("--folder", type=Path, help="where the model is, or is to be written")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args(argv)
+    parts: dict[str, Callable[[], None]] = {}
+    with tempfile.TemporaryDirectory() as made:
+        folder = args.folder or Path(made)
+        begun = time.perf_counter()
+        count = 0.0 if (folder / "config.json").is_file() else save_folder(folder, tiny=args.tiny)
+        print(f"{count / 1e9:.2f} billion parameters written in {time.perf_counter() - begun:.0f} s", flush=True)
+        gc.collect()
+        torch.cuda.empty_cache()
+        begun = time.perf_counter()
+        bench = Bench(folder, args.runs)
+        bench.vlm.read_many([bench.request(18)])
+        card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+        told = {"card": card, "torch": torch.__version__, "parameters": count, "loaded_s": round(bench.loaded_s, 1)}
+        told["first_answer_s"] = round(time.perf_counter() - begun, 1)
+        bench.written["about"] = told
+        print(json.dumps(told), flush=True)
+        parts = {
+            "speed": lambda: speed(bench, folder, args.peer_runs, compiled=args.compiled),
+            "batch": lambda: batch(bench),
+            "memory": lambda: memory(bench, args.reads),
+            "profile": lambda: profile(bench),
+        }
+        for name in args.only.split(","):
+            begun = time.perf_counter()
+            parts[name]()
+            print(f"-- {name} took {time.perf_counter() - begun:.0f} s", flush=True)
+            if args.out:
+                args.out.write_text(json.dumps(bench.written, indent=1), encoding="utf-8")
+    return 0
+
+
+def packed_passes(bench: Bench, request: Request) -> int:
+    """How many passes a reading takes."""
+    made: list[Packed] = []
+    passes = bench.vlm.model.passes
+
+    def keep(*given: Any, **named: Any) -> Any:
+        made.append(passes(*given, **named))  # type: ignore[arg-type]
+        return made[-1]
+
+    bench.vlm.model.passes = keep  # type: ignore[method-assign]
+    try:
+        bench.vlm.read_many([request])
+    finally:
+        bench.vlm.model.passes = passes  # type: ignore[method-assign]
+    return made[-1].passes
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,328 @@
+"""The reader `vlm`: a vision-language model answers one question a field, held to the field's pattern.
+
+Promises: an exception on the way is a `ReaderError`, never an empty reading (L3); a draft, OCR's or ERP's, changes
+nothing but the time (L6, `decode.py`); what stands printed against the pattern is the field's text, and what the
+pattern would have is only proposed (L7); an answer that its cap cut is no value.
+
+The ocr reader finds the lines, which become the sheet that the model sees (`edge/vision/sheet.py`), and its text is the
+hint in the prompt: what it misread costs a further pass, what it did not find is not on the sheet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.core.fields import FieldRule, Product, normalise, violation
+from edge.core.match import same
+from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine
+from edge.errors import ReaderError
+from edge.readers.decode import Answer, Token, decode, seen
+from edge.readers.grammar import NOTHING, Grammar
+from edge.readers.model import Model, told
+from edge.readers.passes import Prompt
+from edge.readers.reader import Image, LineReader, Located
+from edge.vision import sheet
+
+#: Counted up whenever what is read from the same weights may change.
+VERSION = "vlm 1"
+#: What the canary asks for: no plate says it, so that an answer of this form shows that the constraint holds.
+_CANARY = r"[QXZ]{3}=[0-2]{4}"
+_CANARY_ROWS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One frame to read: what `Vlm.read` is given, and the OCR reading that it drafts from."""
+
+    image: Image
+    product: Product
+    ocr: Reading
+    draft: Mapping[str, str]
+
+
+class Vlm:
+    """A vision-language model from a folder. One object may be called from many threads; they take turns."""
+
+    name = "vlm"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        threads: int = 2,
+        ocr: LineReader | None = None,
+        record: bool = True,
+    ) -> None:
+        """Load the model and prove that it obeys a pattern.
+
+        Args:
+            folder: the model.
+            device: "auto", "cpu" or "cuda".
+            threads: processor threads.
+            ocr: what finds and reads the lines; None: an `Ocr` of its own.
+            record: whether passes become CUDA graphs where there is CUDA.
+
+        Raises:
+            ReaderError: the model cannot be loaded, or its answers do not keep to a pattern.
+        """
+        self.model = Model(folder, device=device, threads=threads, record=record)
+        self._ocr = _ocr(threads) if ocr is None else ocr
+        self._turn = threading.Lock()
+        self._grammars: dict[str | None, Grammar] = {}
+        self._canary()
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) over the model's folder, the ocr reader's weights, and what is asked how."""
+        parts = (VERSION, self.model.folder.hash(), self._ocr.hash)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def locate(self, image: Image) -> Located:
+        """Find the text lines of an image, as the ocr reader does.
+
+        Raises:
+            ReaderError: the detector did not run.
+        """
+        return self._ocr.locate(image)
+
+    def read(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Reading:
+        """Read the product's fields; a field that is not on the image has empty text.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+        found = self._ocr.read(image, product, located)
+        return self.read_many([Request(image, product, found, draft or {})])[0]
+
+    def read_many(self, requests: Sequence[Request]) -> list[Reading]:
+        """Read several frames in as few passes as one: stations that share a GPU.
+
+        Raises:
+            ReaderError: the reader could not do its work, for none of them.
+        """
+        if not self.model.packs and len(requests) > 1:
+            return [self.read_many([one])[0] for one in requests]
+        begun = time.perf_counter()
+        with told(f"the model in {self.model.folder.path.name} could not read"):
+            sheets = [_sheet(one.image, [line.box for line in one.ocr.lines]) for one in requests]
+            rows = max(one.image.shape[0] for one in sheets)
+            asked = [self._prompt(_heightened(one, rows), each) for one, each in zip(sheets, requests, strict=True)]
+            rules = [rule for one in requests for rule in one.product.fields.values()]
+            drafts = [self._draft(rule, one) for one in requests for rule in one.product.fields.values()]
+            made = time.perf_counter()
+            with self._turn:
+                answers = self._decode(
+                    asked, [rule.pattern for rule in rules], drafts, [r.max_new_tokens for r in rules]
+                )
+            ms = {"sheet": (made - begun) * 1e3, "vlm": (time.perf_counter() - made) * 1e3}
+            given = iter(answers)
+            return [self._reading(one, [next(given) for _ in one.product.fields], ms) for one in requests]
+
+    def ask(
+        self,
+        image: Image,
+        question: str,
+        *,
+        pattern: str | None = None,
+        cap: int = 64,
+        on_token: Callable[[int, Token], None] | None = None,
+    ) -> Answer:
+        """Answer a question about an image; `on_token` hears every token when it is decided.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+        lines = self._ocr.lines(image, self._ocr.locate(image).boxes)
+        with told(f"the model in {self.model.folder.path.name} could not answer"), self._turn:
+            made = _sheet(image, [line.box for line in lines])
+            asked = self.model.prompt(made.image, [line.text for line in lines], [question])
+            return self._decode([asked], [pattern], [[]], [cap], on_token)[0]
+
+    def _prompt(self, made: Image, request: Request) -> Prompt:
+        questions = [rule.question or f"What is the {rule.name}?" for rule in request.product.fields.values()]
+        return self.model.prompt(made, [line.text for line in request.ocr.lines], questions)
+
+    def _draft(self, rule: FieldRule, request: Request) -> list[int]:
+        """The text that is most likely printed: OCR's, or ERP's where OCR found none of the right form."""
+        read, expected = request.ocr.fields[rule.name].text, request.draft.get(rule.name, "")
+        likely = read if read and violation(read, rule) is None else expected or read or NOTHING
+        return self.model.drafted(likely)[: rule.max_new_tokens]
+
+    def _decode(
+        self,
+        asked: Sequence[Prompt],
+        patterns: Sequence[str | None],
+        drafts: Sequence[Sequence[int]],
+        caps: Sequence[int],
+        on_token: Callable[[int, Token], None] | None = None,
+    ) -> list[Answer]:
+        grammars = [self._grammar(pattern) for pattern in patterns]
+        # A draft and what is tried in its place stand side by side for the length of a pass.
+        passes = self.model.passes(asked, room=2 * max(caps) + 2)
+        return decode(passes, grammars, drafts, caps, on_token)
+
+    def _grammar(self, pattern: str | None) -> Grammar:
+        if pattern not in self._grammars:
+            self._grammars[pattern] = Grammar(pattern, self.model.vocabulary)
+        return self._grammars[pattern]
+
+    def _reading(self, request: Request, answers: Sequence[Answer], ms: Mapping[str, float]) -> Reading:
+        fields = {
+            rule.name: _field(rule, answer, request.ocr.lines)
+            for rule, answer in zip(request.product.fields.values(), answers, strict=True)
+        }
+        spent = {**{stage: one for stage, one in request.ocr.ms.items() if stage != "total"}, **ms}
+        spent["total"] = request.ocr.ms.get("total", 0.0) + sum(ms.values())
+        return Reading(fields, request.ocr.lines, request.ocr.codes, self.name, self.hash, spent)
+
+    def _canary(self) -> None:
+        """Ask for what no plate says, with and without a draft that breaks the pattern.
+
+        Raises:
+            ReaderError: an answer does not keep to the pattern, or a draft changed it.
+        """
+        picture = np.full((sheet.ROW_PX * _CANARY_ROWS, sheet.WIDTH_PX, 3), 200, np.uint8)
+        cv2.putText(picture, "S/N 12345678AB", (8, 50), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (20, 20, 20), 2, cv2.LINE_AA)
+        with told(f"the model in {self.model.folder.path} failed its first reading"):
+            asked = self.model.prompt(picture, ["S/N 12345678AB"], ["What is the serial number?"])
+            free, drafted = (
+                self._decode([asked], [_CANARY], [draft], [16])[0]
+                for draft in ([], self.model.drafted("12345678AB")[:8])
+            )
+        kept = all(self._keeps(answer) for answer in (free, drafted))
+        if not kept or [one.id for one in free.tokens] != [one.id for one in drafted.tokens]:
+            raise ReaderError(
+                f"the model in {self.model.folder.path} answered {free.text!r} and, with a draft, {drafted.text!r} "
+                f"where only {_CANARY} or {NOTHING} is allowed: its answers cannot be trusted; use another model"
+            )
+
+    def _keeps(self, answer: Answer) -> bool:
+        if answer.finish == "length":
+            return False
+        rule = Grammar(_CANARY, self.model.vocabulary)
+        state = rule.start()
+        for token in self.model.drafted(answer.text):
+            after = rule.advance(state, token)
+            if after is None:
+                return False
+            state = after
+        return rule.complete(state)
+
+
+def _ocr(threads: int) -> LineReader:
+    from edge.readers.ocr import Ocr  # noqa: PLC0415 - openvino is imported where it is opened
+
+    return Ocr(threads=threads)
+
+
+def _sheet(image: Image, quads: Sequence[Quad]) -> sheet.Sheet:
+    return sheet.pack(sheet.strips(image, quads), sheet.thumbnail(image))
+
+
+def _heightened(made: sheet.Sheet, rows_px: int) -> Image:
+    """A sheet as high as the highest of its batch."""
+    missing = rows_px - made.image.shape[0]
+    return np.pad(made.image, ((0, missing), (0, 0), (0, 0)), constant_values=127) if missing else made.image
+
+
+def _field(rule: FieldRule, answer: Answer, lines: Sequence[TextLine]) -> FieldReading:
+    """What an answer says of its field."""
+    how = f"vlm: {answer.passes} passes"
+    if answer.finish == "length":
+        return FieldReading(rule.name, answer.text, answer.text, None, _characters(answer), None, "length", how)
+    if answer.text == NOTHING:
+        return FieldReading(rule.name, why=f"the model sees none; {how}")
+    raw = seen(answer)
+    text, changed = normalise(raw, rule)
+    characters = _characters(answer)
+    if raw != answer.text:
+        characters = _as_seen(answer)
+    kept = _kept(characters, text)
+    place = _place(text, lines)
+    alternatives = ((answer.text, "held to the pattern"),) if raw != answer.text else ()
+    if place is None:
+        return FieldReading(rule.name, raw, text, changed, kept, None, "stop", how, alternatives)
+    box, boxes = place
+    if len(boxes) == len(kept):
+        kept = tuple(
+            Character(one.text, one.confidence, one.alternatives, quad) for one, quad in zip(kept, boxes, strict=True)
+        )
+    return FieldReading(rule.name, raw, text, changed, kept, box, "stop", how, alternatives)
+
+
+def _characters(answer: Answer) -> tuple[Character, ...]:
+    """Each character with its token's probability, and what else could stand there."""
+    return tuple(
+        Character(letter, token.probability, _others(token) if len(token.text) == 1 else ())
+        for token in answer.tokens
+        for letter in token.text
+    )
+
+
+def _as_seen(answer: Answer) -> tuple[Character, ...]:
+    """The characters of `seen`: where the model saw another than the pattern has, that one with its probability."""
+    made: list[Character] = []
+    for token in answer.tokens:
+        if token.best.id != token.id and token.best.probability >= 0.5:
+            made += [Character(letter, token.best.probability) for letter in token.best.text]
+            if not token.best.text:
+                break
+        else:
+            made += [Character(letter, token.probability) for letter in token.text]
+    return tuple(made)
+
+
+def _others(token: Token) -> tuple[tuple[str, float], ...]:
+    return tuple((text, one) for text, one in token.alternatives if len(text) == 1 and text != token.text)
+
+
+def _kept(characters: Sequence[Character], text: str) -> tuple[Character, ...]:
+    """The characters of a text, taken in order from those of the raw text; a changed one keeps its doubt."""
+    kept: list[Character] = []
+    rest = list(characters)
+    for letter in text:
+        while rest and rest[0].text != letter and len(rest) > len(text) - len(kept):
+            rest.pop(0)
+        if rest:
+            one = rest.pop(0)
+            kept.append(Character(letter, one.confidence, one.alternatives if one.text == letter else ()))
+        else:
+            kept.append(Character(letter, 0.0))
+    return tuple(kept)
+
+
+def _place(text: str, lines: Sequence[TextLine]) -> tuple[Quad, tuple[Quad, ...]] | None:
+    """Where a text stands, if OCR read it alike or nearly so: its box, and one a character."""
+    bare = text.replace(" ", "")
+    for line in lines:
+        printed = line.text.replace(" ", "")
+        at = printed.find(bare) if bare else -1
+        if at < 0 and not same(printed, text):
+            continue
+        boxes = tuple(one.box for one in line.characters if one.text.strip())[max(at, 0) : max(at, 0) + len(bare)]
+        known = tuple(box for box in boxes if box is not None)
+        if len(known) == len(bare) and " " not in text:
+            return _around(known), known
+        return line.box, ()
+    return None
+
+
+def _around(boxes: Sequence[Quad]) -> Quad:
+    first, last = boxes[0], boxes[-1]
+    return first[0], last[1], last[2], first[3]
