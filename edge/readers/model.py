@@ -41,8 +41,8 @@ class Model:
         Raises:
             ReaderError: it cannot be loaded; says what is wrong with the folder or the device.
         """
-        self.folder = look_at(folder)
         self.device = _device(device)
+        self.folder = look_at(folder)
         if self.device.type == "cpu":
             torch.set_num_threads(threads)
         with told(f"the model in {folder} could not be loaded"):
@@ -170,7 +170,9 @@ def _template(text: str) -> str:
 def _weights(folder: ModelFolder, device: torch.device) -> Any:
     """The model in 16 bits on a GPU and 32 bits on a CPU, its files mapped into memory."""
     from transformers import AutoModelForImageTextToText  # noqa: PLC0415 - takes seconds
+    from transformers.utils import logging  # noqa: PLC0415 - takes seconds
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     loaded: Any = AutoModelForImageTextToText.from_pretrained(
         folder.path,

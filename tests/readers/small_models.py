@@ -116,7 +116,8 @@ def save(model: Any, folder: Path, *, shard: str = "5GB") -> Path:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens(list(MARKS))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+    kind_of: Any = PreTrainedTokenizerFast
+    tokenizer = kind_of(tokenizer_object=made, eos_token="<|endoftext|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = _TEMPLATE
     model.generation_config.eos_token_id = END
     model.save_pretrained(folder, max_shard_size=shard)

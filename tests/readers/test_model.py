@@ -61,7 +61,7 @@ def _plainly(folder: Path, ids: list[int]) -> torch.Tensor:
     from edge.readers.folder import look_at
     from edge.readers.model import _image_processor
 
-    model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     given: dict[str, Any] = {"input_ids": torch.tensor([ids])}
     if model.config.model_type != "llava":
         given["mm_token_type_ids"] = (given["input_ids"] == IMAGE).long()
@@ -78,8 +78,8 @@ def test_questions_share_all_that_is_alike(folder: Path) -> None:
 
     assert asked.prefix[asked.image_at] == IMAGE
     assert IMAGE not in asked.questions[0]
-    assert bytes(asked.questions[0][:13]) == b"serial number"
-    assert bytes(asked.questions[1][:5]) == b"model"
+    told_apart = [b"".join(map(model.vocabulary.data, question)) for question in asked.questions]
+    assert [one.split(b"?")[0] for one in told_apart] == [b"serial number", b"model"]
 
 
 def _without_a_weight(folder: Path) -> None:
@@ -91,8 +91,8 @@ def _without_a_weight(folder: Path) -> None:
     save_file(weights, file, metadata={"format": "pt"})
 
 
-def _template(text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "chat_template.jinja").write_text(text) and None
+def _template(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "chat_template.jinja").write_text(text)
 
 
 def _config(**changed: Any) -> Callable[[Path], None]:
@@ -114,9 +114,9 @@ def _config(**changed: Any) -> Callable[[Path], None]:
     ],
 )
 def test_a_model_that_cannot_be_used_is_told_in_one_sentence(
-    tmp_path: Path, change: Callable[[Path], None], what: str
+    tmp_path: Path, change: Callable[[Path], object], what: str
 ) -> None:
-    """A wrong architecture, a lacking weight, a template without a picture: one sentence each, no stack of calls (L3)."""
+    """A wrong architecture, a lacking weight, a template without a picture: one sentence each (L3)."""
     folder = save(glm(), tmp_path / "model")
     change(folder)
 
@@ -140,9 +140,8 @@ def test_running_out_of_memory_is_a_failed_reading() -> None:
     with pytest.raises(ReaderError, match="the GPU has no memory left"), told("plate 7 could not be read"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
-    with pytest.raises(ReaderError, match="plate 7 could not be read: RuntimeError: device-side assert"):
-        with told("plate 7 could not be read"):
-            raise RuntimeError("device-side assert\nsecond line")
+    with pytest.raises(ReaderError, match="plate 7: RuntimeError: device-side assert"), told("plate 7"):
+        raise RuntimeError("device-side assert\nsecond line")
 
 
 def test_a_folder_is_not_loaded_with_its_own_code(tmp_path: Path) -> None:
