@@ -165,7 +165,7 @@ def _finish(reason: Any, message: dict[str, Any]) -> FinishReason:
         raise Broken("refused to answer the question")
     if reason == "length":
         return "length"
-    if reason in {"stop", "eos_token"}:
+    if reason in ("stop", "eos_token"):
         return "stop"
     if reason == "content_filter":
         raise Broken("withheld its answer (finish_reason content_filter)")

@@ -41,7 +41,7 @@ TEMPLATE = (
     "{%- for part in message.content -%}"
     "{%- if part.type == 'image' -%}<|begin_of_image|><|image|><|end_of_image|>{%- else -%}{{ part.text }}{%- endif -%}"
     "{%- endfor -%}{%- endfor -%}"
-    "{%- if add_generation_prompt -%}<|assistant|>\n{%- endif -%}"
+    "{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"
 )
 
 
@@ -103,7 +103,7 @@ def make_model(folder: Path, says: str) -> int:
         video_end_token_id=ids["<|end_of_video|>"],
     )
     model = Glm4vForConditionalGeneration(config)
-    _teach(model, letters.convert_tokens_to_ids(["Ċ", *says]) + [ids[SPECIAL[0]]])
+    _teach(model, [ids["<|assistant|>"], *letters.convert_tokens_to_ids(list(says)), ids[SPECIAL[0]]])
     model.generation_config.eos_token_id = ids[SPECIAL[0]]
     model.generation_config.pad_token_id = ids[SPECIAL[0]]
     model.save_pretrained(folder)
