@@ -208,6 +208,9 @@ class Chat:
         return self._run(self._within(end_s, "GET", "/v1/models", None, listed))
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            coroutine.close()
+            raise ReaderError("the remote reader was closed and is asked nothing any more; open it again")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _asked(self, question: Question, manner: Manner, end_s: float) -> Answer:

@@ -336,3 +336,12 @@ def test_url_that_is_none(url: str) -> None:
         Chat(url, MODEL)
 
     assert "secret" not in str(caught.value)
+
+
+def test_closed(serve: Callable[..., FaultyChat], connect: Callable[..., Chat]) -> None:
+    """A client that was closed says so, and closing it again does nothing (L3)."""
+    chat = connect(serve().url)
+    chat.close()
+    chat.close()
+
+    assert "was closed" in _said(chat)
