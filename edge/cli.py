@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "panel": ("service", "run the panel process"),
     "read": ("read", "read image files and print the fields"),
     "gate": ("gate", "judge the quality of image files, and say what to change"),
+    "ask": ("ask", "ask the vlm reader a free question about an image file"),
     "check": ("check", "check configuration, camera, reader, broker, ERP, disk and clock"),
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
     "outcomes": ("outcomes", "show what was decided"),

@@ -16,8 +16,8 @@ from edge import cli
 from edge.cli import COMMANDS
 from edge.errors import ConfigError, ErpError, UseError
 
-#: The commands of the design, less `ask` and `replay`, which come later.
-DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "check"}
+#: The commands of the design, less `replay`, which comes later.
+DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
 DESIGN |= {"outbox", "outcomes", "erp", "bench"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
@@ -81,6 +81,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["check", "--config"],
         ["bench", "--rounds", "0"],
         ["bench", "--rounds", "many"],
+        ["bench", "--reader", "nobody"],
+        ["ask", "x.png"],
+        ["ask", "x.png", " "],
+        ["ask", "x.png", "What?", "--cap", "0"],
+        ["ask", "x.png", "What?", "--pattern", "("],
+        ["ask", "x.png", "What?", "--pattern", "(a|a)+"],
+        ["ask", "x.png", "What?", "--model", "nowhere"],
         [""],
         ["\x1b[31m\n"],
     ],
@@ -200,8 +207,8 @@ def test_the_modules_of_all_commands_exist() -> None:
 
 
 def test_help_imports_no_device() -> None:
-    """`edge --help` starts without OpenVINO, OpenCV or SQLAlchemy, which take seconds to import."""
-    slow = "{'cv2', 'openvino', 'sqlalchemy'}"
+    """`edge --help` starts without OpenVINO, OpenCV, SQLAlchemy or torch, which take seconds to import."""
+    slow = "{'cv2', 'openvino', 'sqlalchemy', 'torch'}"
     script = f"import sys; from edge import cli; cli.main(['--help']); print(sorted({slow} & {{*sys.modules}}))"
 
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)

@@ -6,12 +6,13 @@ Nothing heavy is imported before it is opened: openvino, torch and transformers 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from edge.errors import ReaderError, UseError
-from edge.readers.reader import Image, Reader
+from edge.readers.asking import Asker
+from edge.readers.reader import Reader
 from edge.sections import RemoteReader
 
 if TYPE_CHECKING:
@@ -29,41 +30,6 @@ _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "remote": (("httpx2",), "remote"),
     "redis": (("redis",), "redis"),
 }
-
-
-class Said(Protocol):
-    """An answer to a free question: its text, its tokens, and "stop", or "length" where the cap cut it."""
-
-    @property
-    def text(self) -> str:
-        """What was answered."""
-
-    @property
-    def tokens(self) -> Sequence[Any]:
-        """One a decided token; each has its `text`."""
-
-    @property
-    def finish(self) -> str:
-        """Why the answer ends."""
-
-
-class Asker(Reader, Protocol):
-    """A reader that takes free questions as well."""
-
-    def ask(
-        self,
-        image: Image,
-        question: str,
-        *,
-        pattern: str | None = None,
-        cap: int = 64,
-        on_token: Callable[..., None] | None = None,
-    ) -> Said:
-        """Answer a question about an image, held to a pattern where there is one.
-
-        Raises:
-            ReaderError: the reader could not do its work.
-        """
 
 
 def lacking(kind: str) -> str:

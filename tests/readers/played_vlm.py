@@ -82,7 +82,7 @@ class PlayedVlm:
         answer = PlayedAnswer(tuple(map(PlayedToken, self.says)), self.finish)
         for token in answer.tokens:
             if on_token is not None:
-                on_token(token)
+                on_token(0, token)
         return replace(answer)
 
 
