@@ -122,7 +122,7 @@ def save_folder(folder: Path, *, tiny: bool) -> float:
     for parameter in model.parameters():
         count += parameter.numel()
         parameter.data.normal_(0.0, 0.02) if parameter.ndim > 1 else parameter.data.fill_(1.0)
-    model.generation_config = None
+    model.generation_config.eos_token_id = 151329
     model.save_pretrained(folder, max_shard_size="5GB")
     del model
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

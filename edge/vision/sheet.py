@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from edge.core.reading import Quad
-from edge.vision.rectify import Pixels, size_of, strip
+from edge.vision.rectify import Pixels, resized, size_of, strip
 
 #: Height of a line on the sheet, and side of what one image token sees, px.
 ROW_PX = 28
@@ -71,8 +71,7 @@ def strips(image: Pixels, quads: Sequence[Quad]) -> list[Pixels]:
 
 def thumbnail(image: Pixels) -> Pixels:
     """The whole frame in `THUMBNAIL_ROWS` x `THUMBNAIL_COLUMNS` tokens."""
-    size = THUMBNAIL_COLUMNS * ROW_PX, THUMBNAIL_ROWS * ROW_PX
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return resized(image, THUMBNAIL_COLUMNS * ROW_PX, THUMBNAIL_ROWS * ROW_PX)
 
 
 def pack(lines: Sequence[Pixels], small: Pixels | None = None, rows: Sequence[int] = ROWS) -> Sheet:
