@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from simulator.scenes import Scene, SceneError, load_all
+from simulator.scenes import READERS, Scene, SceneError, load_all
 
 _FAULT_ORDER = ("none", "trigger_while_busy", "pause", "kill")
 _EXTRA = ("mqtt5", "psutil", "PIL")
@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", type=int, metavar="N", help="play N parts, drawn from the scenes by their weight")
     parser.add_argument(
         "--scene", action="append", metavar="S", help="play this scene only; may be given several times"
+    )
+    parser.add_argument(
+        "--reader", choices=READERS, default=READERS[0], help="which reader the stations use (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, metavar="K", help="decides parts and order (%(default)s)")
     parser.add_argument("--keep-open", action="store_true", help="go on with drawn parts until Ctrl-C")
@@ -44,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--parts must be 1 or more, and is {asked.parts}")
     if asked.list:
         for scene in scenes:
-            print(f"{scene.name}: {scene.summary} -> {scene.expect.disposition} {scene.expect.reason}")
+            named = scene.expected(asked.reader)
+            print(f"{scene.name}: {scene.summary} -> {named.disposition} {named.reason}")
         return 0
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simulator.audit import Heard
 from simulator.faults import Fault
-from simulator.scenes import Scene
+from simulator.scenes import READERS, Scene
 from simulator.staging import Part, View, before, stage
 from simulator.station import DEADLINE_MS, Station
 from simulator.story import Story
@@ -23,15 +23,17 @@ CAMERA_PAUSE_S = 3.0
 class Performance:
     """Plays parts on the stations of a site, by product."""
 
-    def __init__(self, folder: Path, products: list[str], broker_port: int, seed: int) -> None:
-        self._seed = seed
+    def __init__(
+        self, folder: Path, products: list[str], broker_port: int, seed: int, *, reader: str = READERS[0]
+    ) -> None:
+        self._seed, self._reader = seed, reader
         self._faults: dict[str, Fault] = {}
         self._serials: set[str] = set()
         self._told: set[tuple[object, ...]] = set()
         self._number = 0
         self.stories: list[Story] = []
         self.stations: Mapping[str, Station] = {
-            product: Station(folder / product, product, broker_port, partial(self._on_take, product))
+            product: Station(folder / product, product, broker_port, partial(self._on_take, product), reader=reader)
             for product in products
         }
 
@@ -143,7 +145,7 @@ class Performance:
             summary=part.scene.summary,
             station=station.product,
             trigger_id=trigger_id,
-            named=part.scene.expect,
+            named=part.scene.expected(self._reader),
             printed={} if part.scene.plate.none else printed,
             outcome=None if heard is None else heard.outcome,
             latency_ms=latency_ms,

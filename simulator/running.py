@@ -79,7 +79,7 @@ def _perform(asked: argparse.Namespace, scenes: list[Scene], folder: Path, show:
     products = sorted({scene.product for scene in (scenes if asked.keep_open else playlist)})
     with ExitStack() as stack:
         broker = stack.enter_context(Broker())
-        performance = done.performance = Performance(folder, products, broker.port, asked.seed)
+        performance = done.performance = Performance(folder, products, broker.port, asked.seed, reader=asked.reader)
         started_s = time.monotonic()
         show.say(f"starting {' and '.join(products)}, five processes each; broker on port {broker.port}")
         for station in performance.stations.values():
@@ -164,7 +164,7 @@ def _write(asked: argparse.Namespace, performance: Performance, summary: Summary
     show.summary(summary)
     played = f"{asked.parts} drawn parts" if asked.parts else "each scene once"
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    report.write(out / "report.html", summary, about=f"seed {asked.seed}, {played}", at=at)
+    report.write(out / "report.html", summary, about=f"reader {asked.reader}, seed {asked.seed}, {played}", at=at)
     with (out / "outcomes.jsonl").open("wb") as file:
         for station in performance.stations.values():
             for heard in station.line.audit.outcomes.values():

@@ -21,6 +21,7 @@ A scene file is TOML; every table but `expect` may be left out, and what is not 
     disposition = "pass"
     reason = "matched"
     attempts = [2, 3]
+    [expect_two]                        # the same, where two readers look at each frame and that changes the outcome
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from simulator.products import PRODUCTS
 from simulator.wording import LANGUAGES
 
 FOLDER = Path(__file__).parent / "scenes"
+#: The readers that scenes can be played with: those that need no server.
+READERS = ("ocr", "vlm", "ocr+vlm")
 
 #: The outcomes that edge promises (its closed lists); written down here since the simulator does not import edge.
 DISPOSITION_OF: Mapping[str, str] = {
@@ -217,10 +220,21 @@ class Scene:
     mes: MesScript = MesScript()
     fault: FaultScript = FaultScript()
     before: BeforeScript = BeforeScript()
+    expect_two: Expectation | None = None
 
     def take(self, number: int) -> TakeScript:
         """What holds for this take, counted from 1."""
         return next((take for take in reversed(self.takes) if take.from_take <= number), TakeScript())
+
+    def expected(self, reader: str) -> Expectation:
+        """The outcome that this must give with a reader; two readers at each frame need one second look less."""
+        if "+" not in reader:
+            return self.expect
+        if self.expect_two is not None:
+            return self.expect_two
+        least, most = self.expect.attempts
+        action = None if self.expect.action == "second_look" else self.expect.action
+        return dataclasses.replace(self.expect, attempts=(max(min(least, 1), least - 1), most), action=action)
 
 
 def load_all(folder: Path = FOLDER) -> dict[str, Scene]:
@@ -284,6 +298,7 @@ _TABLES: Mapping[str, type] = {
     "fault": FaultScript,
     "before": BeforeScript,
     "expect": Expectation,
+    "expect_two": Expectation,
 }
 
 
@@ -351,9 +366,12 @@ def _senseless(scene: Scene, stem: str) -> list[str]:
         for key, value, known in choices
         if value and value not in known
     ]
-    if DISPOSITION_OF.get(scene.expect.reason, scene.expect.disposition) != scene.expect.disposition:
-        found.append(f"reason {scene.expect.reason} never has disposition {scene.expect.disposition}")
-    found += [f"expect.defects: {name!r} is no defect" for name in scene.expect.defects if name not in DEFECTS]
+    for one in (scene.expect, scene.expect_two or scene.expect):
+        if DISPOSITION_OF.get(one.reason) != one.disposition and one.reason in DISPOSITION_OF:
+            found.append(f"reason {one.reason} never has disposition {one.disposition}")
+        found += [f"expect.defects: {name!r} is no defect" for name in one.defects if name not in DEFECTS]
+    if scene.expect_two is not None and scene.expect_two.reason not in DISPOSITION_OF:
+        found.append(f"expect_two.reason {scene.expect_two.reason!r} is not one of {', '.join(DISPOSITION_OF)}")
     found += [f"{name!r} is no light" for name in (*scene.plate.contrast, *scene.conditions.haze) if name not in LIGHTS]
     known = {"conditions": Conditions, "pose": Pose}
     for take in scene.takes:

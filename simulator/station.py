@@ -25,6 +25,7 @@ from simulator.camera_server import CameraServer, OnTake
 from simulator.children import Child
 from simulator.erp import CsvErp, SqlErp
 from simulator.line import Line, LineError
+from simulator.scenes import READERS
 
 SITE, LINE_NAME = "demo", "line1"
 CAMERA = "cam1"
@@ -32,6 +33,8 @@ SERVICES = ("capture", "inspector", "reader", "messenger", "panel")
 #: Long enough for a slow PC that does other things too, short enough for the scenes that reach it.
 DEADLINE_MS = 8000
 READY_TIMEOUT_S = 120.0
+#: Two stations that import torch at the same time, on two cores of a busy PC.
+READY_TIMEOUT_WITH_MODEL_S = 300.0
 _CONFIG = """\
 version = 1
 
@@ -58,7 +61,7 @@ take_timeout_ms = {take_timeout_ms}
 budget_ms = 7500
 
 [reader]
-kind = "ocr"
+kind = "{reader}"
 timeout_ms = 5000
 
 [erp]
@@ -81,8 +84,11 @@ format = "json"
 class Station:
     """One station; `with` starts it and leaves nothing of it behind."""
 
-    def __init__(self, folder: Path, product: str, broker_port: int, on_take: OnTake) -> None:
+    def __init__(
+        self, folder: Path, product: str, broker_port: int, on_take: OnTake, *, reader: str = READERS[0]
+    ) -> None:
         self.folder = folder
+        self._ready_timeout_s = READY_TIMEOUT_S if reader == "ocr" else READY_TIMEOUT_WITH_MODEL_S
         self.product = product
         self.config = folder / "edge.toml"
         self.log = folder / "edge.log"
@@ -105,6 +111,7 @@ class Station:
                 name=product,
                 product=product,
                 camera=CAMERA,
+                reader=reader,
                 deadline_ms=DEADLINE_MS,
                 take_timeout_ms=DEADLINE_MS - 200,
                 address=self.camera.address,
@@ -147,12 +154,12 @@ class Station:
         Raises:
             LineError: it does not come up in time, or `edge up` has ended.
         """
-        until_s = time.monotonic() + READY_TIMEOUT_S
+        until_s = time.monotonic() + self._ready_timeout_s
         while lacking := self._not_ready(since_s):
             if self._edge.exit_code is not None:
                 raise LineError(f"edge up ended with exit code {self._edge.exit_code}: {self.last_words()}")
             if time.monotonic() > until_s:
-                waited = f"station {self.product} was not ready in {READY_TIMEOUT_S:.0f} s"
+                waited = f"station {self.product} was not ready in {self._ready_timeout_s:.0f} s"
                 raise LineError(f"{waited} (no {', '.join(lacking)}): see {self.log}")
             time.sleep(0.2)
 

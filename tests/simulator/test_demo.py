@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from simulator import demo, running
-from simulator.scenes import load_all
+from simulator.scenes import READERS, load_all
+from simulator.station import Station
 
 pytestmark = pytest.mark.timeout(280)
 WAIT_S = 90.0
@@ -131,6 +132,7 @@ def test_every_scene_ends_as_it_is_named(folder: Path) -> None:
         (["--scene", "no_such_scene"], "there is no scene no_such_scene"),
         (["--parts", "0"], "--parts must be 1 or more"),
         (["--parts", "many"], "invalid int value"),
+        (["--reader", "remote"], "invalid choice: 'remote'"),
     ],
 )
 def test_refuses_wrong_use(capsys: pytest.CaptureFixture[str], options: list[str], said: str) -> None:
@@ -156,6 +158,26 @@ def test_lists_its_scenes(capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.main(["--list"]) == 0
     listed = capsys.readouterr().out
     assert all(f"{name}: " in listed for name in load_all())
+
+
+def test_lists_what_two_readers_must_give(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--list --reader ocr+vlm` names the outcomes where two readers look at each frame."""
+    assert demo.main(["--list", "--reader", "ocr+vlm", "--scene", "deadline"]) == 0
+    two = capsys.readouterr().out
+    assert demo.main(["--list", "--scene", "deadline"]) == 0
+
+    assert two.endswith("-> pass matched\n")
+    assert capsys.readouterr().out.endswith("-> hold deadline\n")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_station_is_set_to_the_reader(reader: str, folder: Path) -> None:
+    """The station's configuration names the reader of the demo, and nothing else of it differs."""
+    told = Station(folder / "a", "device", 1883, lambda *_: None, reader=reader).config.read_text()
+    usual = Station(folder / "b", "device", 1883, lambda *_: None).config.read_text()
+
+    assert f'[reader]\nkind = "{reader}"\n' in told
+    assert len(told.splitlines()) == len(usual.splitlines())
 
 
 def test_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

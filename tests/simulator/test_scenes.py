@@ -27,6 +27,16 @@ def test_there_are_scenes_for_every_reason_and_defect() -> None:
     assert defects == set(DEFECTS)
 
 
+def test_two_readers_at_each_frame_need_a_look_less() -> None:
+    """With ocr+vlm a scene's outcome is the same with one frame less, or the one that it names for two readers."""
+    label, moving = ALL["matched_label"], ALL["unreadable_disagreement"]
+
+    assert label.expected("ocr") == label.expected("vlm") == label.expect
+    assert (label.expected("ocr+vlm").attempts, label.expected("ocr+vlm").action) == ((1, 2), None)
+    assert moving.expected("ocr+vlm").reason == "matched"
+    assert ALL["overrun"].expected("ocr+vlm").attempts == ALL["overrun"].expect.attempts
+
+
 @pytest.mark.parametrize("scene", ALL.values(), ids=lambda s: s.name)
 def test_every_scene_can_be_staged(scene: Scene) -> None:
     """Every scene gives a part, the same one for the same seed, whose first take is a frame of the camera's size."""
