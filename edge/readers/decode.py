@@ -3,7 +3,9 @@
 A draft is a guess of the whole answer. One pass scores the place behind every guessed token of every branch; the
 choice at each place is made from those scores alone, exactly as if it were the only one, and guesses count as far as
 they are what was chosen. What follows the first other choice is forgotten and guessed again behind it: a wrong
-character costs one more pass, a missing or an extra one two.
+character costs one more pass, a missing or an extra one two, where the model writes single characters. With tokens of
+several (400 texts of 12 capitals and digits, one wrong): 2.1 passes and at most 3 where digits come in threes, 2.3 and
+at most 4 with the tokens of GPT-2; a missing or extra one 3.0.
 
 - The draft is never asked what to choose, not on a tie either: of two equal tokens the lower id is better. Where a
   model's scores differ by rounding between one token a pass and many, a near-tie may fall either way; it shows as a
@@ -165,33 +167,32 @@ class _Draft:
     ends: dict[int, int]
     at: int = 0
     wrong: int = 0
-    slipped: bool = False
     done: bytearray = field(default_factory=bytearray)
 
     def follow(self, data: bytes) -> None:
         """Go on by what was decided.
 
-        A first wrong character is taken for a misread one. A second one behind it may mean that the draft has a
-        character more or less than the text: then the draft goes on where it agrees longest with what was decided.
+        A first wrong character is taken for a misread one. A second one behind it, or a token of several characters
+        that stands elsewhere nearby, may mean that the draft has a character more or less than the text: then the
+        draft goes on where it agrees longest with what was decided.
         """
         agrees = self.data[self.at : self.at + len(data)] == data
         self.done += data
         self.at += len(data)
-        if self.wrong and not agrees:
+        if not agrees and (self.wrong or len(data) > 1):
             slip = max(_SLIPS, key=lambda slip: self._agreement(self.at + slip))
-            self.at, self.slipped = self.at + slip, self.slipped or slip != 0
+            if self.wrong or self._agreement(self.at + slip) >= len(data):
+                self.at += slip
         self.wrong = 0 if agrees else self.wrong + 1
 
     def rest(self, grammar: Grammar) -> Iterator[int]:
-        """The guesses from here: the draft's own tokens, behind what is left of one that was cut.
+        """The guesses from here: the draft's own tokens; inside of one the rest is cut anew, the longest tokens first.
 
-        Behind a slip the draft's own tokens stand athwart (a model writes digits in threes): it is cut anew.
+        On 400 texts of 12 digits in threes, one wrong: 2.2 passes; 2.5 with the draft's own tokens behind the cut one.
         """
         if self.wrong >= _PATIENCE or self.at >= len(self.data):
             return
-        begin = self.at if self.at in self.ends else min(end for end in self.ends if end > self.at)
-        if begin > self.at and self.slipped:
-            begin = len(self.data)
+        begin = self.at if self.at in self.ends else len(self.data)
         yield from grammar.vocabulary.split(self.data[self.at : begin])
         yield from self.tokens[self.ends[begin] :]
 
