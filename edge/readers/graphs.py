@@ -140,7 +140,10 @@ class Graphs:
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("ids", "slots", "branches", "indexes"), (plates, length))
         shapes |= {"positions": (plates, 3, length), "branch_of": (plates, slots), "index_of": (plates, slots)}
         shapes["asked"] = (plates, asked)
-        return {name: torch.zeros(shape, dtype=torch.int64, device=self.glm.device) for name, shape in shapes.items()}
+        made = {name: torch.zeros(shape, dtype=torch.int64, device=self.glm.device) for name, shape in shapes.items()}
+        # Recording runs the pass, perhaps in the middle of a batch: it may write to the last slot, which nobody reads.
+        made["slots"].fill_(slots - 1)
+        return made
 
     def _record(
         self,
