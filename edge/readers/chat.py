@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import SecretStr
 
 from edge.errors import ReaderError
@@ -31,6 +32,8 @@ from edge.readers.breaker import Breaker
 from edge.readers.chat_answer import Answer, Broken, parse, said
 
 T = TypeVar("T")
+log = structlog.get_logger()
+_HERE = ("localhost", "127.0.0.1", "::1")
 
 #: Tries of one request in all.
 TRIES = 3
@@ -125,6 +128,8 @@ class Chat:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="remote-reader", daemon=True)
         self._thread.start()
+        if api_key is not None and self.url.startswith("http:") and urlsplit(self.url).hostname not in _HERE:
+            log.warning("the key is sent without encryption; an https address would keep it", url=self.url)
 
     def _open(self, ca: Path | None) -> Any:
         try:
@@ -246,9 +251,11 @@ class Chat:
 
     async def _within(self, end_s: float, method: str, path: str, body: bytes | None, read: Callable[[bytes], T]) -> T:
         """One request with its tries, within the limit, through the breaker; its answer as `read` reads it."""
+        limit_s = end_s - self._clock()
+        if limit_s <= 0:  # by what came before it; the server has done nothing wrong
+            raise ReaderError(self._sentence(f"was not asked: the limit of {self.timeout_s:g} s was used up before"))
         self.breaker.enter()
         self._counts["requests"] += 1
-        limit_s = end_s - self._clock()
         why = "was cut off"
         try:
             async with asyncio.timeout(limit_s):

@@ -239,7 +239,8 @@ class Remote:
 
     def _tried(self, end_s: float) -> Manner:
         """The first form of constraint that the server holds to, if its model sees the canary's picture."""
-        number = "".join(secrets.choice("0123456789") for _ in range(_CANARY_DIGITS))
+        # No digit twice: one of two like neighbours is what readers lose, and that is not asked here.
+        number = "".join(secrets.SystemRandom().sample("0123456789", _CANARY_DIGITS))
         picture = _canary(f"S/N {number}")
         text = question_text((), _CANARY_QUESTION)
         manner = Manner("none", honest=True)

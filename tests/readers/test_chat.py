@@ -345,3 +345,14 @@ def test_closed(serve: Callable[..., FaultyChat], connect: Callable[..., Chat]) 
     chat.close()
 
     assert "was closed" in _said(chat)
+
+
+def test_limit_that_is_used_up(serve: Callable[..., FaultyChat], connect: Callable[..., Chat]) -> None:
+    """Without time left nothing is sent, and the server is not blamed for it."""
+    server = serve()
+    chat = connect(server.url)
+
+    with pytest.raises(ReaderError, match="was used up before"):
+        chat.ask([QUESTION], Manner(), limit_s=-1.0)
+    assert server.asked == []
+    assert chat.facts()["failed"] == 0

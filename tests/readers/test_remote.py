@@ -370,7 +370,7 @@ def test_start_without_a_server(read_by: Callable[..., Remote], serve: Callable[
 def test_secret(serve: Callable[..., FaultyChat], read_by: Callable[..., Remote], model: Model) -> None:
     """The key goes to the server and into no repr or fact."""
     server = serve(model)
-    reader = read_by(server, api_key=SecretStr("sk-4711"))
+    reader = read_by(server, api_key=SecretStr("sk-very-secret"))
 
-    assert {one.headers["authorization"] for one in server.asked} == {"Bearer sk-4711"}
-    assert "4711" not in repr(reader) + repr(vars(reader)) + repr(reader.facts())
+    assert {one.headers["authorization"] for one in server.asked} == {"Bearer sk-very-secret"}
+    assert "very-secret" not in repr(reader) + repr(vars(reader)) + repr(reader.facts())

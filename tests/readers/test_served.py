@@ -37,7 +37,6 @@ class Lines:
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A real `transformers serve` with a model that says AX-4710; its address, and the model's name."""
-    pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("model")
     make_model(folder, "AX-4710")
     with served(folder) as url:
