@@ -189,3 +189,19 @@ def test_without_the_extra_it_says_what_to_install(plate: str) -> None:
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr == "edge: reader vlm needs torch: pip install 'edge-inspection[vlm]'\n"
+
+
+def test_a_real_model_keeps_to_the_form(plate: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model of random weights answers yes or no, told token by token, where the question asks for that."""
+    pytest.importorskip("transformers")
+    from tests.readers.small_models import glm, save
+
+    folder = save(glm(), tmp_path / "model")
+    capsys.readouterr()
+    code = main(["ask", "--stream", "--json", "--model", str(folder), plate, "Is the serial number A1? yes or no"])
+    *tokens, last = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+
+    assert code == 0
+    assert last["answer"] in {"yes", "no", "none"}
+    assert "".join(one["token"] for one in tokens) == last["answer"]
+    assert tokens[0]["ms"] == last["ms"]["first_token"]

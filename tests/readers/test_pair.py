@@ -105,3 +105,25 @@ def test_a_model_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(ReaderError, match="/nowhere"):
         opening.open_vlm(Path("/nowhere"))
+
+
+def test_a_real_model_is_a_look_beside_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ocr+vlm` with a model's folder reads each frame by both, and the lines of it once."""
+    pytest.importorskip("transformers")
+    from tests.readers.small_models import glm, save
+
+    asked: list[int] = []
+    read_lines = Ocr.lines
+
+    def counted(self: Ocr, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+        asked.append(len(boxes))
+        return read_lines(self, image, boxes)
+
+    reader = opening.open_reader("ocr+vlm", model=save(glm(), tmp_path / "model"))
+    monkeypatch.setattr(Ocr, "lines", counted)
+    found = reader.read(drawn_frame(), PRODUCT)
+
+    assert [look.reader for look in found.looks] == ["ocr", "vlm"]
+    assert found.fields["serial"].text == "12345678AB"
+    assert found.others[0].fields["serial"].text != "12345678AB"
+    assert len(asked) == 1
