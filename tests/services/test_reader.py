@@ -18,8 +18,11 @@ from edge.core.fields import Product
 from edge.core.quality import Quality
 from edge.core.reading import Reading
 from edge.errors import ReaderError
+from edge.readers import opening
 from edge.readers.reader import Image, Located
+from edge.services import reader as reader_service
 from edge.services.reader import ReaderService, drawn_frame
+from edge.settings import load
 from tests.core.parts import both, product, reading
 
 PATIENCE_S = 20.0
@@ -155,3 +158,27 @@ def test_a_frame_that_is_no_image_is_a_failure(process: Process) -> None:
 
     assert isinstance(broken, ReadFailure)
     assert isinstance(sound, Answered)
+
+
+def test_the_reader_that_the_settings_name_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind, model, device and server come from [reader]; a server is waited for no longer than the reading is."""
+    config = tmp_path / "edge.toml"
+    config.write_text(
+        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "n"\ncamera = "c"\n'
+        '[cameras.c]\nkind = "simulated"\naddress = "ipc:///tmp/c"\n'
+        '[reader]\nkind = "remote"\ntimeout_ms = 2500\nmodel = "."\ndevice = "cpu"\nthreads = 3\n'
+        '[reader.remote]\nurl = "http://pool:8000"\nmodel = "m"\n'
+    )
+    monkeypatch.setattr(opening, "lacking", lambda _kind: "")
+    opened: dict[str, Any] = {}
+
+    def open_reader(kind: str, **options: Any) -> PlayedReader:
+        opened.update(options, kind=kind)
+        return PlayedReader()
+
+    monkeypatch.setattr(opening, "open_reader", open_reader)
+    ReaderService(tmp_path, reader_service.open_reader(load(config, {})), product()).run(lambda: True)
+
+    assert (opened["kind"], opened["model"], opened["device"], opened["threads"]) == ("remote", tmp_path, "cpu", 3)
+    assert opened["remote"].timeout_s == 2.5
+    assert opened["warm"] is True
