@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from training.small import light, losses, tokens, train  # noqa: E402 - only with the extra `vlm`
-from training.small.files import keep_checkpoint, keep_model, opened, resume, unpack  # noqa: E402
+from training.small.files import checkpoint, keep_checkpoint, keep_model, opened, resume, unpack  # noqa: E402
 from training.small.model import CTC_ALPHABET, Net, Shape  # noqa: E402
 from training.small.plates import FEW, Block, Maker, padded, spelt  # noqa: E402
 
@@ -117,16 +117,16 @@ def test_that_steps_lower_both_losses(net: Net, maker: Maker) -> None:
     assert after["text"] < before["text"]
 
 
-def test_that_a_saved_model_loads(net: Net, tmp_path: Path) -> None:
+def test_that_a_saved_model_loads(net: Net, tokenizer: Any, tmp_path: Path) -> None:
     """What a run writes unpacks to a folder that `transformers` opens by its auto classes, with the same weights."""
-    keep_model(net, tmp_path)
+    keep_model(net, tokenizer, tmp_path)
     unpack(tmp_path, tmp_path / "small")
     model = transformers.AutoModelForImageTextToText.from_pretrained(tmp_path / "small", dtype=torch.float32)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "small")
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "small")
     again, _ = opened(tmp_path / "small")
 
     assert type(model).__name__ == "Glm46VForConditionalGeneration"
-    assert tokenizer.decode(tokenizer("S/N: 8B0O1I é 型号").input_ids) == "S/N: 8B0O1I é 型号"
+    assert loaded.decode(loaded("S/N: 8B0O1I é 型号").input_ids) == "S/N: 8B0O1I é 型号"
     for one, other in zip(model.parameters(), again.glm.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -147,8 +147,9 @@ def test_that_a_training_goes_on_from_a_checkpoint(net: Net, maker: Maker, tmp_p
     optimiser.step()
     keep_checkpoint(net, optimiser, {"stage": 2, "step": 7}, tmp_path)
     other = Net(TINY, maker._tokenizer.get_vocab())
-    state = resume(tmp_path / "checkpoint", other, train.optimiser_of(other, "cpu"))
+    kept = checkpoint(tmp_path / "checkpoint")
+    resume(kept, other, train.optimiser_of(other, "cpu"))
 
-    assert state == {"stage": 2, "step": 7}
+    assert kept["state"] == {"stage": 2, "step": 7}
     for one, two in zip(net.parameters(), other.parameters(), strict=True):
         assert torch.allclose(one, two, rtol=1e-3, atol=1e-5)

@@ -21,7 +21,7 @@ from typing import Any
 import tokenizers
 import torch
 
-from training.small import model, tokens
+from training.small import model
 from training.small.plates import Maker
 
 PART = 15_000_000
@@ -49,10 +49,10 @@ def read_parts(path: Path) -> bytes:
     return b"".join(part.read_bytes() for part in parts)
 
 
-def keep_model(net: model.Net, out: Path) -> None:
+def keep_model(net: model.Net, tokenizer: Any, out: Path) -> None:
     """Write the shipped folder as model.tar.000."""
     with tempfile.TemporaryDirectory() as name:
-        model.save(net, Path(name))
+        model.save(net, tokenizer, Path(name))
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for path in sorted(Path(name).iterdir()):
@@ -68,7 +68,7 @@ def unpack(out: Path, folder: Path) -> None:
 
 
 def keep_checkpoint(net: model.Net, optimiser: torch.optim.Optimizer, state: dict[str, Any], out: Path) -> None:
-    """Write checkpoint.000 and on: weights, second moments, and where the training stood."""
+    """Write checkpoint.000 and on: weights, second moments, and where the training stood (with its tokenizer)."""
     names: dict[Any, str] = {parameter: name for name, parameter in net.named_parameters()}
     moments = {
         names[parameter]: kept["exp_avg_sq"].to("cpu", torch.bfloat16)
@@ -80,9 +80,18 @@ def keep_checkpoint(net: model.Net, optimiser: torch.optim.Optimizer, state: dic
     write_parts(out / "checkpoint", buffer.getvalue())
 
 
-def resume(path: Path, net: model.Net, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-    """Load a checkpoint into a net and its optimiser; gives where the training stood."""
-    kept = torch.load(io.BytesIO(read_parts(path)), map_location="cpu", weights_only=True)
+def checkpoint(path: Path) -> dict[str, Any]:
+    """What `keep_checkpoint` kept: "weights", "moments", "state".
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    kept: dict[str, Any] = torch.load(io.BytesIO(read_parts(path)), map_location="cpu", weights_only=True)
+    return kept
+
+
+def resume(kept: dict[str, Any], net: model.Net, optimiser: torch.optim.Optimizer) -> None:
+    """Load a checkpoint into a net and its optimiser."""
     parameters = dict(net.named_parameters())
     with torch.no_grad():
         for name, weight in kept["weights"].items():
@@ -95,8 +104,6 @@ def resume(path: Path, net: model.Net, optimiser: torch.optim.Optimizer) -> dict
             "exp_avg": torch.zeros_like(parameter),
             "exp_avg_sq": moment.to(parameter.device, torch.float32),
         }
-    state: dict[str, Any] = kept["state"]
-    return state
 
 
 def opened(folder: Path, device: str = "cpu") -> tuple[model.Net, Maker]:
@@ -119,14 +126,11 @@ def opened(folder: Path, device: str = "cpu") -> tuple[model.Net, Maker]:
 def main(arguments: Iterable[str] | None = None) -> int:
     """Unpack a run's model."""
     parser = argparse.ArgumentParser(description="Unpack the model that a training run wrote.")
-    parser.add_argument("what", choices=("unpack", "tokenizer"))
+    parser.add_argument("what", choices=("unpack",))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--to", type=Path, default=SMALL)
     given = parser.parse_args(None if arguments is None else list(arguments))
-    if given.what == "tokenizer":
-        tokens.save(given.folder)
-    else:
-        unpack(given.folder, given.to)
+    unpack(given.folder, given.to)
     return 0
 
 

@@ -1,12 +1,12 @@
 """Judge a model on plates drawn by the simulator, whose typefaces, layouts and wording no training has seen.
 
-    python -m training.small.judge prepare [--plates 300] [--degraded 100]   (needs OpenVINO and OpenCV 5)
+    python -m training.small.judge prepare [--plates 300] [--degraded 100]
     python -m training.small.judge FOLDER [--device cuda] [--sheets build/judge.npz]
 
 A field counts where the answer is exactly what is printed, or `none` where nothing is; each is asked with the OCR text
 as hint, without, and with a hint in which one character of the very field is changed for a like one: it must answer
-what the pixels say. Greedy decoding is exact if every token of the right answer is the model's best behind the ones before,
-so one pass judges all fields of a sheet.
+what the pixels say. Greedy decoding gives the right answer exactly if every token of it is the model's best behind the
+ones before, so one pass judges all fields of a sheet.
 """
 
 from __future__ import annotations

@@ -218,9 +218,9 @@ def _turned_pairs(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((turned * cos.to(states.dtype) + other * sin.to(states.dtype), rest), -1)
 
 
-def save(net: Net, folder: Path) -> None:
+def save(net: Net, tokenizer: Any, folder: Path) -> None:
     """Write the shipped folder: bf16 weights in shards under 16 MiB, configuration, tokenizer and processor."""
-    tokens.save(folder)
+    tokens.save(folder, tokenizer)
     made = type(net.glm)(net.glm.config)
     made.load_state_dict(net.glm.state_dict())
     made.to(torch.bfloat16).save_pretrained(folder, max_shard_size="15MB")

@@ -72,13 +72,13 @@ def train() -> Any:
     return made
 
 
-def save(folder: Path) -> None:
+def save(folder: Path, tokenizer: Any) -> None:
     """Write tokenizer, chat template, and image processor into a folder, as `AutoProcessor` reads them."""
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - comes with the extra `vlm`
 
     folder.mkdir(parents=True, exist_ok=True)
     wrapped: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=train(), eos_token=END, pad_token=END, clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False,
         additional_special_tokens=[one for one in SPECIAL if one != END], model_max_length=4096,
     )  # fmt: skip
     wrapped.chat_template = TEMPLATE

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from training.small import files, fonts, judge, light, tokens
@@ -108,10 +109,11 @@ def run(given: Given) -> Course:
     begun = time.monotonic()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     given.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokens.train()
+    kept = files.checkpoint(given.resume) if given.resume else None
+    tokenizer = Tokenizer.from_str(kept["state"].pop("tokenizer")) if kept else tokens.train()
     pool = Pool(given.workers, given.seed, tokenizer, CTC_ALPHABET, given.fonts)
     try:
-        return Trainer(given, pool, tokenizer, begun).train()
+        return Trainer(given, pool, tokenizer, begun, kept).train()
     finally:
         pool.close()
 
@@ -119,17 +121,20 @@ def run(given: Given) -> Course:
 class Trainer:
     """A net, its optimiser, and where it stands in the course."""
 
-    def __init__(self, given: Given, pool: Pool, tokenizer: Any, begun: float) -> None:
+    def __init__(
+        self, given: Given, pool: Pool, tokenizer: Tokenizer, begun: float, kept: dict[str, Any] | None
+    ) -> None:
         torch.manual_seed(given.seed)
         torch.set_float32_matmul_precision("high")
-        self._given, self._pool, self._begun = given, pool, begun
+        self._given, self._pool, self._tokenizer, self._begun = given, pool, tokenizer, begun
         self._device = given.device.split(":")[0]
         shape = Shape(64, 2, 2, 64, 64, 2, 2, 1, 96) if given.tiny else Shape()
         self._net = Net(shape, tokenizer.get_vocab()).to(given.device)
         self._optimiser = optimiser_of(self._net, given.device)
         self.course = Course()
-        if given.resume:
-            self.course = Course(**files.resume(given.resume, self._net, self._optimiser))
+        if kept:
+            files.resume(kept, self._net, self._optimiser)
+            self.course = Course(**kept["state"])
         self.course.stage = given.stage or self.course.stage
         pool.stage = self.course.stage
         self._maker = Maker(0, tokenizer, CTC_ALPHABET, given.fonts)
@@ -214,8 +219,9 @@ class Trainer:
         return {key: share for key, share in found.items() if key != "misses"}
 
     def _keep(self) -> None:
-        files.keep_checkpoint(self._net, self._optimiser, asdict(self.course), self._given.out)
-        files.keep_model(self._net, self._given.out)
+        state = {**asdict(self.course), "tokenizer": self._tokenizer.to_str()}
+        files.keep_checkpoint(self._net, self._optimiser, state, self._given.out)
+        files.keep_model(self._net, self._tokenizer, self._given.out)
 
     def _tell(self, point: dict[str, Any]) -> None:
         point = {"stage": self.course.stage, "step": self.course.step, **point}
@@ -236,7 +242,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", type=Path, default=None, help="a checkpoint's name, without its .000")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--tiny", action="store_true", help="a tiny model on tiny batches, to rehearse")
     parser.add_argument("--seed", type=int, default=1, help="another one for each run that goes on from a checkpoint")
