@@ -260,3 +260,30 @@ def test_a_reader_that_lacks_its_packages_says_what_to_install(
     assert out == ""
     assert err.count("\n") == 1
     assert "pip install 'edge-inspection[vlm]'" in err
+
+
+def test_the_reader_of_a_station_reads_its_files(
+    plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --config the station's own reader reads; --reader goes before it, and the gate loads no model for itself."""
+    config = tmp_path / "edge.toml"
+    config.write_text(
+        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "n"\ncamera = "c"\n'
+        '[cameras.c]\nkind = "simulated"\naddress = "ipc:///tmp/c"\n[reader]\nkind = "ocr+vlm"\n'
+    )
+    opened: list[object] = []
+
+    def open_vlm(*arguments: object, **_: object) -> object:
+        opened.append(arguments)
+        return played_vlm({"serial": SERIAL, "model": MODEL})
+
+    monkeypatch.setattr(opening, "open_vlm", open_vlm)
+    monkeypatch.setattr(opening, "lacking", lambda _kind: "")
+    assert main(["gate", "--json", "--config", str(config), str(plate)]) == 0
+    assert main(["read", "--json", "--config", str(config), "--reader", "ocr", str(plate)]) == 0
+    before = len(opened)
+    assert main(["read", "--json", "--config", str(config), str(plate)]) == 0
+    _, alone, both = objects(capsys.readouterr().out)
+
+    assert (before, len(opened)) == (0, 1)
+    assert (alone["reader"], both["reader"]) == ("ocr", "ocr+vlm")
