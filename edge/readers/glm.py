@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edge.readers.fused import Steps
+
 #: `model_type` of configurations whose forward pass this is.
 FAMILY = ("glm46v", "glm4v")
 #: Next tokens that are handed over with each score; further ones are fetched when somebody asks.
@@ -68,12 +70,16 @@ class _View:
 class Glm:
     """The weights of one model, taken from a loaded model of `transformers`, and its passes."""
 
-    def __init__(self, model: Any, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Take the weights; `mean` and `std` are of a picture's red, green and blue, 0 to 1."""
+    def __init__(self, model: Any, mean: Sequence[float], std: Sequence[float], *, compiled: bool = False) -> None:
+        """Take the weights; `mean` and `std` are of a picture's red, green and blue, 0 to 1.
+
+        `compiled`: what stands between the matrix products becomes one kernel each.
+        """
+        self._steps = Steps(compiled=compiled)
         visual, text = model.model.visual, model.model.language_model
         self.image_token: int = model.config.image_token_id
         self._vision, self._text = model.config.vision_config, model.config.text_config
-        self._blocks = [_Block(block) for block in visual.blocks]
+        self._blocks = [_Block(block, self._steps) for block in visual.blocks]
         # Both frames of the temporal patch are the same picture: their weights are added once, here.
         self._patch = visual.patch_embed.proj.weight.detach().sum(dim=2).flatten(1)
         self._patch_bias = visual.patch_embed.proj.bias.detach()
@@ -81,7 +87,7 @@ class Glm:
         self._down = down.permute(0, 2, 3, 1).reshape(down.shape[0], -1).contiguous()
         self._down_bias = visual.downsample.bias.detach()
         self._visual, self._merger = visual, visual.merger
-        self._layers = [_Layer(layer, self._text) for layer in text.layers]
+        self._layers = [_Layer(layer, self._text, self._steps) for layer in text.layers]
         self._embed: Tensor = text.embed_tokens.weight.detach()
         self._norm: Tensor = text.norm.weight.detach()
         self._head: Tensor = model.lm_head.weight.detach()
@@ -130,14 +136,16 @@ class Glm:
     def see(self, pixels: Tensor, grid: Grid) -> Tensor:
         """Turn pictures (B, H, W, 3; uint8, RGB; normalised here) into image tokens (B, tokens, size)."""
         hidden = functional.linear(self._patches(pixels), self._patch, self._patch_bias)
-        hidden = self._rms(hidden, self._visual.post_conv_layernorm.weight, self._vision) + grid.places
-        for block in self._blocks:
-            hidden = block.run(hidden, grid)
-        return self.merged(hidden)
+        eps = self._vision.rms_norm_eps
+        hidden = self._steps.rms(hidden, self._visual.post_conv_layernorm.weight, eps) + grid.places
+        normed = self._steps.rms(hidden, self._blocks[0].norm, eps)
+        after = [*(block.norm for block in self._blocks[1:]), self._visual.post_layernorm.weight]
+        for block, norm in zip(self._blocks, after, strict=True):
+            hidden, normed = block.run(hidden, normed, grid, norm)
+        return self._merged(normed)
 
-    def merged(self, hidden: Tensor) -> Tensor:
-        """The tower's output (B, patches, size) as image tokens."""
-        hidden = self._rms(hidden, self._visual.post_layernorm.weight, self._vision)
+    def _merged(self, hidden: Tensor) -> Tensor:
+        """The tower's normalised output (B, patches, size) as image tokens."""
         hidden = hidden.reshape(hidden.shape[0], -1, hidden.shape[2] * self.merge**2)
         return torch.as_tensor(self._merger(functional.linear(hidden, self._down, self._down_bias)))
 
@@ -163,8 +171,8 @@ class Glm:
         at = torch.stack([(column + 0.5) / across * 2 - 1, (row + 0.5) / down * 2 - 1], dim=-1)[None, :, None]
         places = functional.grid_sample(table, at, mode="bicubic", align_corners=False, padding_mode="border")
         return Grid(
-            angles.cos()[None, :, None].to(self.device),
-            angles.sin()[None, :, None].to(self.device),
+            angles.cos()[None, :, None, None].to(self.device),
+            angles.sin()[None, :, None, None].to(self.device),
             places[0, :, :, 0].T.to(self.device, self.dtype),
         )
 
@@ -182,11 +190,17 @@ class Glm:
 
         A first turn, which fills the slots from 0 on, is given that part of the cache only, and looks at no more.
         """
-        view = _View(*self._angles(turn.positions), self._mask(turn, hidden.dtype), turn.slots)
-        for layer, kept in zip(self._layers, cache, strict=True):
-            hidden = layer.run(hidden, view, kept)
-        asked = hidden.gather(1, turn.asked[:, :, None].expand(-1, -1, hidden.shape[2]))
-        return functional.linear(self._rms(asked, self._norm, self._text), self._head)
+        mask = self._mask(turn, hidden.dtype)
+        # Heads that share keys and values stand below one another as further rows: nothing is copied for each of them.
+        times = self._text.num_attention_heads // self._text.num_key_value_heads
+        rows = mask[:, :, None].expand(-1, -1, times, -1, -1).flatten(2, 3)
+        view = _View(*self._angles(turn.positions), rows, turn.slots)
+        normed = self._steps.rms(hidden, self._layers[0].norm, self._text.rms_norm_eps)
+        after = [*(layer.norm for layer in self._layers[1:]), self._norm]
+        for layer, kept, norm in zip(self._layers, cache, after, strict=True):
+            hidden, normed = layer.run(hidden, normed, view, kept, norm)
+        asked = normed.gather(1, turn.asked[:, :, None].expand(-1, -1, hidden.shape[2]))
+        return functional.linear(asked, self._head)
 
     @staticmethod
     def _mask(turn: Turn, dtype: torch.dtype) -> Tensor:
@@ -211,23 +225,19 @@ class Glm:
         return (1.0 / _theta(self._text) ** (torch.arange(0, size, 2, dtype=torch.float32) / size)).to(self.device)
 
     def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosine and sine (B, 1, T, size) of each pair, taken from the axis that its section belongs to."""
+        """Cosine and sine (B, T, 1, size) of each pair, taken from the axis that its section belongs to."""
         angles = positions[..., None].float() * self._rates
         sections = self._text.rope_parameters.get("mrope_section", [8, 12, 12])
         parts = [part[:, axis % 3] for axis, part in enumerate(torch.split(angles, sections, dim=-1))]
-        turned = torch.cat(parts, dim=-1).repeat_interleave(2, dim=-1)[:, None]
+        turned = torch.cat(parts, dim=-1).repeat_interleave(2, dim=-1)[:, :, None]
         return turned.cos().to(self.dtype), turned.sin().to(self.dtype)
-
-    @staticmethod
-    def _rms(hidden: Tensor, weight: Tensor, config: Any) -> Tensor:
-        return functional.rms_norm(hidden, (hidden.shape[-1],), weight, config.rms_norm_eps)
 
 
 class _Block:
     """One block of the vision tower: every patch of a picture sees every other."""
 
-    def __init__(self, block: Any) -> None:
-        self._norm1, self._norm2 = block.norm1.weight.detach(), block.norm2.weight.detach()
+    def __init__(self, block: Any, steps: Steps) -> None:
+        self.norm, self._norm2 = block.norm1.weight.detach(), block.norm2.weight.detach()
         self._eps: float = block.norm1.variance_epsilon
         self._qkv, self._out = block.attn.qkv, block.attn.proj
         self._heads: int = block.attn.num_heads
@@ -236,23 +246,24 @@ class _Block:
         self._down = mlp.down_proj.weight.detach()
         # The joined copy replaces both: the model's own layers are not run here.
         mlp.gate_proj = mlp.up_proj = None
+        self._steps = steps
 
-    def run(self, hidden: Tensor, grid: Grid) -> Tensor:
-        plates, patches, size = hidden.shape
-        normed = functional.rms_norm(hidden, (size,), self._norm1, self._eps)
-        q, k, v = self._qkv(normed).view(plates, patches, 3, self._heads, -1).unbind(2)
-        q, k = _turn_halves(q, grid.cos, grid.sin), _turn_halves(k, grid.cos, grid.sin)
-        seen = functional.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-        hidden = hidden + self._out(seen.transpose(1, 2).reshape(plates, patches, size))
-        normed = functional.rms_norm(hidden, (size,), self._norm2, self._eps)
-        gate, up = functional.linear(normed, self._gate_up).chunk(2, dim=-1)
-        return hidden + functional.linear(functional.silu(gate) * up, self._down)
+    def run(self, hidden: Tensor, normed: Tensor, grid: Grid, after: Tensor) -> tuple[Tensor, Tensor]:
+        """One block; gives what it adds up to, and that normalised with the weights of what comes after."""
+        plates, patches, _ = hidden.shape
+        qkv = self._qkv(normed).view(plates, patches, 3, self._heads, -1)
+        seen = functional.scaled_dot_product_attention(*self._steps.halves_turned(qkv, grid.cos, grid.sin))
+        seen = self._out(seen.transpose(1, 2).reshape(plates, patches, -1))
+        hidden, normed = self._steps.added(hidden, seen, self._norm2, self._eps)
+        made = functional.linear(self._steps.gated(functional.linear(normed, self._gate_up)), self._down)
+        hidden, normed = self._steps.added(hidden, made, after, self._eps)
+        return hidden, normed
 
 
 class _Layer:
     """One layer of the language model."""
 
-    def __init__(self, layer: Any, config: Any) -> None:
+    def __init__(self, layer: Any, config: Any, steps: Steps) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         parts = (attention.q_proj, attention.k_proj, attention.v_proj)
         self._qkv = torch.cat([part.weight.detach() for part in parts])
@@ -260,57 +271,35 @@ class _Layer:
         attention.q_proj = attention.k_proj = attention.v_proj = None
         self._out = attention.o_proj.weight.detach()
         self._gate_up, self._down = mlp.gate_up_proj.weight.detach(), mlp.down_proj.weight.detach()
-        self._norms = [
-            one.weight.detach()
-            for one in (
-                layer.input_layernorm,
-                layer.post_self_attn_layernorm,
-                layer.post_attention_layernorm,
-                layer.post_mlp_layernorm,
-            )
-        ]
+        self.norm = layer.input_layernorm.weight.detach()
+        self._seen_norm = layer.post_self_attn_layernorm.weight.detach()
+        self._made_norm = layer.post_mlp_layernorm.weight.detach()
+        self._norm2 = layer.post_attention_layernorm.weight.detach()
         self._eps: float = config.rms_norm_eps
         self._heads, self._shared = config.num_attention_heads, config.num_key_value_heads
+        self._steps = steps
 
-    def run(self, hidden: Tensor, view: _View, kept: Tensor) -> Tensor:
-        seen = self._attend(self._rms(hidden, 0), view, kept)
-        hidden = hidden + self._rms(seen, 1)
-        gate, up = functional.linear(self._rms(hidden, 2), self._gate_up).chunk(2, dim=-1)
-        return hidden + self._rms(functional.linear(functional.silu(gate) * up, self._down), 3)
+    def run(self, hidden: Tensor, normed: Tensor, view: _View, kept: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """One layer; gives what it adds up to, and that normalised with the weights of what comes after."""
+        seen = self._attend(normed, view, kept)
+        hidden, normed = self._steps.normed_and_added(hidden, seen, self._seen_norm, self._norm2, self._eps)
+        made = functional.linear(self._steps.gated(functional.linear(normed, self._gate_up)), self._down)
+        hidden, normed = self._steps.normed_and_added(hidden, made, self._made_norm, after, self._eps)
+        return hidden, normed
 
-    def _attend(self, hidden: Tensor, view: _View, kept: Tensor) -> Tensor:
-        plates, tokens, _ = hidden.shape
+    def _attend(self, normed: Tensor, view: _View, kept: Tensor) -> Tensor:
+        plates, tokens, _ = normed.shape
         size = kept.shape[-1]
-        joined = functional.linear(hidden, self._qkv, self._qkv_bias).view(plates, tokens, -1, size).transpose(1, 2)
-        q, k, v = torch.split(joined, [self._heads, self._shared, self._shared], dim=1)
-        q, k = _turn_pairs(q, view.cos, view.sin), _turn_pairs(k, view.cos, view.sin)
+        joined = functional.linear(normed, self._qkv, self._qkv_bias).view(plates, tokens, -1, size)
+        turned = self._steps.pairs_turned(joined[:, :, : self._heads + self._shared], view.cos, view.sin)
+        q, k = turned[:, : self._heads], turned[:, self._heads :]
         at = view.slots[:, None, :, None].expand(-1, self._shared, -1, size)
         kept[0].scatter_(2, at, k)
-        kept[1].scatter_(2, at, v)
-        times = self._heads // self._shared
-        keys, values = (
-            one[:, :, None].expand(-1, -1, times, -1, -1).reshape(plates, self._heads, -1, size) for one in kept
-        )
-        seen = functional.scaled_dot_product_attention(q, keys, values, attn_mask=view.mask)
-        return functional.linear(seen.transpose(1, 2).reshape(plates, tokens, -1), self._out)
-
-    def _rms(self, hidden: Tensor, which: int) -> Tensor:
-        return functional.rms_norm(hidden, (hidden.shape[-1],), self._norms[which], self._eps)
-
-
-def _turn_halves(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate (B, N, heads, size), the vision tower's way: one half of a head is paired with the other."""
-    exact = x.float()
-    first, second = exact.chunk(2, dim=-1)
-    return (exact * cos + torch.cat([-second, first], dim=-1) * sin).to(x.dtype)
-
-
-def _turn_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate (B, heads, T, size), the language model's way: neighbours are paired, and only the first part turns."""
-    turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
-    even, odd = turned[..., 0::2], turned[..., 1::2]
-    other = torch.stack([-odd, even], dim=-1).flatten(-2)
-    return torch.cat([turned * cos + other * sin, rest], dim=-1)
+        kept[1].scatter_(2, at, joined[:, :, self._heads + self._shared :].transpose(1, 2))
+        rows = q.reshape(plates, self._shared, -1, size)
+        seen = functional.scaled_dot_product_attention(rows, kept[0], kept[1], attn_mask=view.mask)
+        seen = seen.reshape(plates, self._heads, tokens, size).transpose(1, 2)
+        return functional.linear(seen.reshape(plates, tokens, -1), self._out)
 
 
 def _theta(config: Any) -> float:

@@ -117,7 +117,7 @@ class Model:
                 f"an image token of the model in {self.folder.path} covers "
                 f"{vision.patch_size * vision.spatial_merge_size} px, and a sheet's row has {ROW_PX}: use another model"
             )
-        glm = Glm(self._model, *_colours(self.folder.path))
+        glm = Glm(self._model, *_colours(self.folder.path), compiled=record)
         if not record:
             return Eager(glm)
         from edge.readers.graphs import Graphs  # noqa: PLC0415 - CUDA only
