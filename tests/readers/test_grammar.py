@@ -6,7 +6,7 @@ import importlib
 import itertools
 import random
 from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import pytest
 import regex
@@ -22,40 +22,42 @@ from tests.readers.vocabularies import gpt2, vocabulary_of
 #: One, two, three and four bytes a character.
 LETTERS = "ab\u00e9\u20ac\U0001f600"
 
-Language = tuple[str, frozenset[str]]
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A pattern, and all its texts: spelled out beside it, not found by matching."""
+
+    pattern: str
+    words: frozenset[str] = field(repr=False)
+
+    def __or__(self, other: Language) -> Language:
+        return Language(f"(?:{self.pattern}|{other.pattern})", self.words | other.words)
+
+    def __add__(self, other: Language) -> Language:
+        return Language(self.pattern + other.pattern, frozenset(x + y for x in self.words for y in other.words))
+
+    def repeated(self, least: int, most: int, manner: str) -> Language:
+        """This from `least` to `most` times."""
+        counts = range(least, most + 1)
+        words = frozenset("".join(ws) for n in counts for ws in itertools.product(self.words, repeat=n))
+        return Language(f"(?:{self.pattern}){{{least},{most}}}{manner}", words)
 
 
-def _repeat(inner: Language, least: int, most: int, manner: str) -> Language:
-    pattern, words = inner
-    language = frozenset(
-        "".join(parts) for count in range(least, most + 1) for parts in itertools.product(words, repeat=count)
-    )
-    return f"(?:{pattern}){{{least},{most}}}{manner}", language
+def _longer(inner: st.SearchStrategy[Language]) -> st.SearchStrategy[Language]:
+    few = inner.filter(lambda one: len(one.words) <= 5)
+    manner = st.sampled_from(["", "?"])
+    return st.one_of(
+        st.builds(Language.__add__, few, few),
+        st.builds(Language.__or__, inner, inner),
+        st.builds(Language.repeated, few, st.just(0), st.just(1), manner),
+        st.builds(Language.repeated, few, st.just(1), st.just(2), manner),
+    ).filter(lambda one: len(one.words) <= 30)
 
 
-def _small(language: Language) -> bool:
-    return len(language[1]) <= 60
-
-
-#: Patterns, each with its language spelled out beside it and not found by matching.
 PATTERNS = st.recursive(
-    st.one_of(
-        st.sampled_from(LETTERS).map(lambda c: (c, frozenset(c))),
-        st.sets(st.sampled_from(LETTERS), min_size=1).map(lambda cs: (f"[{''.join(sorted(cs))}]", frozenset(cs))),
-    ),
-    lambda inner: st.one_of(
-        st.tuples(inner, inner)
-        .filter(lambda two: len(two[0][1]) * len(two[1][1]) <= 60)
-        .map(lambda two: (two[0][0] + two[1][0], frozenset(x + y for x in two[0][1] for y in two[1][1]))),
-        st.tuples(inner, inner).map(lambda two: (f"(?:{two[0][0]}|{two[1][0]})", two[0][1] | two[1][1])),
-        inner.map(lambda one: (f"({one[0]})", one[1])),
-        st.builds(
-            _repeat, inner.filter(lambda one: len(one[1]) <= 7), st.just(0), st.just(1), st.sampled_from(["", "?"])
-        ),
-        st.builds(
-            _repeat, inner.filter(lambda one: len(one[1]) <= 7), st.just(1), st.just(2), st.sampled_from(["", "?"])
-        ),
-    ).filter(_small),
+    st.sampled_from(LETTERS).map(lambda c: Language(c, frozenset(c)))
+    | st.sets(st.sampled_from(LETTERS), min_size=1).map(lambda cs: Language(f"[{''.join(sorted(cs))}]", frozenset(cs))),
+    _longer,
     max_leaves=8,
 )
 
@@ -88,7 +90,7 @@ def _walk(grammar: Grammar, limit: int = 400) -> Iterator[tuple[bytes, State]]:
 @settings(max_examples=150, deadline=None)
 def test_every_token_at_every_state(language: Language, vocabulary: Vocabulary) -> None:
     """A token is allowed exactly where some text of the language begins so; the end exactly where one is whole (L7)."""
-    pattern, words = language
+    pattern, words = language.pattern, language.words
     texts = {word.encode() for word in words | {NOTHING}}
     beginnings = {text[:length] for text in texts for length in range(len(text) + 1)}
     grammar = Grammar(pattern, vocabulary)
@@ -105,7 +107,7 @@ def test_every_token_at_every_state(language: Language, vocabulary: Vocabulary) 
 @settings(max_examples=50, deadline=None)
 def test_what_can_be_completed_is_the_language(language: Language, vocabulary: Vocabulary) -> None:
     """The texts that can end are those of the pattern, and `none`; each can be written byte by byte."""
-    pattern, words = language
+    pattern, words = language.pattern, language.words
     grammar = Grammar(pattern, vocabulary)
 
     ended = {state.text for _, state in _walk(grammar, limit=100_000) if grammar.complete(state)}
@@ -258,34 +260,6 @@ def test_where_a_pattern_leads_nowhere_nothing_is_chosen() -> None:
 
     assert state is not None
     assert grammar.choose(state, range(len(BYTES))) is None
-
-
-@lru_cache(maxsize=1)
-def _encoded() -> list[tuple[str, bytes]]:
-    return [(chr(point), chr(point).encode()) for point in range(0x80, 0x110000) if not 0xD800 <= point <= 0xDFFF]
-
-
-@lru_cache(maxsize=32)
-def _beginning_with(tail: bytes) -> list[str]:
-    return [character for character, data in _encoded() if data.startswith(tail)]
-
-
-@pytest.mark.parametrize(
-    "pattern", ["[0-9]{2}", r"\d\w", r"[^0-9]x", r"\S\D", ".", r"[\u00c0-\u00ff]", "(?i)k", r"\p{Greek}"]
-)
-@pytest.mark.parametrize(
-    "tail", [b"\xc3", b"\xce", b"\xe2", b"\xe2\x84", b"\xe4\xb8", b"\xed", b"\xf0\x90", b"\xf0\x9f\x98"]
-)
-def test_a_character_begun(pattern: str, tail: bytes) -> None:
-    """Bytes that begin a character are allowed exactly where one of the characters that begin so is."""
-    grammar = Grammar(pattern, BYTES)
-    state: State | None = grammar.start()
-    for byte in tail:
-        state = state and grammar.advance(state, byte)
-
-    compiled = regex.compile(pattern)
-    wanted = any(compiled.fullmatch(c, partial=True) for c in _beginning_with(tail))
-    assert (state is not None) == wanted
 
 
 def test_bytes_that_never_are_text_are_refused() -> None:
