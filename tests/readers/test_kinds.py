@@ -39,3 +39,34 @@ def test_a_character_begun(pattern: str, tail: bytes) -> None:
     compiled = regex.compile(pattern)
     wanted = any(compiled.fullmatch(c, partial=True) for c in _beginning_with(tail))
     assert (state is not None) == wanted
+
+
+@pytest.mark.parametrize(
+    ("pattern", "before", "character"),
+    [
+        ("(?P<one>[\u00d8\u20ac\u0416])-(?P=one)", "\u20ac-", "\u20ac"),
+        ("(?i)(?P<one>\u0416)-(?P=one)", "\u0416-", "\u0436"),
+        (r"A\u20AC", "A", "\u20ac"),
+        (r"A\xd8", "A", "\u00d8"),
+        (r"A[\N{EURO SIGN}]", "A", "\u20ac"),
+        (r"A[[:upper:]]", "A", "\u0416"),
+        (r"A\p{Han}{2}", "A\u578b", "\u53f7"),
+        (r"A[^\W\d_]", "A", "\U00010400"),
+    ],
+)
+def test_characters_that_a_pattern_writes_otherwise(pattern: str, before: str, character: str) -> None:
+    """References, codes, names and properties are kinds: the character can be written byte by byte, no other."""
+    grammar = Grammar(pattern, BYTES)
+    others = [
+        c for c in ("\u00d8", "\u20ac", "\u0416", "\u578b", "\U0001f600") if c.encode()[0] != character.encode()[0]
+    ]
+    refused = [c for c in others if not regex.fullmatch(pattern, before + c, partial=True)]
+    state: State | None = State(before)
+    for byte in character.encode():
+        state = state and grammar.advance(state, byte)
+
+    assert state == State(before + character)
+    for other in refused:
+        begun = grammar.advance(State(before), other.encode()[0])
+        alike = (c for c in _beginning_with(other.encode()[:1]) if regex.fullmatch(pattern, before + c, partial=True))
+        assert (begun is None) == (next(alike, None) is None), other
