@@ -6,7 +6,7 @@ import importlib
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 import regex
@@ -28,7 +28,7 @@ class Language:
     """A pattern, and all its texts: spelled out beside it, not found by matching."""
 
     pattern: str
-    words: frozenset[str] = field(repr=False)
+    words: frozenset[str]
 
     def __or__(self, other: Language) -> Language:
         return Language(f"(?:{self.pattern}|{other.pattern})", self.words | other.words)
@@ -43,23 +43,23 @@ class Language:
         return Language(f"(?:{self.pattern}){{{least},{most}}}{manner}", words)
 
 
-def _longer(inner: st.SearchStrategy[Language]) -> st.SearchStrategy[Language]:
-    few = inner.filter(lambda one: len(one.words) <= 5)
-    manner = st.sampled_from(["", "?"])
-    return st.one_of(
-        st.builds(Language.__add__, few, few),
-        st.builds(Language.__or__, inner, inner),
-        st.builds(Language.repeated, few, st.just(0), st.just(1), manner),
-        st.builds(Language.repeated, few, st.just(1), st.just(2), manner),
-    ).filter(lambda one: len(one.words) <= 30)
-
-
-PATTERNS = st.recursive(
-    st.sampled_from(LETTERS).map(lambda c: Language(c, frozenset(c)))
-    | st.sets(st.sampled_from(LETTERS), min_size=1).map(lambda cs: Language(f"[{''.join(sorted(cs))}]", frozenset(cs))),
-    _longer,
-    max_leaves=8,
-)
+@st.composite
+def _languages(draw: st.DrawFn) -> Language:
+    """Characters and classes, put together in a row, as choices and as repeats, at most some 30 texts."""
+    made: list[Language] = []
+    for how in ["new", *draw(st.lists(st.sampled_from(["new", "new", "+", "|", "?", "1 or 2"]), max_size=9)), "+", "+"]:
+        if how == "new":
+            letters = draw(st.sets(st.sampled_from(LETTERS), min_size=1, max_size=3))
+            one = len(letters) == 1
+            made.append(Language("".join(letters) if one else f"[{''.join(sorted(letters))}]", frozenset(letters)))
+        elif how in "+|" and len(made) > 1:
+            last, before = made.pop(), made.pop()
+            joins = how == "+" and len(last.words) * len(before.words) <= 30
+            made.append(before + last if joins else before | last)
+        elif how in ("?", "1 or 2") and len(made[-1].words) <= 5:
+            least = 0 if how == "?" else 1
+            made.append(made.pop().repeated(least, least + 1, draw(st.sampled_from(["", "?"]))))
+    return made[-1]
 
 
 @st.composite
@@ -86,7 +86,7 @@ def _walk(grammar: Grammar, limit: int = 400) -> Iterator[tuple[bytes, State]]:
                 todo.append((data, following))
 
 
-@given(language=PATTERNS, vocabulary=_tokens())
+@given(language=_languages(), vocabulary=_tokens())
 @settings(max_examples=150, deadline=None)
 def test_every_token_at_every_state(language: Language, vocabulary: Vocabulary) -> None:
     """A token is allowed exactly where some text of the language begins so; the end exactly where one is whole (L7)."""
@@ -103,7 +103,7 @@ def test_every_token_at_every_state(language: Language, vocabulary: Vocabulary) 
         assert grammar.complete(state) == (written in texts), (pattern, written)
 
 
-@given(language=PATTERNS, vocabulary=_tokens())
+@given(language=_languages(), vocabulary=_tokens())
 @settings(max_examples=50, deadline=None)
 def test_what_can_be_completed_is_the_language(language: Language, vocabulary: Vocabulary) -> None:
     """The texts that can end are those of the pattern, and `none`; each can be written byte by byte."""
