@@ -144,6 +144,8 @@ class Trainer:
         self._span = given.minutes * 60 - (0 if given.tiny else _CLOSING_S)
         self._counted = self.course.sheets
         self._kept_at = self._judged_at = self._logged_at = time.monotonic()
+        #: Seconds since the last look: waiting for sheets, copying them, forward, backward and step.
+        self._spent = [0.0] * 4
 
     @property
     def _share(self) -> float:
@@ -168,23 +170,35 @@ class Trainer:
 
     def _step(self, share: float) -> tuple[dict[str, Tensor], Block]:
         course = self.course
+        marks = [time.monotonic()]
         block = self._pool.take(TINY if self._given.tiny else SHEETS)
+        marks.append(time.monotonic())
         batch = batch_on(block, self._given.device)
+        marks.append(self._settled())
         set_rate(self._optimiser, self._given.peak, share, course)
         hard = min(1.0, 0.3 + course.step / 1500) if course.stage == EYE else 1.0
         pixels = light.lit(batch["ink"], self._generator, hard)
         # A CPU without bf16 would crawl.
         with torch.autocast(self._device, torch.bfloat16, enabled=self._device != "cpu"):
             found = losses(self._net, batch, pixels)
+            marks.append(self._settled())
             loss = _CTC_SHARE[course.stage] * found["ctc"] + found.get("text", 0.0)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if torch.nn.utils.clip_grad_norm_(self._net.parameters(), 1.0).isfinite():  # one bad batch must not end it all
             self._optimiser.step()
+        marks.append(self._settled())
+        self._spent = [spent + end - start for spent, start, end in zip(self._spent, marks, marks[1:], strict=False)]
         course.step += 1
         course.text_step += "text" in found
         course.sheets += len(block.ink)
         return {**found, "spelt": batch["spelt"], "lengths": batch["lengths"]}, block
+
+    def _settled(self) -> float:
+        """The time when the device has done what it was told, in every tenth step; else now."""
+        if self._device == "cuda" and self.course.step % 10 == 0:
+            torch.cuda.synchronize()
+        return time.monotonic()
 
     def _look(self, found: dict[str, Tensor], block: Block, share: float) -> None:
         """Measure, tell, move on to the next stage, keep: whatever is due."""
@@ -199,6 +213,12 @@ class Trainer:
             "ctc": found["ctc"].item(), "cer": errors, "text": found["text"].item() if "text" in found else None,
             "exact": right, "drawn": self._pool.drawn, "used": self._pool.used, "per_s": since,
         }  # fmt: skip
+        steps = 5 if self._given.tiny else _LOG_EVERY
+        point["step_ms"] = {
+            name: round(spent * 1e3 / steps, 1)
+            for name, spent in zip(("wait", "copy", "forward", "backward"), self._spent, strict=True)
+        }
+        self._spent = [0.0] * 4
         self._logged_at, self._counted = now, course.sheets
         if self._judged and course.stage > EYE and now - self._judged_at > (5 if self._given.tiny else _JUDGE_EVERY_S):
             point["judge"] = self._judge()
@@ -230,7 +250,7 @@ class Trainer:
             lines.write(json.dumps(point) + "\n")
         known = [point.get(key) for key in ("ctc", "cer", "text", "exact")]
         shown = " ".join("      -" if one is None else f"{one:7.3f}" for one in known)
-        verdict = judge.shown(point["judge"]) if "judge" in point else ""
+        verdict = judge.shown(point["judge"]) if "judge" in point else f"{point.get('step_ms', '')}"
         start = f"{point['s']:6.0f} {point['stage']:>5} {point['step']:>6}"
         print(f"{start} {shown} {point.get('per_s', 0):6.0f}  {verdict}", flush=True)
 
