@@ -1,7 +1,7 @@
 # edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := mosquitto systemd
+SYSTEM_PACKAGES := mosquitto systemd redis-server openssl
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format bench promises docs clean
@@ -55,11 +55,12 @@ clean: ## remove .venv and all caches
 	$(BIN)/pip install --quiet --editable '.[test]'
 	@touch .venv/demo $@
 
-# The tests talk to a real mosquitto and to systemd-analyze. As root on Debian or Ubuntu they are installed.
+# The tests talk to a real mosquitto, redis and systemd-analyze, and openssl makes their certificates. As root on Debian or Ubuntu they are installed.
 .PHONY: system-packages
 system-packages:
 	@PATH="$$PATH:/usr/sbin"; \
-	command -v mosquitto >/dev/null && command -v systemd-analyze >/dev/null && exit 0; \
+	for one in mosquitto systemd-analyze redis-server openssl; do command -v $$one >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
 	else echo "the tests need these packages: sudo apt-get install $(SYSTEM_PACKAGES)"; exit 1; fi
