@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 PLATES = (1, 2, 4, 8, 16)
 #: Tokens of a first turn: picture, hint, questions and drafts.
-LENGTHS = (160, 224, 288, 352, 416, 480, 576, 704, 896)
+LENGTHS = (*range(96, 641, 32), 704, 768, 896)
 LATER = (2, 8, 24, 64)
 ASKED = (16, 32, 64, 128)
 #: Slots of the cache: the longest first turn and room for the answers.
