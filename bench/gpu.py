@@ -28,13 +28,20 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForImageTextToText,
+    Glm46VConfig,
+    Glm46VForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
-from edge.readers.prompt import question_text
+from edge.readers.decoding.prompt import question_text
 from edge.readers.reader import Image, Located
-from edge.readers.vlm import Request, Vlm
+from edge.readers.vlm import Request, Vlm, sheet_of
 
 #: Field tokens that a plate's draft has, two fields of it.
 DRAFT = 16
@@ -88,8 +95,6 @@ class Lines:
 
 def configuration(*, tiny: bool) -> Any:
     """GLM-4.6V-Flash, or the same small."""
-    from transformers import Glm46VConfig
-
     text: dict[str, Any] = {
         "rope_parameters": {
             "rope_type": "default",
@@ -109,14 +114,11 @@ def configuration(*, tiny: bool) -> Any:
 
 def save_folder(folder: Path, *, tiny: bool) -> float:
     """Write a folder with random weights and a vocabulary of the right size; gives the number of parameters."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import Glm46VForConditionalGeneration, PreTrainedTokenizerFast
-
     config = configuration(tiny=tiny)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.device("meta"):
-        model = Glm46VForConditionalGeneration(config)
-    model = model.to(torch.bfloat16).to_empty(device=device)
+        model: Any = Glm46VForConditionalGeneration(config)
+    model.to(torch.bfloat16).to_empty(device=device)
     torch.manual_seed(0)
     count = 0
     for name, parameter in model.named_parameters():
@@ -144,7 +146,8 @@ def save_folder(folder: Path, *, tiny: bool) -> float:
     marks |= {config.image_start_token_id: "<|begin_of_image|>", config.image_end_token_id: "<|end_of_image|>"}
     marks |= {config.image_token_id: "<|image|>"}
     tokenizer.add_special_tokens([marks.get(n, f"<|mark {n}|>") for n in range(151329, max(marks) + 1)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+    wrapped: Any = PreTrainedTokenizerFast
+    fast = wrapped(tokenizer_object=tokenizer, eos_token="<|endoftext|>")  # noqa: S106 - a word of the model
     fast.chat_template = (
         "{% for turn in messages %}<|user|>\n{% for part in turn.content %}{% if part.type == 'image' %}"
         "<|begin_of_image|><|image|><|end_of_image|>{% else %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}"
@@ -196,7 +199,7 @@ class Bench:
             kept.extend(decode(*given))
             return kept
 
-        self.vlm._decode = keep  # type: ignore[method-assign] # noqa: SLF001
+        self.vlm._decode = keep  # type: ignore[method-assign, assignment] # noqa: SLF001
         try:
             self.vlm.read_many([request])
         finally:
@@ -212,7 +215,7 @@ class Bench:
             made.append((asked[0], passes(asked, room=room)))
             return made[-1][1]
 
-        self.vlm.model.passes = keep  # type: ignore[method-assign]
+        self.vlm.model.passes = keep  # type: ignore[method-assign, assignment]
         try:
             self.vlm.read_many([request])
         finally:
@@ -243,8 +246,6 @@ class Peer:
     """`transformers` itself on the same folder, picture and prompt: `generate`."""
 
     def __init__(self, bench: Bench, folder: Path) -> None:
-        from transformers import AutoModelForImageTextToText
-
         self._bench = bench
         device = bench.vlm.model.device
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -266,10 +267,8 @@ class Peer:
         return spent
 
     def _inputs(self, request: Request) -> dict[str, Any]:
-        from edge.readers.vlm import _sheet
-
         model = self._bench.vlm.model
-        made = _sheet(request.image, [line.box for line in request.ocr.lines]).image
+        made = sheet_of(request.image, [line.box for line in request.ocr.lines]).image
         asked = model.prompt(made, [line.text for line in request.ocr.lines], ["What is the serial number?"])
         ids = torch.tensor([[*asked.prefix, *asked.questions[0]]], device=model.device)
         high, wide = made.shape[0] // 14, made.shape[1] // 14
@@ -363,7 +362,8 @@ def profile(bench: Bench) -> None:
         return
     source = torch.empty(2**32, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
-    events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+    event: Any = torch.cuda.Event
+    events = [event(enable_timing=True) for _ in range(2)]
     rates = []
     for _ in range(5):
         events[0].record()

@@ -30,8 +30,8 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge.readers.grammar import NOTHING, Grammar, State
-from edge.readers.vocabulary import Vocabulary
+from edge.readers.decoding.grammar import NOTHING, Grammar, State
+from edge.readers.decoding.vocabulary import Vocabulary
 
 PATTERNS = {
     "serial": r"[0-9]{8}[A-Z]{2}",
@@ -219,7 +219,7 @@ def differences(peer: Peer, grammar: Grammar, every: Iterable[Walk]) -> tuple[in
 def _loaded(file: Path | None, end: int) -> tuple[Vocabulary, list[str]]:
     """The vocabulary, and each token as the tokenizer writes it."""
     if file is None:
-        from tests.readers.vocabularies import gpt2_tokenizer  # noqa: PLC0415 - needs the package of its data
+        from tests.readers.decoding.vocabularies import gpt2_tokenizer  # noqa: PLC0415 - needs the package of its data
 
         tokenizer = gpt2_tokenizer()
     else:

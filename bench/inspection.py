@@ -35,7 +35,7 @@ from edge.core.fields import FieldRule, Product, violation
 from edge.core.match import same
 from edge.core.reading import Character, Quad, TextLine
 from edge.products import load_product
-from edge.readers.linker import link
+from edge.readers.linking.linker import link
 from edge.readers.ocr import Ocr
 from edge.readers.reader import Image
 from edge.vision import quality

@@ -1,4 +1,4 @@
-"""Measure what goes into the recogniser's convolutions, and write `edge/readers/ranges.json`.
+"""Measure what goes into the recogniser's convolutions, and write `edge/readers/lines/ranges.json`.
 
     python training/ranges.py [--plates 60] [--strips 300] [--seed 11]
 
@@ -25,11 +25,11 @@ import openvino as ov
 from openvino import opset13
 
 from edge.adapters import images
-from edge.readers import int8
+from edge.readers.lines import int8
+from edge.readers.lines.recogniser import prepared
+from edge.readers.lines.weights import RECOGNISER, blob_of, weight_file
 from edge.readers.ocr import Ocr
 from edge.readers.reader import Image
-from edge.readers.recogniser import prepared
-from edge.readers.weights import RECOGNISER, blob_of, weight_file
 
 _TOWARDS_EXTREME = 0.3
 

@@ -20,12 +20,12 @@ import cv2
 from edge.core.fields import Product
 from edge.core.reading import Character, Code, Quad, Reading, TextLine
 from edge.errors import ReaderError
-from edge.readers.detector import STEP_PX, Detector
-from edge.readers.linker import link
+from edge.readers.lines.detector import STEP_PX, Detector
+from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
+from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
+from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
+from edge.readers.linking.linker import link
 from edge.readers.reader import Image, Located
-from edge.readers.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
-from edge.readers.recogniser import STEP_PX as WIDTH_STEP_PX
-from edge.readers.weights import DETECTOR, RECOGNISER, hash_of
 from edge.vision import codes
 from edge.vision.locate import Subject, explained, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned

@@ -98,7 +98,7 @@ def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 
 
 
 def _remote(asked: RemoteReader, ocr: Ocr) -> Reader:
-    from edge.readers.answer_cache import MemoryCache, RedisCache  # noqa: PLC0415 - only here
+    from edge.readers.chat.answer_cache import MemoryCache, RedisCache  # noqa: PLC0415 - only here
     from edge.readers.remote import Remote  # noqa: PLC0415 - only here
 
     cache: MemoryCache | RedisCache | None = None

@@ -30,10 +30,10 @@ from pydantic import SecretStr
 from edge.core.fields import FieldRule, Product, normalise, propose, violation
 from edge.core.reading import Character, Code, FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
-from edge.readers.answer_cache import AnswerCache, key_of
-from edge.readers.chat import FORMS, Chat, Manner, Question, RefusedError
-from edge.readers.chat_answer import Answer
-from edge.readers.prompt import NOTHING, question_text
+from edge.readers.chat.answer_cache import AnswerCache, key_of
+from edge.readers.chat.chat import FORMS, Chat, Manner, Question, RefusedError
+from edge.readers.chat.chat_answer import Answer
+from edge.readers.decoding.prompt import NOTHING, question_text
 from edge.readers.reader import Image, Located
 from edge.vision import codes, sheet
 

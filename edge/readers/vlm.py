@@ -25,10 +25,10 @@ from edge.core.fields import FieldRule, Product, normalise, violation
 from edge.core.match import same
 from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
-from edge.readers.decode import Answer, Token, decode, seen
-from edge.readers.grammar import NOTHING, Grammar
-from edge.readers.model import Model, told
-from edge.readers.passes import Prompt
+from edge.readers.decoding.decode import Answer, Token, decode, seen
+from edge.readers.decoding.grammar import NOTHING, Grammar
+from edge.readers.models.model import Model, told
+from edge.readers.models.passes import Prompt
 from edge.readers.reader import Image, LineReader, Located
 from edge.vision import sheet
 
@@ -120,7 +120,7 @@ class Vlm:
             return [self.read_many([one])[0] for one in requests]
         begun = time.perf_counter()
         with told(f"the model in {self.model.folder.path.name} could not read"):
-            sheets = [_sheet(one.image, [line.box for line in one.ocr.lines]) for one in requests]
+            sheets = [sheet_of(one.image, [line.box for line in one.ocr.lines]) for one in requests]
             rows = max(one.image.shape[0] for one in sheets)
             asked = [self._prompt(_heightened(one, rows), each) for one, each in zip(sheets, requests, strict=True)]
             rules = [rule for one in requests for rule in one.product.fields.values()]
@@ -150,7 +150,7 @@ class Vlm:
         """
         lines = self._ocr.lines(image, self._ocr.locate(image).boxes)
         with told(f"the model in {self.model.folder.path.name} could not answer"), self._turn:
-            made = _sheet(image, [line.box for line in lines])
+            made = sheet_of(image, [line.box for line in lines])
             asked = self.model.prompt(made.image, [line.text for line in lines], [question])
             return self._decode([asked], [pattern], [[]], [cap], on_token)[0]
 
@@ -231,7 +231,8 @@ def _ocr(threads: int) -> LineReader:
     return Ocr(threads=threads)
 
 
-def _sheet(image: Image, quads: Sequence[Quad]) -> sheet.Sheet:
+def sheet_of(image: Image, quads: Sequence[Quad]) -> sheet.Sheet:
+    """The sheet of a frame's lines."""
     return sheet.pack(sheet.strips(image, quads), sheet.thumbnail(image))
 
 

@@ -194,7 +194,7 @@ def test_without_the_extra_it_says_what_to_install(plate: str) -> None:
 def test_a_real_model_keeps_to_the_form(plate: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model of random weights answers yes or no, told token by token, where the question asks for that."""
     pytest.importorskip("transformers")
-    from tests.readers.small_models import glm, save
+    from tests.readers.models.small_models import glm, save
 
     folder = save(glm(), tmp_path / "model")
     capsys.readouterr()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge.readers.chat import Chat
-from tests.readers.faulty_chat import GOOD, MODEL, FaultyChat, Naps, Step
+from edge.readers.chat.chat import Chat
+from tests.readers.chat.faulty_chat import GOOD, MODEL, FaultyChat, Naps, Step
 
 
 @pytest.fixture

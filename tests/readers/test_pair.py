@@ -110,7 +110,7 @@ def test_a_model_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_real_model_is_a_look_beside_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`ocr+vlm` with a model's folder reads each frame by both, and the lines of it once."""
     pytest.importorskip("transformers")
-    from tests.readers.small_models import glm, save
+    from tests.readers.models.small_models import glm, save
 
     asked: list[int] = []
     read_lines = Ocr.lines

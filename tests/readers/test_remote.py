@@ -15,13 +15,13 @@ from edge.core.fields import FieldRule, Product
 from edge.core.reading import Character, Quad, TextLine
 from edge.errors import ReaderError
 from edge.products import WholeText
-from edge.readers.answer_cache import MemoryCache
-from edge.readers.breaker import Breaker
-from edge.readers.chat import Chat
+from edge.readers.chat.answer_cache import MemoryCache
+from edge.readers.chat.breaker import Breaker
+from edge.readers.chat.chat import Chat
 from edge.readers.ocr import Ocr
 from edge.readers.reader import Image, Located, Reader
 from edge.readers.remote import Remote
-from tests.readers.faulty_chat import MODEL, Clock, FaultyChat, Model, Naps, completion, http, says
+from tests.readers.chat.faulty_chat import MODEL, Clock, FaultyChat, Model, Naps, completion, http, says
 
 PATTERN = "[0-9]{4}[A-Z]"
 SERIAL = FieldRule("serial", PATTERN, WholeText(PATTERN), question="Which serial?", confusable=("0O",))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.readers.prompt import question_text
+from edge.readers.decoding.prompt import question_text
 from training.small import strips, tokens, words
 from training.small.fonts import FOLDER, Face, faces
 from training.small.words import Line, Plate

@@ -1,0 +1,1 @@
+"""What a model is asked, and its answer held to a pattern, with drafts."""

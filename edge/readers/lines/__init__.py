@@ -1,0 +1,1 @@
+"""Find lines of text and read them: the networks of the ocr reader."""

@@ -1,0 +1,119 @@
+"""Find text lines: PP-OCRv6 detector on OpenVINO, its map cut into rectangles along the text.
+
+The network marks the shrunken core of each line (differentiable binarization); a rectangle round the core is grown to
+the height of the text. The usual growth (1.6 x area / perimeter) makes boxes twice as high as the text, and half of
+every strip blank: measured on 245 lines of 40 drawn plates, text is 1.31 cores high (2 %: 1.12, 98 %: 1.53) and longer
+than its core by 0.6 cores (98 %: 0.9). The growth here leaves the margin that the recogniser reads best with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import openvino as ov
+
+from edge.core.reading import Quad
+from edge.readers.lines.weights import DETECTOR, Network, Tensor, blob_of
+from edge.readers.reader import Image
+
+#: Sides of the network's input are multiples of this.
+STEP_PX = 32
+_CORE = 0.3  # least probability of a pixel in a line's core, as the weights were trained
+_LINE = 0.5  # least mean probability of a line
+_GROWTH_ACROSS = 0.84  # of the core's height: the box is 1.4 times as high as the text
+_GROWTH_ALONG = 1.4
+_LEAST_SIDE_PX = 3.0
+_MOST_LINES = 1000
+#: Every product has a size or two of its own, and this network some 100 kernels a size.
+_MAX_KERNELS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One line of text: its corners, the longer side taken as the reading direction, and the mean probability."""
+
+    quad: Quad
+    score: float
+
+
+class Detector:
+    """The detector, loaded."""
+
+    def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
+        self._network = Network(DETECTOR, _any_size, threads=threads, max_kernels=_MAX_KERNELS, cache_dir=cache_dir)
+
+    def warm(self, side_px: int) -> None:
+        """Take the memory that the largest search needs now, a square of this side.
+
+        Raises:
+            ReaderError: the network did not run.
+        """
+        self.find(np.zeros((side_px, side_px, 3), np.uint8))
+
+    def find(self, image: Image) -> list[Box]:
+        """Find the text lines of an image whose sides are multiples of `STEP_PX`; corners in its pixels.
+
+        Raises:
+            ReaderError: the network did not run.
+        """
+        maps: list[Tensor] = []
+        self._network.infer([blob_of(image)], lambda _number, outputs: maps.append(outputs[0][0, 0].copy()))
+        return boxes_of(maps[0])
+
+
+def _any_size(model: Any) -> Any:
+    model.reshape([1, 3, ov.Dimension(), ov.Dimension()])
+    return model
+
+
+def boxes_of(probability: Tensor) -> list[Box]:
+    """Cut a probability map into boxes, at most `_MOST_LINES`."""
+    mask = cv2.dilate((probability > _CORE).astype(np.uint8), np.ones((2, 2), np.uint8))
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    found: list[Box] = []
+    for contour in contours[:_MOST_LINES]:
+        centre, (width, height), angle = cv2.minAreaRect(contour)
+        if min(width, height) < _LEAST_SIDE_PX:
+            continue
+        score = _mean_inside(probability, np.asarray(cv2.boxPoints((centre, (width, height), angle)), np.float32))
+        if score < _LINE:
+            continue
+        found.append(Box(_quad(centre, (width, height), angle), score))
+    return found
+
+
+def _mean_inside(probability: Tensor, corners: Tensor) -> float:
+    """Mean probability inside a rectangle."""
+    rows, columns = probability.shape
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (columns - 1, rows - 1))
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, (columns - 1, rows - 1))
+    mask = np.zeros((high[1] - low[1] + 1, high[0] - low[0] + 1), np.uint8)
+    cv2.fillPoly(mask, [(corners - low).astype(np.int32)], (1,))
+    window = probability[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    return float(cv2.mean(window, mask)[0])
+
+
+def _quad(centre: Any, size: tuple[float, float], angle_deg: float) -> Quad:
+    """A core's box, in reading order if its longer side is the direction of the text, left to right or down.
+
+    Text whose box is hardly longer than high is taken as nearest to upright.
+    """
+    width, height = size
+    turn = (angle_deg + 45.0) % 180.0 - 45.0  # -45 to 135
+    if turn >= 45.0:
+        turn, width, height = turn - 90.0, height, width
+    if height > 1.5 * width:  # a standing line: reads downwards until the recogniser says otherwise
+        turn, width, height = turn + 90.0, height, width
+    width, height = width + _GROWTH_ALONG * min(width, height), height + _GROWTH_ACROSS * height
+    along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))]) * width / 2
+    down = np.array([-np.sin(np.radians(turn)), np.cos(np.radians(turn))]) * height / 2
+    middle = np.array(centre)
+    first, second, third, fourth = (
+        (float(x), float(y))
+        for x, y in (middle - along - down, middle + along - down, middle + along + down, middle - along + down)
+    )
+    return first, second, third, fourth

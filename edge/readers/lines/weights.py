@@ -1,0 +1,116 @@
+"""Weights that the `rapidocr` wheel carries, opened on OpenVINO; that package itself is not imported, it costs 2 s."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+
+from edge.errors import ReaderError
+from edge.readers.lines.int8 import RANGES, in_eight_bits
+
+DETECTOR = "PP-OCRv6_det_small.onnx"
+RECOGNISER = "PP-OCRv6_rec_small.onnx"
+
+Tensor = npt.NDArray[np.float32]
+
+
+def weight_file(name: str) -> Path:
+    """The path of a weight file inside the installed `rapidocr` wheel.
+
+    Raises:
+        ReaderError: the wheel or the file is not there.
+    """
+    spec = importlib.util.find_spec("rapidocr")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "models" / name
+        if path.is_file():
+            return path
+    raise ReaderError(f"the weights {name} are not in the rapidocr package: install rapidocr 3.10 or later")
+
+
+def hash_of(names: Sequence[str], version: str) -> str:
+    """SHA-256 (hex) over the named weight files, what is rounded in them, and a version text."""
+    digest = hashlib.sha256(version.encode())
+    digest.update(RANGES.read_bytes())
+    for name in names:
+        digest.update(weight_file(name).read_bytes())
+    return digest.hexdigest()
+
+
+def blob_of(image: npt.NDArray[np.uint8]) -> Tensor:
+    """An image as both networks were trained to see it: 1 x 3 x height x width, BGR, -1 to 1."""
+    return np.asarray(cv2.dnn.blobFromImage(image, 1 / 127.5, mean=(127.5, 127.5, 127.5)), np.float32)
+
+
+class Network:
+    """One network, compiled for `streams` requests at a time that share `threads` threads; safe to call from many.
+
+    `max_kernels` are kept for the shapes that were seen. Too few for the shapes that come cost more time than they save
+    memory: with 1000 the recogniser took 1.4 times as long as with all of its widths kept.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prepare: Callable[[Any], Any],
+        *,
+        threads: int,
+        streams: int = 1,
+        max_kernels: int = 20_000,
+        cache_dir: Path | None = None,
+    ) -> None:
+        path = weight_file(name)
+        options: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": streams,
+            "CPU_RUNTIME_CACHE_CAPACITY": max_kernels,
+        }
+        if cache_dir is not None:
+            options["CACHE_DIR"] = str(cache_dir)
+        try:
+            model = ov.Core().read_model(path)
+            model = prepare(model)
+            in_eight_bits(model, path.name)
+            compiled = ov.Core().compile_model(model, "CPU", options)
+            # One request more than streams each: the next input lies ready when a stream ends.
+            self._requests = ov.AsyncInferQueue(compiled, 2 * streams)
+        except Exception as error:
+            raise ReaderError(f"OpenVINO cannot open {path.name}: {error}; check the openvino package") from error
+        self._name = path.name
+        self._lock = threading.Lock()
+
+    def infer(self, inputs: Iterable[Tensor], take: Callable[[int, list[Any]], None]) -> None:
+        """Run every input and hand its outputs to `take`, in any order; they live only during that call.
+
+        Inputs are asked for while earlier ones run.
+
+        Raises:
+            ReaderError: the network did not run; nothing that `take` was given may be used.
+        """
+        problems: list[BaseException] = []
+
+        def done(request: Any, number: int) -> None:
+            try:
+                take(number, [tensor.data for tensor in request.output_tensors])
+            except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
+                problems.append(error)
+
+        with self._lock:
+            try:
+                self._requests.set_callback(done)
+                for number, tensor in enumerate(inputs):
+                    self._requests.start_async({0: tensor}, number)
+                self._requests.wait_all()
+            except Exception as error:
+                raise ReaderError(f"{self._name} did not run on OpenVINO: {error}; see the reader's log") from error
+        if problems:
+            raise ReaderError(f"{self._name} gave an output that cannot be used: {problems[0]}") from problems[0]

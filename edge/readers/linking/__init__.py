@@ -1,0 +1,1 @@
+"""Put what was read into the fields it belongs to."""

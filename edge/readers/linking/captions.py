@@ -1,0 +1,240 @@
+"""Key words within one line of text: where they stand, and whether they are used as keys there.
+
+"Model: G-010G-D Input: 12V" holds two; "Product warranty" holds none, although both of its words could be keys.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from edge.readers.linking.keywords import Lexicon, Word, fold
+
+#: Characters of a line after this many are not searched for key words.
+MAX_SEARCHED = 120
+#: Most lines of a product's plates are the same on every part; so many are not searched again.
+MAX_REMEMBERED = 2048
+#: Words in one key at most ("Device serial number", "N. di serie").
+_MOST_ATOMS = 6
+#: A line longer than this is no head of a table.
+_LONGEST_HEAD = 80
+#: Letters of key words that are sure only with a separator or a value behind them ("SN", "No", "IP").
+_SHORT = 3
+
+_WIDE_COLON, _WIDE_OPEN, _WIDE_CLOSE = "\uff1a", "\uff08", "\uff09"
+_CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
+_ATOM = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:[0-9]+[^\W_{_CJK}]*)?|[^\W_{_CJK}]+|[º°№]")
+_HARD = f":{_WIDE_COLON}=#"
+_HARD_OR_LIST = _HARD + ",;"
+#: What stands between a key and its value and belongs to neither.
+SEPARATORS = f":{_WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
+_AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
+_UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
+#: What may follow a key word in brackets: its translation, never the value.
+_TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
+_OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
+
+
+class Caption(NamedTuple):
+    """A key in a line: `text[start:end]`; `separated` says that a colon or the like follows."""
+
+    start: int
+    end: int
+    word: Word
+    separated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line cut into words, each also folded."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    folds: tuple[str, ...]
+    lexicon: Lexicon
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def captions(text: str, lexicon: Lexicon) -> tuple[Caption, ...]:
+    """Find the keys of a line from left to right, longest first; neighbours of one kind become one key."""
+    return tuple(_captions(text, lexicon))
+
+
+def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
+    spans = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
+    if not spans:
+        return []
+    line = _Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
+    head = _head(line)
+    if head:
+        return _joined(text, head)
+    found: list[Caption] = []
+    index = 0
+    while index < len(spans):
+        caption = _caption_at(line, index, after=bool(found))
+        index += 1
+        if caption is not None:
+            found.append(caption)
+            while index < len(spans) and spans[index][0] < caption.end:
+                index += 1
+    if not found or found[0].start > spans[0][0]:
+        unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
+        if unknown is not None:
+            found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
+    return _joined(text, found)
+
+
+def _head(line: _Line) -> list[Caption]:
+    """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
+    if len(line.text) > _LONGEST_HEAD or any(c.isdigit() for c in line.text):
+        return []
+    found = []
+    index = 0
+    while index < len(line.spans):
+        for last in range(min(len(line.spans), index + _MOST_ATOMS) - 1, index - 1, -1):
+            word = line.lexicon.exact("".join(line.folds[index : last + 1]))
+            if word is not None:
+                end = line.spans[last][1]
+                found.append(Caption(line.spans[index][0], end, word, separated(line.text, end)))
+                index = last + 1
+                break
+        else:
+            return []
+    return found
+
+
+def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
+    """Find the key that begins with a word of the line."""
+    text, first = line.text, index == 0
+    start = line.spans[index][0]
+    runs = _runs(line, index)
+    for folded, end in runs:
+        word = line.lexicon.exact(folded)
+        if word is not None and _stands_as_key(text, start, end, word, first=first, after=after):
+            return Caption(start, end, word, separated(text, end))
+    if not first:
+        return None
+    glued = _glued(text, start, line.lexicon)
+    if glued is not None:
+        return glued
+    for folded, end in runs:
+        if any(c.isdigit() and c not in "0158" for c in text[start:end]):
+            continue
+        if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):
+            word = line.lexicon.nearest(folded)
+            if word is not None:
+                return Caption(start, end, word, separated(text, end))
+    return None
+
+
+def _runs(line: _Line, index: int) -> list[tuple[str, int]]:
+    """Give the folded texts that begin with a word, longest first, and where each ends; a separator ends them."""
+    runs: list[tuple[str, int]] = []
+    folded = ""
+    for last in range(index, min(index + _MOST_ATOMS, len(line.spans))):
+        begin, end = line.spans[last]
+        if last > index and any(c in _HARD_OR_LIST for c in line.text[line.spans[last - 1][1] : begin]):
+            break
+        folded += line.folds[last]
+        if len(folded) > line.lexicon.longest:
+            break
+        runs.append((folded, end))
+    runs.reverse()
+    return runs
+
+
+def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool) -> bool:
+    """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
+    printed = text[start:end]
+    if printed[0].isdigit():
+        return False
+    if separated(text, end):
+        return first or after or word.strength > 0.5
+    if first:
+        sure = word.strength >= 0.9 and len(printed) > _SHORT
+        return sure or _begins_value(text, end) or not text[end:].strip(_AROUND)
+    if after and word.kind == "serial" and not text[end:].strip(_AROUND):
+        # "Type UPS 25-40 No." ends with a key whose value stands in another box.
+        return True
+    known = after or word.kind in ("serial", "model")
+    long_enough = (word.strength >= 0.5 and len(fold(printed)) > _SHORT) or "/" in printed
+    return known and long_enough and _begins_value(text, end)
+
+
+def separated(text: str, end: int) -> bool:
+    """Say whether a colon or the like follows, perhaps after a translation in brackets."""
+    rest = text[end : end + 30]
+    bracket = _TRANSLATION.match(rest)
+    if bracket:
+        rest = rest[bracket.end() :]
+    if rest.startswith(".."):
+        return True
+    rest = rest.lstrip(" .")
+    return bool(rest) and (rest[0] in _HARD or rest[0] == "…")
+
+
+def _begins_value(text: str, end: int) -> bool:
+    """Say whether what follows a word looks like a value: its first token holds a digit or is in capitals."""
+    rest = text[end:].lstrip(_AROUND)
+    token = rest.split(maxsplit=1)[0] if rest.strip() else ""
+    return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
+
+
+def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
+    """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "P/N552-1123")."""
+    token = text[start:].split(maxsplit=1)[0]
+    if not any(c.isdigit() for c in token):
+        return None
+    for length in range(min(len(token) - 1, lexicon.longest), 1, -1):
+        head, rest = token[:length], token[length:]
+        turns = head[-1].isalpha() and rest[0].isdigit()
+        capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
+        if not (turns or capitals) or len(rest) < _SHORT or any(c.isdigit() for c in head):
+            continue
+        word = lexicon.exact(fold(head))
+        if word is None:
+            continue
+        # Two letters and a number are rather a name, unless they are as good as "SN" and the number is long.
+        if len(head) > 2 or (word.kind == "serial" and word.strength > 0.7 and len(rest) > 4):
+            return Caption(start, start + length, word, separated=False)
+    return None
+
+
+def _unknown(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
+    """Find a caption whose words are not known: letters up to a colon. What it captions is not ours."""
+    match = _UNKNOWN.match(text, start, end + 1)
+    if match is None or not any(c.isalpha() for c in match[0]):
+        return None
+    stop = match.end() - 1
+    word = lexicon.nearest(fold(text[start:stop])) or Word("other", 0.5, text[start:stop])
+    return Caption(start, stop, word, separated=True)
+
+
+def _joined(text: str, found: list[Caption]) -> list[Caption]:
+    """Join neighbours of one kind, a weak word with the key before it, and a key with its translation."""
+    joined: list[Caption] = []
+    for caption in found:
+        bracket = _TRANSLATION.match(text, caption.end)
+        whole = caption._replace(end=bracket.end()) if bracket and _translates(bracket[0]) else caption
+        closed = _CLOSING.match(text, whole.end)
+        if closed and joined and _OPEN.search(text, joined[-1].end, whole.start):
+            whole = whole._replace(end=closed.end())
+        before = joined[-1] if joined else None
+        if before is not None and not text[before.end : whole.start].strip(_AROUND):
+            if whole.word.kind == before.word.kind and whole.word.kind != "other":
+                word = max(before.word, whole.word, key=lambda word: word.strength)
+                joined[-1] = Caption(before.start, whole.end, word, whole.separated)
+                continue
+            if whole.word.strength < 0.5 and ":" not in text[before.end : whole.start]:
+                joined[-1] = before._replace(end=whole.end, separated=whole.separated)
+                continue
+        joined.append(whole)
+    return joined
+
+
+def _translates(bracket: str) -> bool:
+    """Say whether a bracket after a key is its translation; a long one in capitals is rather a value."""
+    inner = bracket.strip(" ()[]【】" + _WIDE_OPEN + _WIDE_CLOSE)
+    return not (inner.isascii() and inner.isupper() and len(inner) > 4)

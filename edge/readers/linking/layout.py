@@ -1,0 +1,215 @@
+"""Text lines as pieces, keys and values, on a page turned upright.
+
+A line is cut into the key words on it and what stands between them; every piece gets an upright rectangle along its
+text's own direction, so that right of and below mean the same on a plate that lies on its side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from edge.core.reading import Character, Quad, TextLine
+from edge.readers.linking.captions import SEPARATORS, Caption, captions
+from edge.readers.linking.keywords import Lexicon
+
+#: Lines whose directions differ by more than this (degrees) are not on one plate, or not on one side of it.
+_SAME_DIRECTION_DEG = 20.0
+#: A key box at least this much longer than high tells its own slope.
+_TELLS_SLOPE = 3.0
+#: Lines after this many are not linked; nothing on a plate is that long, and the time is bounded.
+MAX_LINES = 400
+
+#: Separators and closing or opening brackets do not begin or end a value.
+_BEFORE = SEPARATORS + ")]/\\\uff09"
+_AFTER = SEPARATORS + "([/\\\uff08"
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """An upright rectangle along the text's own direction, px; `middle` is the height at which its text stands."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    height: float
+    middle: float
+
+    @property
+    def width(self) -> float:
+        """From left to right."""
+        return self.right - self.left
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of one line: a key where it has a kind, else a value. `line[start:end]` is its text as printed."""
+
+    line: int
+    start: int
+    end: int
+    text: str
+    rect: Rect
+    turn: int
+    slope: float = 0.0
+    kind: str = ""
+    strength: float = 0.0
+    separated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All pieces of a frame, keys and values, and how high its text usually is."""
+
+    lines: tuple[TextLine, ...]
+    pieces: tuple[Piece, ...]
+    height_px: float
+    left_out: int = 0
+
+
+def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
+    """Cut lines into keys and values and turn them upright."""
+    kept = tuple(aligned(line) for line in lines[:MAX_LINES])
+    turns = _turns(kept)
+    cuts = _whole_where_captioned(kept, [_cut(line.text, lexicon) for line in kept])
+    pieces: list[Piece] = []
+    for index, line in enumerate(kept):
+        if not line.text.strip():
+            continue
+        turn, angle = turns[index]
+        cosine, sine = math.cos(angle), math.sin(angle)
+        slope = math.tan(max(-0.6, min(0.6, _angle(line.box) - angle)))
+        for caption, start, end in cuts[index]:
+            rect = _rect(line, start, end, cosine, sine)
+            told = slope if rect.width > _TELLS_SLOPE * rect.height else 0.0
+            pieces.append(
+                Piece(
+                    line=index,
+                    start=start,
+                    end=end,
+                    text=line.text[start:end],
+                    rect=rect,
+                    turn=turn,
+                    slope=told,
+                    kind=caption.word.kind if caption else "",
+                    strength=caption.word.strength if caption else 0.0,
+                    separated=caption.separated if caption else False,
+                )
+            )
+    heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
+    return Page(kept, tuple(pieces), median(heights) if heights else 1.0, max(0, len(lines) - MAX_LINES))
+
+
+def aligned(line: TextLine) -> TextLine:
+    """Give the line with exactly one character a letter; where a reader gave none they have confidence 0."""
+    if [c.text for c in line.characters] == list(line.text):
+        return line
+    characters: list[Character] = []
+    for character in line.characters:
+        characters.extend(replace(character, text=letter) for letter in character.text)
+    if "".join(c.text for c in characters) != line.text:
+        characters = [Character(letter, 0.0) for letter in line.text]
+    return replace(line, characters=tuple(characters))
+
+
+def quad(line: TextLine, start: int, end: int) -> Quad:
+    """Give the corners of a part of a line on the frame."""
+    first, last = line.characters[start].box, line.characters[end - 1].box
+    if first is not None and last is not None:
+        return (first[0], last[1], last[2], first[3])
+    count = max(len(line.text), 1)
+    (tl, tr, br, bl), a, b = line.box, start / count, end / count
+
+    def at(p: tuple[float, float], q: tuple[float, float], share: float) -> tuple[float, float]:
+        return (p[0] + (q[0] - p[0]) * share, p[1] + (q[1] - p[1]) * share)
+
+    return (at(tl, tr, a), at(tl, tr, b), at(bl, br, b), at(bl, br, a))
+
+
+def _angle(box: Quad) -> float:
+    """Direction of reading, radians."""
+    (tl, tr, br, bl) = box
+    return math.atan2(tr[1] - tl[1] + br[1] - bl[1], tr[0] - tl[0] + br[0] - bl[0])
+
+
+def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
+    """Group lines by direction; each gets its group's number and common direction (radians)."""
+    lengths = [math.dist(line.box[0], line.box[1]) for line in lines]
+    angles = [_angle(line.box) for line in lines]
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lines)), key=lambda i: -lengths[i]):
+        for group in groups:
+            off = (angles[index] - angles[group[0]] + math.pi) % (2 * math.pi) - math.pi
+            if abs(off) <= math.radians(_SAME_DIRECTION_DEG):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    turns = [(0, 0.0)] * len(lines)
+    for number, group in enumerate(groups):
+        sine = sum(lengths[i] * math.sin(angles[i]) for i in group)
+        cosine = sum(lengths[i] * math.cos(angles[i]) for i in group)
+        for i in group:
+            turns[i] = (number, math.atan2(sine, cosine))
+    return turns
+
+
+def _rect(line: TextLine, start: int, end: int, cosine: float, sine: float) -> Rect:
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad(line, start, end)
+    left = ((ax + dx) * cosine + (ay + dy) * sine) / 2
+    right = ((bx + cx) * cosine + (by + cy) * sine) / 2
+    top = ((ay + by) * cosine - (ax + bx) * sine) / 2
+    bottom = ((cy + dy) * cosine - (cx + dx) * sine) / 2
+    return Rect(left, min(top, bottom), right, max(top, bottom), max(abs(bottom - top), 1.0), (top + bottom) / 2)
+
+
+_Cut = tuple[Caption | None, int, int]
+
+
+def _whole_where_captioned(lines: Sequence[TextLine], cuts: list[list[_Cut]]) -> list[list[_Cut]]:
+    """Leave "SN0089061" whole where a key of its own says "Serial No.": its letters are then part of the value."""
+    glued = {number for number, cut in enumerate(cuts) if _is_glued(lines[number].text, cut)}
+    plain = {
+        caption.word.kind
+        for number, cut in enumerate(cuts)
+        if number not in glued
+        for caption, _, _ in cut
+        if caption is not None
+    }
+    for number in glued:
+        caption, start, _ = cuts[number][0]
+        if caption is not None and caption.word.kind in plain:
+            cuts[number] = [(None, start, cuts[number][1][2]), *cuts[number][2:]]
+    return cuts
+
+
+def _is_glued(text: str, cut: Sequence[_Cut]) -> bool:
+    """Say whether a line is a key and a value with nothing between them."""
+    if len(cut) < 2 or cut[0][0] is None or cut[1][0] is not None:
+        return False
+    end, begin = cut[0][2], cut[1][1]
+    return end == begin and text[end - 1].isalpha() and text[begin].isdigit()
+
+
+def _cut(text: str, lexicon: Lexicon) -> list[_Cut]:
+    """Cut a line into keys and values, in reading order; values lose the blanks and separators around them."""
+    pieces: list[_Cut] = []
+    at = 0
+    for caption in captions(text, lexicon):
+        _add_value(text, at, caption.start, pieces)
+        pieces.append((caption, caption.start, caption.end))
+        at = caption.end
+    _add_value(text, at, len(text), pieces)
+    return pieces
+
+
+def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
+    while start < end and (text[start].isspace() or text[start] in _BEFORE):
+        start += 1
+    while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):
+        end -= 1
+    if start < end:
+        pieces.append((None, start, end))

@@ -1,0 +1,175 @@
+"""Text lines to fields: which text is the model, which the serial number, and why. Pure, and never an invention.
+
+A value needs evidence: a key word that it belongs to, the product's pattern, or, for a model only, its shape and
+place. Without any the field is empty. A text that stands at a field's key is told even where it breaks the pattern
+(law L7): the core decides what that means. `WEIGHTS` turns the features of `candidates` into one score; 0 is the
+threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edge.core.fields import FieldRule, Product, propose, violation
+from edge.core.reading import FieldReading, TextLine
+from edge.readers.linking.candidates import Candidate, Surroundings, candidates, together
+from edge.readers.linking.keywords import lexicon_of
+from edge.readers.linking.layout import Page, lay_out
+from edge.readers.linking.links import RELATIONS, links
+
+_ANY: Mapping[str, float] = {
+    "key": 1.5,
+    "inline": 1.5,
+    "right": 1.4,
+    "below": 1.3,
+    "above": 1.3,
+    "habit": 0.8,
+    "height": -0.8,
+    "contested": -1.5,
+    "pattern": 2.5,
+    "check": 0.5,
+    "size": 0.2,
+    "top": 0.0,
+    "brand": 0.0,
+    "twice": 0.2,
+    "together": 0.0,
+    "bare_shape": 0.0,
+    "share": 0.0,
+}
+
+#: What each feature is worth, by field; the threshold is 0. Fields of other names use "other".
+WEIGHTS: Mapping[str, Mapping[str, float]] = {
+    "serial": {**_ANY, "bias": -3.8, "shape": 2.0, "looks": -2.0},
+    "model": {
+        **_ANY,
+        "bias": -3.0,
+        "height": -0.2,
+        "shape": 1.5,
+        "bare_shape": 1.3,
+        "looks": -2.5,
+        "size": 0.7,
+        "top": 0.3,
+        "brand": 0.6,
+        "together": 1.5,
+        "share": 0.4,
+    },
+    "other": {**_ANY, "bias": -3.5, "shape": 2.0, "looks": 0.0},
+}
+
+
+_Scored = tuple[float, Candidate]
+
+#: Fields speak for each other ("together"); the choice is settled after this many rounds or taken as it is.
+_ROUNDS = 3
+
+
+def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) -> dict[str, FieldReading]:
+    """Find every field of a product among the lines of one frame.
+
+    Args:
+        lines: what stands on the frame, in any order.
+        product: the fields wanted, with their patterns and own key words.
+        size_px: width and height of the frame.
+
+    Returns:
+        A reading for every field of the product; its text is empty where nothing is there.
+    """
+    del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
+    page = lay_out(lines, lexicon_of(product))
+    around = Surroundings(page, links(page, product.fields.keys()))
+    found = {
+        name: [(_score(name, candidate), candidate) for candidate in candidates(around, rule)]
+        for name, rule in product.fields.items()
+    }
+    chosen: dict[str, _Scored] = {}
+    for _ in range(_ROUNDS):
+        before = dict(chosen)
+        for name, scored in found.items():
+            chosen.pop(name, None)
+            ranked = _ranked(name, scored, chosen)
+            if ranked and ranked[0][0] > 0:
+                chosen[name] = ranked[0]
+        if chosen == before:
+            break
+    readings = {}
+    for name, rule in product.fields.items():
+        ranked = _ranked(name, found[name], {other: c for other, c in chosen.items() if other != name})
+        believed = name in chosen and ranked and ranked[0][0] > 0
+        reading = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name))
+        if page.left_out:
+            reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
+        readings[name] = reading
+    return readings
+
+
+def _score(name: str, candidate: Candidate) -> float:
+    """Add up what speaks for a candidate by itself."""
+    weights = WEIGHTS.get(name, WEIGHTS["other"])
+    return weights["bias"] + sum(weights[feature] * value for feature, value in candidate.features.items())
+
+
+def _ranked(name: str, found: Sequence[_Scored], chosen: Mapping[str, _Scored]) -> list[_Scored]:
+    """Order one field's candidates, best first, less those that another field holds with a better score."""
+    weight = WEIGHTS.get(name, WEIGHTS["other"])["together"]
+    free = []
+    for alone, candidate in found:
+        near = max((together(candidate, other) for _, other in chosen.values()), default=0.0) if weight else 0.0
+        score = alone + weight * near
+        if not any(held >= score and _overlap(candidate, other) for held, other in chosen.values()):
+            free.append((score, candidate))
+    return sorted(free, key=lambda pair: (-pair[0], -len(pair[1].text)))
+
+
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    return any(
+        line == line_ and start < end_ and start_ < end
+        for line, start, end in one.segments
+        for line_, start_, end_ in other.segments
+    )
+
+
+def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldReading:
+    value, best = ranked[0]
+    cut = len(best.text) > rule.max_new_tokens
+    proposals = propose(best.text, rule) if rule.pattern is not None and not best.fits and not cut else None
+    characters = best.characters(page)
+    why = [_place(best), _form(best, rule)]
+    if best.left_out:
+        why.append(f'left out "{best.left_out}"')
+    other = next((pair for pair in ranked[1:] if pair[1].text != best.text and pair[0] > 0), None)
+    if other is not None:
+        why.append(f'runner-up "{other[1].text}" ({_place(other[1])}) is {value - other[0]:.1f} behind')
+    if proposals is not None and not proposals.complete:
+        why.append("more texts were possible than were proposed")
+    return FieldReading(
+        name=rule.name,
+        raw=best.raw[: rule.max_new_tokens] if cut else best.raw,
+        text=best.text[: rule.max_new_tokens] if cut else best.text,
+        rule=best.rule,
+        characters=characters[: rule.max_new_tokens] if cut else characters,
+        box=best.box(page),
+        finish_reason="length" if cut else "stop",
+        why="; ".join(part for part in why if part) + f"; score {value:.1f}",
+        alternatives=proposals.texts if proposals else (),
+    )
+
+
+def _place(candidate: Candidate) -> str:
+    if candidate.link is None:
+        return "no key" if candidate.fits else "no key, by shape and place"
+    sides = dict.fromkeys(RELATIONS, "") | {"inline": "after", "right": "right of", "below": "below", "above": "above"}
+    return f'{sides[candidate.link.relation]} key "{candidate.link.key.text}"'
+
+
+def _form(candidate: Candidate, rule: FieldRule) -> str:
+    if rule.pattern is None:
+        return ""
+    return violation(candidate.text, rule) or "matches the pattern"
+
+
+def _why_nothing(page: Page, name: str) -> str:
+    keys = [piece.text for piece in page.pieces if piece.kind == name]
+    if not page.pieces:
+        return "no text"
+    return f'nothing fitting at key "{keys[0]}"' if keys else "no key, and nothing of the right form"

@@ -1,0 +1,135 @@
+"""Which keys and values of a page belong together by where they stand: in one line, right of, below or above."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edge.readers.linking.layout import Page, Piece
+
+#: Which way a value stands from its key, and how often that is so on plates.
+RELATIONS: Mapping[str, float] = {"inline": 1.0, "right": 0.9, "below": 0.75, "above": 0.5}
+
+#: Longest gap between a key and the value in its row, in text heights: two-column tables are wide.
+ROW_REACH = 40.0
+_BELOW_REACH = 1.8
+_ABOVE_REACH = 1.2
+#: A value may stand this far (in text heights) off its key's row: between two keys in two languages, say.
+_OFF_THE_ROW = 0.75
+#: Key and value stand in one column when they share this much of the narrower one's width.
+_SHARED_WIDTH = 0.3
+#: A key has one value: how much is left of its hold on the others that it reaches.
+_SECOND_VALUE = 0.5
+#: A colon points to the right: below it the value is rarer, above it hardly ever.
+_COLON_BELOW, _COLON_ABOVE = 0.8, 0.4
+#: Boxes of one row farther apart than this (in text heights) are never one value in pieces.
+_ONE_VALUE_GAP = 2.0
+#: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
+_REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision"))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A key and a value near it; `strength` says how well they stand to each other."""
+
+    key: Piece
+    relation: str
+    strength: float
+
+    @property
+    def hold(self) -> float:
+        """How strongly the key holds the value: well placed, and sure of its kind."""
+        return self.strength * (0.5 + 0.5 * self.key.strength)
+
+
+def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
+    """Give for every value (its index in `page.pieces`) the keys that it may belong to."""
+    found: dict[int, list[Link]] = {}
+    pieces = page.pieces
+    for index, key in enumerate(pieces):
+        if not key.kind:
+            continue
+        reached: list[tuple[int, Link]] = []
+        following = index + 1
+        if following < len(pieces) and pieces[following].line == key.line and not pieces[following].kind:
+            reached.append((following, Link(key, "inline", RELATIONS["inline"])))
+        elif key.separated or (len(key.text) > 1 and (key.kind in _REACHING or key.kind in fields)):
+            reached.extend(_reach(key, pieces, fields))
+        for rank, (value, link) in enumerate(sorted(reached, key=lambda pair: -pair[1].strength)):
+            held = link if rank == 0 else replace(link, strength=link.strength * _SECOND_VALUE)
+            found.setdefault(value, []).append(held)
+    return found
+
+
+def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iterator[tuple[int, Link]]:
+    """Yield the nearest values to the right, below and above of a key that nothing else stands between."""
+    nearest: dict[str, tuple[float, int, float]] = {}
+    below, above = (_COLON_BELOW, _COLON_ABOVE) if key.separated else (1.0, 1.0)
+    box = key.rect
+    for index, other in enumerate(pieces):
+        # The same key in another language stands in nobody's way.
+        if other.turn != key.turn or other.line == key.line or (other.kind == key.kind and key.kind in fields):
+            continue
+        place = other.rect
+        tall = max(box.height, place.height)
+        away = place.left - box.right
+        sideways = (place.left + place.right - box.left - box.right) / 2
+        lift = place.middle - box.middle - key.slope * sideways
+        if away > -0.5 * box.height and abs(lift) <= _OFF_THE_ROW * tall:
+            if away <= ROW_REACH * box.height:
+                far = max(away, 0.0)
+                strength = (1 - 0.5 * far / (ROW_REACH * box.height)) * (1 - 0.6 * abs(lift) / tall)
+                _keep(nearest, "right", far + 3 * abs(lift), index, strength)
+            continue
+        shared = min(box.right, place.right) - max(box.left, place.left)
+        if shared < _SHARED_WIDTH * min(box.width, place.width):
+            continue
+        askew = min(abs(place.left - box.left), abs(sideways))
+        straight = max(0.0, 1 - 0.15 * askew / tall)
+        down, up = place.top - box.bottom, box.top - place.bottom
+        if lift > 0 and down <= _BELOW_REACH * tall:
+            strength = below * straight * (1 - 0.4 * max(down, 0.0) / (_BELOW_REACH * tall))
+            _keep(nearest, "below", down + 0.3 * askew, index, strength)
+        elif lift < 0 and up <= _ABOVE_REACH * tall:
+            strength = above * straight * (1 - 0.4 * max(up, 0.0) / (_ABOVE_REACH * tall))
+            _keep(nearest, "above", up + 0.3 * askew, index, strength)
+    for relation, (_, index, strength) in nearest.items():
+        if not pieces[index].kind:
+            yield index, Link(key, relation, RELATIONS[relation] * strength)
+
+
+def _keep(
+    nearest: dict[str, tuple[float, int, float]], relation: str, away: float, index: int, strength: float
+) -> None:
+    if relation not in nearest or away < nearest[relation][0]:
+        nearest[relation] = (away, index, strength)
+
+
+def habits(linked: Mapping[int, Sequence[Link]]) -> dict[str, float]:
+    """Give for every relation the share of the values that stand so: a plate keeps one habit."""
+    counts = dict.fromkeys(RELATIONS, 0)
+    for found in linked.values():
+        counts[max(found, key=lambda link: link.strength).relation] += 1
+    total = max(sum(counts.values()), 1)
+    counts["inline"] = counts["right"] = counts["inline"] + counts["right"]
+    return {relation: count / total for relation, count in counts.items()}
+
+
+def followers(page: Page) -> dict[int, tuple[int, float]]:
+    """Give for every piece the next one in its row, if near enough to go on with it, and the gap in text heights."""
+    order = sorted(range(len(page.pieces)), key=lambda index: page.pieces[index].rect.left)
+    lefts = [page.pieces[index].rect.left for index in order]
+    found = {}
+    for index, piece in enumerate(page.pieces):
+        box = piece.rect
+        at = bisect_left(lefts, box.right - 0.4 * box.height)
+        while at < len(order) and lefts[at] < box.right + _ONE_VALUE_GAP * box.height:
+            other = page.pieces[order[at]]
+            tall, low = max(other.rect.height, box.height), min(other.rect.height, box.height)
+            lift = other.rect.middle - box.middle - piece.slope * (other.rect.left - box.left)
+            if other.line != piece.line and other.turn == piece.turn and abs(lift) < 0.35 * tall and tall < 1.55 * low:
+                found[index] = (order[at], (other.rect.left - box.right) / tall)
+                break
+            at += 1
+    return found

@@ -1,0 +1,164 @@
+"""Parts of a printed value that could be a field's text: a serial's groups without the words behind them, and so on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from edge.core.fields import FieldRule
+from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.shape import looks, model_shape
+
+Segment = tuple[int, int, int]
+"""Line, start, end."""
+
+#: Tokens of one value at most; longer ones are sentences.
+_MOST_TOKENS = 8
+#: Boxes of one value at most.
+_MOST_BOXES = 3
+#: Without a pattern boxes farther apart than this (in text heights) are not one value.
+_ONE_VALUE_GAP = 0.9
+#: Without a key a single token must look this much like a model to be considered apart from its line.
+_CLEARLY_A_MODEL = 0.6
+#: Capitals without a digit are a group of a serial number only when they are this short.
+_LONGEST_PREFIX = 4
+
+_TOKEN = re.compile(r"\S+")
+_SMALL_WORD = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*")
+_OPENING, _CLOSING = "([\uff08", ")]\uff09"
+_MARKS = ",;:.|"
+
+
+class Span(NamedTuple):
+    """A part of a value, perhaps over several boxes; `natural` says that it was cut without a look at the pattern."""
+
+    segments: tuple[Segment, ...]
+    left_out: str
+    natural: bool
+
+
+def spans(
+    page: Page, index: int, rule: FieldRule, next_in_row: Mapping[int, tuple[int, float]], *, keyed: bool
+) -> Iterator[Span]:
+    """Yield the parts of a value, and of its neighbours in the row, that could be the field.
+
+    The natural ones come first: what a person would take for the value. Where the product gives a pattern every other
+    run of tokens follows, since the pattern can tell which is meant.
+    """
+    piece = page.pieces[index]
+    line = page.lines[piece.line].text
+    tokens = [(piece.start + m.start(), piece.start + m.end()) for m in _TOKEN.finditer(piece.text)]
+    for start, end in _natural_parts(rule.name, piece, line, tokens, keyed=keyed):
+        segments: tuple[Segment, ...] = ((piece.line, start, end),)
+        if end == piece.end:
+            for follower, gap in _boxes(page, index, next_in_row):
+                if gap > _ONE_VALUE_GAP or not _continues(follower.text):
+                    break
+                segments = (*segments, (follower.line, follower.start, follower.end))
+        yield Span(segments, _around(line, piece, start, end), natural=True)
+    if rule.pattern is None:
+        return
+    for start, end in _parts(line, tokens[: 2 * _MOST_TOKENS]):
+        segments = ((piece.line, start, end),)
+        yield Span(segments, _around(line, piece, start, end), natural=False)
+        if end == piece.end:
+            for follower, _ in _boxes(page, index, next_in_row):
+                segments = (*segments, (follower.line, follower.start, follower.end))
+                yield Span(segments, _around(line, piece, start, end), natural=False)
+
+
+def _natural_parts(
+    name: str, piece: Piece, line: str, tokens: list[tuple[int, int]], *, keyed: bool
+) -> Iterator[tuple[int, int]]:
+    if name == "serial":
+        yield from _serial_part(line, tokens)
+    elif name == "model":
+        yield from _model_parts(line, tokens, keyed=keyed)
+    else:
+        yield piece.start, piece.end
+
+
+def _around(line: str, piece: Piece, start: int, end: int) -> str:
+    """Give what a part leaves out of its value."""
+    return f"{line[piece.start : start]}{line[end : piece.end]}".strip()
+
+
+def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) -> Iterator[tuple[Piece, float]]:
+    """Yield the values that follow in the row, each with the gap before it in text heights."""
+    for _ in range(_MOST_BOXES - 1):
+        if index not in next_in_row:
+            return
+        index, gap = next_in_row[index]
+        if page.pieces[index].kind:
+            return
+        yield page.pieces[index], gap
+
+
+def _continues(text: str) -> bool:
+    """Say whether a text can be the next group of a model or serial: digits or capitals, nothing else known."""
+    tokens = text.split()
+    groups = all((t.isalnum() and (t.isupper() or t.isdecimal())) or "-" in t for t in tokens)
+    return groups and len(tokens) <= 2 and not looks(text)
+
+
+def _parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield every run of tokens, the whole first; a token is never cut, so that no printed character is hidden."""
+    for count in range(min(len(tokens), _MOST_TOKENS), 0, -1):
+        for first in range(len(tokens) - count + 1):
+            whole = count == len(tokens)
+            start, end = tokens[first][0], tokens[first + count - 1][1]
+            yield (start, end) if whole else _bare(line, start, end)
+
+
+def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the groups of a serial number that begin a value; a word or another thing's look ends them."""
+    start = end = -1
+    for begin, stop in tokens:
+        token = line[begin:stop]
+        digits = any(c.isdigit() for c in token)
+        small = _SMALL_WORD.fullmatch(token) is not None
+        group = digits or (token.isupper() and len(token) <= _LONGEST_PREFIX)
+        if start < 0 and not group and not small:
+            continue
+        if not group or small or (start >= 0 and looks(token)):
+            break
+        start = begin if start < 0 else start
+        end = stop
+    if start >= 0 and any(c.isdigit() for c in line[start:end]):
+        yield _bare(line, start, end)
+
+
+def _model_parts(line: str, tokens: list[tuple[int, int]], *, keyed: bool) -> Iterator[tuple[int, int]]:
+    """Yield a model name without the description behind it ("5200 HiTorque Mini Lathe" is "5200")."""
+    if not tokens:
+        return
+    start, last, numbered = tokens[0][0], len(tokens), False
+    for index, (begin, stop) in enumerate(tokens):
+        token = line[begin:stop]
+        described = numbered and len(token) > 2 and "(" not in line[start:begin] and _SMALL_WORD.fullmatch(token)
+        if described or (index and looks(token)):
+            last = index
+            break
+        numbered = numbered or any(c.isdigit() for c in token)
+    yield _bare(line, start, tokens[last - 1][1])
+    if not keyed and len(tokens) > 1:
+        for begin, stop in tokens:
+            if model_shape(line[begin:stop]) > _CLEARLY_A_MODEL:
+                yield _bare(line, begin, stop)
+
+
+def _bare(line: str, start: int, end: int) -> tuple[int, int]:
+    """Leave out separators and unpaired brackets at the ends."""
+    first, last = start, end
+    while first < last - 1 and (line[first] in _MARKS or (line[first] in _OPENING and not _pairs(line[first:last]))):
+        first += 1
+    while last > first + 1 and (
+        line[last - 1] in _MARKS or (line[last - 1] in _CLOSING and not _pairs(line[first:last]))
+    ):
+        last -= 1
+    return first, last
+
+
+def _pairs(text: str) -> bool:
+    return all(text.count(one) == text.count(other) for one, other in zip(_OPENING, _CLOSING, strict=True))

@@ -1,0 +1,1 @@
+"""Vision-language models: their folders, and their forward passes."""

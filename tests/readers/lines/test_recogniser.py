@@ -1,0 +1,95 @@
+"""Promises of the recogniser's decoding: what the lattice says is told, doubts included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import ReaderError
+from edge.readers.lines.int8 import _levels
+from edge.readers.lines.recogniser import Glyph, Recogniser, decode
+from edge.readers.lines.weights import Tensor
+
+ALPHABET = ("", "A", "B", "8", " ")
+
+
+def lattice(*frames: Sequence[float]) -> Tensor:
+    """Probabilities a frame, in the order of ALPHABET."""
+    return np.asarray(frames, np.float32)
+
+
+def decoded(probabilities: Tensor) -> tuple[Glyph, ...]:
+    """Decode along the best class of each frame."""
+    return decode(probabilities, probabilities.argmax(axis=1).astype(np.int32), ALPHABET)
+
+
+def test_a_run_is_one_character_and_a_blank_parts_two() -> None:
+    """Frames in a row of one class are one character; with a blank between, two."""
+    a, blank = (0.0, 1.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 0.0)
+
+    texts = ["".join(glyph.text for glyph in decoded(lattice(*frames))) for frames in ((a, a), (a, blank, a))]
+
+    assert texts == ["A", "AA"]
+
+
+def test_confidence_and_alternatives_come_from_one_frame() -> None:
+    """Confidence is the run's peak, and the runners-up are that same frame's, best first, blank left out."""
+    (glyph,) = decoded(lattice((0.3, 0.0, 0.5, 0.2, 0.0), (0.02, 0.01, 0.77, 0.2, 0.0005)))
+
+    assert glyph.text == "B"
+    assert glyph.confidence == pytest.approx(0.77)
+    assert [text for text, _ in glyph.alternatives] == ["8", "A"]
+
+
+@given(st.lists(st.integers(0, len(ALPHABET) - 1), min_size=1, max_size=40), st.floats(0.3, 1.0))
+def test_glyphs_tile_the_strip(kinds: list[int], peak: float) -> None:
+    """Glyphs never overlap, stay within the strip, and confidences with their runners-up never pass 1."""
+    probabilities = np.full((len(kinds), len(ALPHABET)), (1 - peak) / (len(ALPHABET) - 1), np.float32)
+    probabilities[np.arange(len(kinds)), kinds] = peak
+
+    glyphs = decoded(probabilities)
+
+    ends = [0.0]
+    for glyph in glyphs:
+        assert ends[-1] <= glyph.start < glyph.end <= 1.0
+        ends.append(glyph.end)
+        assert glyph.confidence + sum(score for _, score in glyph.alternatives) <= 1.0 + 1e-5
+
+
+@given(st.floats(-50, 0), st.floats(0, 50))
+def test_zero_stays_zero_in_eight_bits(low: float, high: float) -> None:
+    """The range that a convolution is rounded by holds both ends and has 0 as one of its levels: padding stays 0."""
+    bottom, top = _levels(low, high)
+    step = (top - bottom) / 255
+
+    assert bottom <= low + step
+    assert top >= high
+    assert abs(bottom / step - round(bottom / step)) < 1e-6
+
+
+def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that are not installed are an error that says which and what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    with pytest.raises(ReaderError, match=r"PP-OCRv6_rec_small\.onnx .* install rapidocr"):
+        Recogniser(threads=1)
+
+
+def test_an_output_that_cannot_be_used_is_an_error() -> None:
+    """An error while an output is decoded surfaces in the caller as a ReaderError (L3)."""
+    recogniser = Recogniser(threads=1)
+    recogniser._alphabet = ()
+
+    with pytest.raises(ReaderError, match="cannot be used"):
+        recogniser.read([np.full((32, 64, 3), 255, np.uint8), _letter()])
+
+
+def _letter() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    strip = np.full((32, 64, 3), 230, np.uint8)
+    cv2.putText(strip, "AB", (6, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (20, 20, 20), 2, cv2.LINE_AA)
+    return strip
