@@ -125,13 +125,13 @@ class Vlm:
             asked = [self._prompt(_heightened(one, rows), each) for one, each in zip(sheets, requests, strict=True)]
             rules = [rule for one in requests for rule in one.product.fields.values()]
             drafts = [self._draft(rule, one) for one in requests for rule in one.product.fields.values()]
+            caps = [rule.max_new_tokens for rule in rules]
             made = time.perf_counter()
             with self._turn:
-                answers = self._decode(
-                    asked, [rule.pattern for rule in rules], drafts, [r.max_new_tokens for r in rules]
-                )
+                answers = self._decode(asked, [rule.pattern for rule in rules], drafts, caps)
+                printed = self._printed(asked, answers, caps)
             ms = {"sheet": (made - begun) * 1e3, "vlm": (time.perf_counter() - made) * 1e3}
-            given = iter(answers)
+            given = iter(zip(answers, printed, strict=True))
             return [self._reading(one, [next(given) for _ in one.product.fields], ms) for one in requests]
 
     def ask(
@@ -177,15 +177,26 @@ class Vlm:
         passes = self.model.passes(asked, room=2 * max(caps) + 2)
         return decode(passes, grammars, drafts, caps, on_token)
 
+    def _printed(self, asked: Sequence[Prompt], answers: Sequence[Answer], caps: Sequence[int]) -> list[Answer | None]:
+        """For each answer in which the model saw something against the pattern: what it reads without one (L7)."""
+        against = [answer.finish == "stop" and seen(answer) != answer.text for answer in answers]
+        if not any(against):
+            return [None] * len(answers)
+        drafts = [self.model.drafted(seen(answer)) for answer in answers]
+        free = self._decode(asked, [None] * len(answers), drafts, caps)
+        return [one if other else None for one, other in zip(free, against, strict=True)]
+
     def _grammar(self, pattern: str | None) -> Grammar:
         if pattern not in self._grammars:
             self._grammars[pattern] = Grammar(pattern, self.model.vocabulary)
         return self._grammars[pattern]
 
-    def _reading(self, request: Request, answers: Sequence[Answer], ms: Mapping[str, float]) -> Reading:
+    def _reading(
+        self, request: Request, answers: Sequence[tuple[Answer, Answer | None]], ms: Mapping[str, float]
+    ) -> Reading:
         fields = {
-            rule.name: _field(rule, answer, request.ocr.lines)
-            for rule, answer in zip(request.product.fields.values(), answers, strict=True)
+            rule.name: _field(rule, *both, request.ocr.lines)
+            for rule, both in zip(request.product.fields.values(), answers, strict=True)
         }
         spent = {**{stage: one for stage, one in request.ocr.ms.items() if stage != "total"}, **ms}
         spent["total"] = request.ocr.ms.get("total", 0.0) + sum(ms.values())
@@ -242,29 +253,26 @@ def _heightened(made: sheet.Sheet, rows_px: int) -> Image:
     return np.pad(made.image, ((0, missing), (0, 0), (0, 0)), constant_values=127) if missing else made.image
 
 
-def _field(rule: FieldRule, answer: Answer, lines: Sequence[TextLine]) -> FieldReading:
-    """What an answer says of its field."""
-    how = f"vlm: {answer.passes} passes"
+def _field(rule: FieldRule, held: Answer, printed: Answer | None, lines: Sequence[TextLine]) -> FieldReading:
+    """What an answer says of its field: as printed, where that breaks the pattern, else as held to it."""
+    answer = printed or held
+    how = f"vlm: {held.passes + (printed.passes if printed else 0)} passes"
     if answer.finish == "length":
         return FieldReading(rule.name, answer.text, answer.text, None, _characters(answer), None, "length", how)
     if answer.text == NOTHING:
         return FieldReading(rule.name, why=f"the model sees none; {how}")
-    raw = seen(answer)
-    text, changed = normalise(raw, rule)
-    characters = _characters(answer)
-    if raw != answer.text:
-        characters = _as_seen(answer)
-    kept = _kept(characters, text)
+    text, changed = normalise(answer.text, rule)
+    kept = _kept(_characters(answer), text)
     place = _place(text, lines)
-    alternatives = ((answer.text, "held to the pattern"),) if raw != answer.text else ()
+    alternatives = () if answer.text == held.text else ((held.text, "held to the pattern"),)
     if place is None:
-        return FieldReading(rule.name, raw, text, changed, kept, None, "stop", how, alternatives)
+        return FieldReading(rule.name, answer.text, text, changed, kept, None, "stop", how, alternatives)
     box, boxes = place
     if len(boxes) == len(kept):
         kept = tuple(
             Character(one.text, one.confidence, one.alternatives, quad) for one, quad in zip(kept, boxes, strict=True)
         )
-    return FieldReading(rule.name, raw, text, changed, kept, box, "stop", how, alternatives)
+    return FieldReading(rule.name, answer.text, text, changed, kept, box, "stop", how, alternatives)
 
 
 def _characters(answer: Answer) -> tuple[Character, ...]:
@@ -274,19 +282,6 @@ def _characters(answer: Answer) -> tuple[Character, ...]:
         for token in answer.tokens
         for letter in token.text
     )
-
-
-def _as_seen(answer: Answer) -> tuple[Character, ...]:
-    """The characters of `seen`: where the model saw another than the pattern has, that one with its probability."""
-    made: list[Character] = []
-    for token in answer.tokens:
-        if token.best.id != token.id and token.best.probability >= 0.5:
-            made += [Character(letter, token.best.probability) for letter in token.best.text]
-            if not token.best.text:
-                break
-        else:
-            made += [Character(letter, token.probability) for letter in token.text]
-    return tuple(made)
 
 
 def _others(token: Token) -> tuple[tuple[str, float], ...]:
