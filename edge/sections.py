@@ -117,6 +117,10 @@ class RemoteReader(Table):
         le=30,
         description="Longest wait for one answer, s (0.1 to 30); never longer than reader.timeout_ms.",
     )
+    constraint: Literal["auto", "structured_outputs", "regex", "guided_regex", "none"] = Field(
+        default="auto",
+        description="How patterns are sent: structured_outputs, regex, guided_regex, none, or auto (as is found out).",
+    )
     key_file: FilePath | None = Field(
         default=None, description="File that holds the server's key; unset: the credential reader_key, or none."
     )
@@ -176,6 +180,16 @@ class Reader(Table):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the vlm reader runs: auto (a GPU if there is one), cpu or cuda."
+    )
+    max_batch: Whole = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Most frames of several stations that the vlm reader reads together (1 to 64).",
+    )
+    shared: Annotated[FilePath | None, BeforeValidator(_unset)] = Field(
+        default=None,
+        description="Runtime folder of another station of this PC, whose reader reads here too; unset: an own reader.",
     )
     remote: RemoteReader | None = Field(default=None, description="The server of kind remote; unset: none.")
 

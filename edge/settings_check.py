@@ -259,6 +259,9 @@ def _paths(settings: Settings) -> Iterator[Problem]:
 
 def _reader(settings: Settings) -> Iterator[Problem]:
     reader, remote = settings.reader, settings.reader.remote
+    if reader.shared is not None:
+        yield from _shared(settings, reader.shared)
+        return
     if lacking := opening.lacking(reader.kind):
         yield Problem(("reader", "kind"), f"is {reader.kind}, which needs {lacking}")
     if reader.model is not None and not reader.model.is_dir():
@@ -269,6 +272,24 @@ def _reader(settings: Settings) -> Iterator[Problem]:
         yield from _server(remote)
     elif reader.kind == "remote":
         yield Problem(("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model")
+
+
+def _shared(settings: Settings, folder: Path) -> Iterator[Problem]:
+    """Another station's reader: what else [reader] says is that station's to check."""
+    if folder.absolute() == settings.paths.runtime.absolute():
+        yield Problem(
+            ("reader", "shared"),
+            "is this station's own paths.runtime; take it out for a reader of its own, or name another station's",
+            needs=(("paths", "runtime"),),
+        )
+    path = folder.absolute() / "heartbeat-reader.sock"
+    over = len(os.fsencode(path)) - MAX_SOCKET_BYTES
+    if over > 0:
+        yield Problem(
+            ("reader", "shared"),
+            f"makes the socket path {path} {over} bytes longer than the {MAX_SOCKET_BYTES} that Linux allows; "
+            "choose a shorter folder",
+        )
 
 
 def _server(remote: RemoteReader) -> Iterator[Problem]:

@@ -59,6 +59,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "cameras.desk.kind": "file",
     "cameras.desk.path": "frames",
     "reader.model": "/srv/models/GLM-4.6V-Flash",
+    "reader.shared": "/run/edge-station2",
     "reader.remote.url": "http://127.0.0.1:8000",
     "reader.remote.model": "zai-org/GLM-4.6V-Flash",
     "reader.remote.key_file": "/etc/edge/reader_key",

@@ -82,10 +82,20 @@ class Heartbeat:
 
 
 class Listener:
-    """What each process last said. Finds the processes by their sockets, those that come later too."""
+    """What each process last said. Finds the processes by their sockets, those that come later too.
 
-    def __init__(self, runtime_dir: Path, *, context: sockets.Context | None = None) -> None:
+    `elsewhere`: processes that are listened to in another station's runtime folder, since this one has none of its own.
+    """
+
+    def __init__(
+        self,
+        runtime_dir: Path,
+        *,
+        elsewhere: Mapping[str, Path] | None = None,
+        context: sockets.Context | None = None,
+    ) -> None:
         self._runtime_dir = runtime_dir
+        self._elsewhere = elsewhere or {}
         self._known: set[str] = set()
         self._beats: dict[str, Beat] = {}
         self._next_scan_s = 0.0
@@ -116,15 +126,20 @@ class Listener:
         if now_s < self._next_scan_s:
             return
         self._next_scan_s = now_s + _SCAN_S
-        for path in sorted(self._runtime_dir.glob(f"{_PREFIX}*.sock")):
-            if path.stem not in self._known:
-                self._known.add(path.stem)
-                self.socket.connect(sockets.address(self._runtime_dir, path.stem))
+        own = (path.stem for path in sorted(self._runtime_dir.glob(f"{_PREFIX}*.sock")))
+        found = dict.fromkeys(own, self._runtime_dir)
+        found |= {f"{_PREFIX}{name}": folder for name, folder in self._elsewhere.items()}
+        for stem, folder in found.items():
+            if stem not in self._known and (folder / f"{stem}.sock").exists():
+                self._known.add(stem)
+                self.socket.connect(sockets.address(folder, stem))
 
 
-def listen(runtime_dir: Path, *, context: sockets.Context | None = None) -> Listener:
-    """Listen to every process of the station whose runtime folder this is."""
-    return Listener(runtime_dir, context=context)
+def listen(
+    runtime_dir: Path, *, elsewhere: Mapping[str, Path] | None = None, context: sockets.Context | None = None
+) -> Listener:
+    """Listen to every process of the station whose runtime folder this is, and to those that it has elsewhere."""
+    return Listener(runtime_dir, elsewhere=elsewhere, context=context)
 
 
 def _now_us() -> int:

@@ -1,4 +1,4 @@
-"""Frames from the inspector to the reader process, and its answers back.
+"""Frames from inspectors to the reader process, and its answers back. One reader may serve several stations of a PC.
 
 Laws of this link:
 
@@ -6,8 +6,10 @@ Laws of this link:
    question; older ones are dropped and counted.
 2. The frame's own bytes travel with every question, so that a reader that was restarted in between knows all it needs;
    whenever a reader process appears it says hello, and a question that is still open and in time is sent again.
-3. A question carries the moment after which nobody waits for its answer; the reader does not work on it after that.
+3. A question carries the moment after which nobody waits for its answer; what is not begun by then is answered as
+   failed (L12).
 4. Failure is an answer of its own (`ReadFailure`), never an empty reading (law L3).
+5. A question carries its station's product: what is read is what its asker makes, whoever started the reader, and when.
 """
 
 from __future__ import annotations
@@ -32,13 +34,18 @@ Task = Literal["judge", "read"]
 SOCKET = "reader"
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 250
 
+_NOT_UNDERSTOOD = "the reader does not understand the question: it is of another version of edge; restart it"
+
 _QUALITY = TypeAdapter(Quality)
 _READING = TypeAdapter(Reading)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One task on one frame: measure its quality, or read it. `image` is the encoded frame."""
+    """One task on one frame: measure its quality, or read it. `image` is the encoded frame.
+
+    `product` is the station's product file as JSON; empty: the reader's own. `expires_us` is CLOCK_MONOTONIC.
+    """
 
     question_id: str
     task: Task
@@ -48,6 +55,10 @@ class Question:
     draft: Mapping[str, str]
     expires_us: int
     peer: bytes = b""
+    product: str = ""
+
+
+_QUESTION = TypeAdapter(Question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,10 @@ class Answered:
 class ReaderLink:
     """The inspector's end. One question is open at a time; a new one replaces it. Poll `socket`, then `receive`."""
 
-    def __init__(self, runtime_dir: Path, *, context: sockets.Context | None = None) -> None:
+    def __init__(self, runtime_dir: Path, *, product: str = "", context: sockets.Context | None = None) -> None:
+        """Connect to the reader of that runtime folder; `product` goes with every question."""
         self.num_dropped = 0
+        self._product = product
         self._ids = (f"{time.monotonic_ns():x}-{number}" for number in itertools.count(1))
         self._open: Question | None = None
         self.socket = sockets.open_socket(context, zmq.DEALER)
@@ -85,8 +98,8 @@ class ReaderLink:
         self, task: Task, attempt: int, frame_id: str, image: bytes, *, timeout_us: int, draft: Mapping[str, str]
     ) -> None:
         """Ask one question; never blocks. The answer comes by `receive`, or not at all: keep a timer."""
-        expires_us = _now_us() + timeout_us
-        self._open = Question(next(self._ids), task, attempt, frame_id, image, draft, expires_us)
+        expires_us = now_us() + timeout_us
+        self._open = Question(next(self._ids), task, attempt, frame_id, image, draft, expires_us, product=self._product)
         self._send(self._open)
 
     def receive(self) -> Answered | ReadFailure | None:
@@ -98,7 +111,7 @@ class ReaderLink:
                 return None
             header = _parse_json(parts[0])
             if header.get("kind") == "hello":
-                if self._open is not None and _now_us() < self._open.expires_us:
+                if self._open is not None and now_us() < self._open.expires_us:
                     self._send(self._open)
                 continue
             if self._open is None or header.get("question_id") != self._open.question_id:
@@ -119,6 +132,7 @@ class ReaderLink:
             "frame_id": question.frame_id,
             "draft": dict(question.draft),
             "expires_us": question.expires_us,
+            "product": question.product,
         }
         try:
             self.socket.send_multipart([json.dumps(header).encode(), question.image], zmq.NOBLOCK, copy=False)
@@ -140,7 +154,7 @@ class ReaderDesk:
             raise
 
     def receive(self) -> Question | None:
-        """The next question that somebody still waits for, or None; never blocks."""
+        """The next question, or None; never blocks. One that is not understood is answered as failed at once."""
         while True:
             try:
                 peer, *parts = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -150,10 +164,11 @@ class ReaderDesk:
                 self._send(peer, {"kind": "hello"})
                 continue
             question = _parse_question(parts, peer)
-            if question is None:
-                self.num_bad_questions += 1
-            elif _now_us() < question.expires_us:
+            if question is not None:
                 return question
+            self.num_bad_questions += 1
+            if isinstance(question_id := _parse_json(parts[0]).get("question_id"), str):
+                self._send(peer, {"kind": "failure", "question_id": question_id, "why": _NOT_UNDERSTOOD})
 
     def answer(self, question: Question, what: Quality | Reading) -> None:
         """Send the answer; one that nobody waits for any more is lost, which its asker's timer covers."""
@@ -186,10 +201,9 @@ def _parse_answer(question: Question, header: Mapping[str, Any], parts: list[byt
 
 
 def _parse_question(parts: list[bytes], peer: bytes) -> Question | None:
-    header = _parse_json(parts[0])
     try:
-        return Question(**header, image=parts[1], peer=peer)
-    except (TypeError, IndexError):
+        return _QUESTION.validate_python({**_parse_json(parts[0]), "image": parts[1], "peer": peer})
+    except (ValidationError, IndexError):
         return None
 
 
@@ -201,5 +215,6 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _now_us() -> int:
+def now_us() -> int:
+    """The clock that questions expire by, the same in every process of a PC (CLOCK_MONOTONIC)."""
     return time.monotonic_ns() // 1000

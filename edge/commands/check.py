@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import log
+from edge.adapters.heartbeat import SILENT_AFTER_S, listen
 from edge.errors import BrokerError, ConfigError, EdgeError, StoreError, WorldError
 from edge.readers.opening import WITH_MODEL
 from edge.settings import Settings, load
@@ -113,7 +114,9 @@ def camera(config: Any) -> str:
 
 
 def reader(settings: Settings) -> str:
-    """Load the reader and let it read a drawn frame."""
+    """Load the reader and let it read a drawn frame; one that is shared runs, and must be heard."""
+    if settings.reader.shared is not None:
+        return _shared_reader(settings.reader.shared)
     from edge.services.reader import drawn_frame, open_reader  # noqa: PLC0415 - openvino is slow to import
 
     opened = open_reader(settings)
@@ -121,6 +124,19 @@ def reader(settings: Settings) -> str:
     if not any(line.text for line in reading.lines):
         raise WorldError(f"reader {opened.name} loads, but reads nothing on a drawn frame; install it anew")
     return f"{opened.name} {opened.hash[:12]}, {reading.ms.get('total', 0.0):.0f} ms for the first drawn frame"
+
+
+def _shared_reader(folder: Path) -> str:
+    listener = listen(folder)
+    until_s = time.monotonic() + SILENT_AFTER_S
+    try:
+        while (beat := listener.beats().get("reader")) is None:
+            if time.monotonic() > until_s:
+                raise WorldError(f"no reader is heard in {folder}; start that station's, or correct reader.shared")
+            time.sleep(0.05)
+    finally:
+        listener.close()
+    return f"{beat.facts.get('reader')} {str(beat.facts.get('reader_hash'))[:12]}, shared, in {folder}"
 
 
 def broker(settings: Settings) -> str:

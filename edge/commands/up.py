@@ -152,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     camera = configured.station.camera
     commands: dict[str, Sequence[str]] = {
         f"capture-{camera}": [*edge, "capture", camera, *config],
-        **{name: [*edge, name, *config] for name in ("reader", "inspector", "messenger", "panel")},
+        **{name: [*edge, name, *config] for name in _processes(configured)},
     }
     up = Up(commands, runtime_dir, environment)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -162,6 +162,12 @@ def run(args: argparse.Namespace) -> int:
         return up.run(f"all {len(commands)} processes are ready; panel: http://{panel.host}:{panel.port}/")
     finally:
         lock.close()
+
+
+def _processes(configured: settings.Settings) -> list[str]:
+    """The processes beside capture; where another station's reader is shared, there is none here."""
+    names = ["reader", "inspector", "messenger", "panel"]
+    return names if configured.reader.shared is None else names[1:]
 
 
 def _lock(runtime_dir: Path) -> IO[str]:

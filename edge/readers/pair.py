@@ -7,15 +7,17 @@ mixed here; what both need of the same frame, where its text stands and what OCR
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from edge.core.fields import Product
 from edge.core.reading import Quad, Reading, TextLine, joint_hash, joint_name
 from edge.errors import ReaderError, UseError
 from edge.readers.ocr import Ocr
-from edge.readers.reader import Image, Located, Reader
+from edge.readers.reader import BatchReader, Image, Located, Reader
 
 
 class Pair:
@@ -60,18 +62,75 @@ class Pair:
         """
         if located is None:
             located = self.locate(image)
-        first = _by(self._first, image, product, located, draft)
+        with _named(self._first):
+            first = self._first.read(image, product, located, draft)
         begun = time.perf_counter()
-        second = _by(self._second, image, product, located, draft)
-        ms = {stage: spent for stage, spent in first.ms.items() if stage != "total"}
-        ms[self._second.name] = (time.perf_counter() - begun) * 1e3
-        ms["total"] = first.ms.get("total", sum(ms.values()) - ms[self._second.name]) + ms[self._second.name]
-        return replace(first, others=(*first.others, second), ms=ms)
+        with _named(self._second):
+            second = self._second.read(image, product, located, draft)
+        return _joined(first, second, (time.perf_counter() - begun) * 1e3)
+
+    @property
+    def batches(self) -> bool:
+        """Whether the second reader reads several frames faster together than one by one."""
+        return bool(getattr(self._second, "batches", False))
+
+    def request(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> PairRequest:
+        """Read by the first reader, and prepare for the second; only where it `batches`.
+
+        Raises:
+            ReaderError: one of them could not do its work.
+        """
+        if located is None:
+            located = self.locate(image)
+        with _named(self._first):
+            first = self._first.read(image, product, located, draft)
+        begun = time.perf_counter()
+        with _named(self._second):
+            second = cast("BatchReader", self._second).request(image, product, located, draft)
+        return PairRequest(first, second, (time.perf_counter() - begun) * 1e3)
+
+    def read_many(self, requests: Sequence[PairRequest]) -> list[Reading]:
+        """Read several frames by the second reader together; a reading each, as `read` gives it.
+
+        Raises:
+            ReaderError: the second reader could not do its work, for none of them.
+        """
+        begun = time.perf_counter()
+        with _named(self._second):
+            seconds = cast("BatchReader", self._second).read_many([one.second for one in requests])
+        ms = (time.perf_counter() - begun) * 1e3
+        return [_joined(one.first, second, one.ms + ms) for one, second in zip(requests, seconds, strict=True)]
 
 
-def _by(reader: Reader, image: Image, product: Product, located: Located, draft: Mapping[str, str] | None) -> Reading:
+@dataclass(frozen=True, slots=True)
+class PairRequest:
+    """One frame as the first reader read it, and as it is prepared for the second, which took `ms`."""
+
+    first: Reading
+    second: Any
+    ms: float
+
+
+def _joined(first: Reading, second: Reading, second_ms: float) -> Reading:
+    """The first reader's reading, with the second's among its others."""
+    ms = {stage: spent for stage, spent in first.ms.items() if stage != "total"}
+    total_ms = first.ms.get("total", sum(ms.values()))
+    return replace(
+        first, others=(*first.others, second), ms={**ms, second.reader: second_ms, "total": total_ms + second_ms}
+    )
+
+
+@contextmanager
+def _named(reader: Reader) -> Iterator[None]:
+    """A failure says which of the two it was."""
     try:
-        return reader.read(image, product, located, draft)
+        yield
     except ReaderError as error:
         raise ReaderError(f"reader {reader.name}: {error}") from error
 

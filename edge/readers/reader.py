@@ -60,6 +60,34 @@ class Reader(Protocol):
         """
 
 
+class BatchReader(Reader, Protocol):
+    """A reader that reads the frames of several stations together."""
+
+    @property
+    def batches(self) -> bool:
+        """Whether several frames together are faster than one by one."""
+
+    def request(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Prepare what `read` would read, for `read_many`.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+        """
+
+    def read_many(self, requests: Sequence[Any]) -> list[Reading]:
+        """Read what was prepared, a reading each, in order: what `read` would give.
+
+        Raises:
+            ReaderError: the reader could not do its work, for none of them.
+        """
+
+
 class LineReader(Reader, Protocol):
     """A reader that also tells what each line of text says."""
 

@@ -62,6 +62,7 @@ class Vlm:
         threads: int = 2,
         ocr: LineReader | None = None,
         record: bool = True,
+        eight: bool = False,
     ) -> None:
         """Load the model and prove that it obeys a pattern.
 
@@ -71,11 +72,13 @@ class Vlm:
             threads: processor threads.
             ocr: what finds and reads the lines; None: an `Ocr` of its own.
             record: whether passes become CUDA graphs where there is CUDA.
+            eight: whether products are computed in 8 bits (`models/products.py`).
 
         Raises:
             ReaderError: the model cannot be loaded, or its answers do not keep to a pattern.
         """
-        self.model = Model(folder, device=device, threads=threads, record=record)
+        self.model = Model(folder, device=device, threads=threads, record=record, eight=eight)
+        self._version = f"{VERSION}, 8 bits" if eight else VERSION
         self._ocr = _ocr(threads) if ocr is None else ocr
         self._turn = threading.Lock()
         self._grammars: dict[str | None, Grammar] = {}
@@ -84,7 +87,7 @@ class Vlm:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the model's folder, the ocr reader's weights, and what is asked how."""
-        parts = (VERSION, self.model.folder.hash(), self._ocr.hash)
+        parts = (self._version, self.model.folder.hash(), self._ocr.hash)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def locate(self, image: Image) -> Located:
@@ -107,8 +110,26 @@ class Vlm:
         Raises:
             ReaderError: the reader could not do its work.
         """
-        found = self._ocr.read(image, product, located)
-        return self.read_many([Request(image, product, found, draft or {})])[0]
+        return self.read_many([self.request(image, product, located, draft)])[0]
+
+    @property
+    def batches(self) -> bool:
+        """Whether several frames go through one pass."""
+        return self.model.packs
+
+    def request(
+        self,
+        image: Image,
+        product: Product,
+        located: Located | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Request:
+        """Read the frame's lines by the ocr reader: what `read_many` takes.
+
+        Raises:
+            ReaderError: the ocr reader could not do its work.
+        """
+        return Request(image, product, self._ocr.read(image, product, located), draft or {})
 
     def read_many(self, requests: Sequence[Request]) -> list[Reading]:
         """Read several frames in as few passes as one: stations that share a GPU.
@@ -264,7 +285,9 @@ def _field(rule: FieldRule, held: Answer, printed: Answer | None, lines: Sequenc
     text, changed = normalise(answer.text, rule)
     kept = _kept(_characters(answer), text)
     place = _place(text, lines)
-    alternatives = () if answer.text == held.text else ((held.text, "held to the pattern"),)
+    # A text of another length is no misreading of this one: what the pattern has more or less the model made up.
+    may_be = held.text not in (answer.text, NOTHING) and len(held.text) == len(answer.text)
+    alternatives = ((held.text, "held to the pattern"),) if may_be else ()
     if place is None:
         return FieldReading(rule.name, answer.text, text, changed, kept, None, "stop", how, alternatives)
     box, boxes = place

@@ -206,6 +206,16 @@ def health_schema() -> Schema:
         ),
         latency_ms=_object(p50=_nullable(_NUMBER), p99=_nullable(_NUMBER), outcomes=_COUNT),
         frame_age_s=age,
+        reader=_object(
+            name=_nullable(_TEXT),
+            queue=_object(waiting=_nullable(_COUNT), oldest_age_s=age),
+            answers=_nullable(counts),
+            batches=_nullable(counts | {"description": "By how many questions were in one."}),
+            cache=_object(
+                state=_nullable(_TEXT), hits=_nullable(_COUNT), misses=_nullable(_COUNT), hit_rate=_nullable(_NUMBER)
+            ),
+            breaker=_nullable(_TEXT),
+        ),
         processes={"type": "object", "additionalProperties": _NUMBER, "description": "Seconds since each was heard."},
         counts=counts,
         messenger=counts,

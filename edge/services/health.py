@@ -11,13 +11,15 @@ from importlib import metadata
 from typing import Any
 
 from edge.adapters.database import wall_time
-from edge.adapters.heartbeat import Beat
+from edge.adapters.heartbeat import SILENT_AFTER_S, Beat
 from edge.adapters.payload import encode
 from edge.adapters.store import Store
 from edge.core.outcome import SCHEMA, Reason
 
 #: Latencies are those of so many newest outcomes.
 LATENCY_OUTCOMES = 200
+#: What became of the questions to the reader.
+READER_ANSWERS = ("judge", "read", "failed", "refused")
 
 
 def health_message(
@@ -42,9 +44,34 @@ def health_message(
         },
         "latency_ms": _latencies(store),
         "frame_age_s": _frame_age_s(beats, now_us),
+        "reader": reader_figures(beats, now_us),
         "processes": {name: round(beat.age_s(now_us), 3) for name, beat in sorted(beats.items())},
         "counts": {name: value for name, value in counts.items() if not name.startswith("reason_")},
         "messenger": dict(sorted(messenger.items())),
+    }
+
+
+def reader_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
+    """What the reader process said at its last beat; null where it is silent, or has no such thing.
+
+    `answers` and `batches` (by how many frames were in one) count from the process's start; so does `cache`.
+    """
+    beat = beats.get("reader")
+    facts = beat.facts if beat is not None and beat.age_s(now_us) <= SILENT_AFTER_S else {}
+    hits, misses = facts.get("cache_hits"), facts.get("cache_misses")
+    asked = None if hits is None or misses is None else hits + misses
+    return {
+        "name": facts.get("reader"),
+        "queue": {"waiting": facts.get("waiting"), "oldest_age_s": facts.get("oldest_age_s")},
+        "answers": {name: facts.get(name, 0) for name in READER_ANSWERS} if facts else None,
+        "batches": facts.get("batches"),
+        "cache": {
+            "state": facts.get("cache_state"),
+            "hits": hits,
+            "misses": misses,
+            "hit_rate": hits / asked if hits is not None and asked else None,
+        },
+        "breaker": facts.get("breaker"),
     }
 
 

@@ -77,13 +77,15 @@ class Inspector:
         evidence: EvidenceDesk,
         topic: Callable[[str], str],
         config_hash: str,
+        reader_dir: Path | None = None,
+        product_text: str = "",
         context: sockets.Context | None = None,
     ) -> None:
         self._product, self._policy = product, policy
         self._store, self._records, self._evidence = store, records, evidence
         self._topic, self._config_hash = topic, config_hash
         self._frames = FrameLink(runtime_dir, camera, timeout_ms=policy.frame_timeout_us // 1000, context=context)
-        self._reader = ReaderLink(runtime_dir, context=context)
+        self._reader = ReaderLink(reader_dir or runtime_dir, product=product_text, context=context)
         self._poked = sockets.open_socket(context, zmq.PULL)
         sockets.bind(self._poked, runtime_dir, "inspector")
         self._messenger = sockets.open_socket(context, zmq.PUSH)
@@ -363,4 +365,6 @@ def build(settings: Settings) -> Inspector:
         evidence=EvidenceDesk(keep),
         topic=settings.topic,
         config_hash=settings.config_hash,
+        reader_dir=settings.reader.shared,
+        product_text=settings.product_file.model_dump_json(),
     )

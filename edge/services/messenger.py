@@ -89,6 +89,7 @@ class Messenger:
         *,
         context: sockets.Context | None = None,
         health_every_s: float = HEALTH_EVERY_S,
+        reader_dir: Path | None = None,
         ack_timeout_s: float = ACK_TIMEOUT_S,
         sweep: Callable[[Store], Sweep] | None = None,
     ) -> None:
@@ -109,7 +110,8 @@ class Messenger:
         self._store_pause_us = 0
         self._counts: Counter[str] = Counter()
         self._heartbeat = Heartbeat(runtime_dir, "messenger", context=context)
-        self._listener = Listener(runtime_dir, context=context)
+        elsewhere = {} if reader_dir is None else {"reader": reader_dir}
+        self._listener = Listener(runtime_dir, elsewhere=elsewhere, context=context)
         self._pokes = sockets.open_socket(context, zmq.PULL)
         sockets.bind(self._pokes, runtime_dir, "messenger")
         self._inspector = sockets.open_socket(context, zmq.PUSH)
@@ -369,6 +371,7 @@ def build(settings: Settings) -> Messenger:
             max_bytes=int(settings.evidence.max_gb * 1e9),
             now=datetime.now(UTC),
         ),
+        reader_dir=settings.reader.shared,
     )
 
 

@@ -12,6 +12,9 @@ from edge.core.outcome import DISPOSITION_OF, Reason
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+#: The states of `edge.readers.chat.breaker`.
+BREAKER_STATES = ("closed", "open", "half_open")
+
 Labels = Mapping[str, str]
 Sample = tuple[Labels, float | int | None]
 
@@ -44,6 +47,7 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
     )
     _queues(text, health["queues"] or {})
     text.family("edge_frame_age_seconds", "gauge", "Age of the newest frame.", [({}, health["frame_age_s"])])
+    _reader(text, health["reader"])
     latency: Mapping[str, float | None] = health["latency_ms"] or {}
     text.family(
         "edge_latency_seconds",
@@ -52,6 +56,48 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
         [({"quantile": name}, _seconds(latency.get(key))) for name, key in (("0.5", "p50"), ("0.99", "p99"))],
     )
     return text.end()
+
+
+def _reader(text: _Text, told: Mapping[str, Any]) -> None:
+    answers: Mapping[str, int] = told["answers"] or {}
+    text.family(
+        "edge_reader_answers",
+        "counter",
+        "Questions to the reader since it started, by task, or why there was no answer.",
+        [({"answer": name}, count) for name, count in answers.items()],
+    )
+    batches: Mapping[str, int] = told["batches"] or {}
+    text.family(
+        "edge_reader_batches",
+        "counter",
+        "Batches since the reader started, by the number of questions in one.",
+        [({"questions": size}, count) for size, count in batches.items()],
+    )
+    queue, cache = told["queue"], told["cache"]
+    text.family("edge_reader_waiting", "gauge", "Questions that wait for the reader.", [({}, queue["waiting"])])
+    oldest_age_s = queue["oldest_age_s"]
+    text.family(
+        "edge_reader_oldest_age_seconds", "gauge", "Age of the oldest question that waits.", [({}, oldest_age_s)]
+    )
+    text.family(
+        "edge_reader_cache_lookups",
+        "counter",
+        "Look-ups in the cache of the remote reader's answers, by result.",
+        [({"result": "hit"}, cache["hits"]), ({"result": "miss"}, cache["misses"])],
+    )
+    text.family(
+        "edge_reader_cache_hit_ratio",
+        "gauge",
+        "Share of the look-ups that found an answer, since the reader started.",
+        [({}, cache["hit_rate"])],
+    )
+    name, now = "edge_reader_breaker", told["breaker"]
+    text.family(
+        name,
+        "stateset",
+        "Whether the remote reader asks its server (closed), leaves it alone (open), or tries it (half_open).",
+        [({name: state}, None if now is None else int(state == now)) for state in BREAKER_STATES],
+    )
 
 
 def _queues(text: _Text, queues: Mapping[str, Mapping[str, Any]]) -> None:
@@ -82,7 +128,7 @@ class _Text:
         self._lines: list[str] = []
 
     def family(
-        self, name: str, kind: Literal["gauge", "counter", "info"], what: str, samples: Iterable[Sample]
+        self, name: str, kind: Literal["gauge", "counter", "info", "stateset"], what: str, samples: Iterable[Sample]
     ) -> None:
         """One family with all its samples; nothing at all where none of them is known."""
         known = [(labels, value) for labels, value in samples if value is not None]
@@ -92,7 +138,7 @@ class _Text:
         if name.endswith("_seconds"):
             self._lines.append(f"# UNIT {name} seconds")
         self._lines.append(f"# HELP {name} {what}")
-        suffix = {"gauge": "", "counter": "_total", "info": "_info"}[kind]
+        suffix = {"gauge": "", "counter": "_total", "info": "_info", "stateset": ""}[kind]
         for labels, value in known:
             pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in {**self._common, **labels}.items())
             self._lines.append(f"{name}{suffix}{{{pairs}}} {value}")

@@ -32,7 +32,7 @@ from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
 from edge.adapters.store import Store
 from edge.errors import StoreError, WorldError
 from edge.services import metrics
-from edge.services.health import health_message
+from edge.services.health import health_message, reader_figures
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -70,6 +70,7 @@ class Panel:
         data_dir: Path,
         host: str,
         port: int,
+        reader_dir: Path | None = None,
         context: sockets.Context | None = None,
     ) -> None:
         self._place = place
@@ -85,7 +86,8 @@ class Panel:
         except BaseException:
             self._socket.close()
             raise
-        self._listener = listen(runtime_dir, context=context)
+        elsewhere = {} if reader_dir is None else {"reader": reader_dir}
+        self._listener = listen(runtime_dir, elsewhere=elsewhere, context=context)
 
     def run(self, stop: Stop) -> None:
         """Answer requests until `stop`."""
@@ -154,6 +156,7 @@ class Panel:
             "product": self._place.product,
             "version": _version(),
             "processes": processes,
+            "reader": reader_figures(beats, now_us),
             **stored,
         }
 
@@ -297,4 +300,5 @@ def build(settings: Settings) -> Panel:
         data_dir=settings.paths.data,
         host=settings.panel.host,
         port=settings.panel.port,
+        reader_dir=settings.reader.shared,
     )

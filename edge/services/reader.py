@@ -1,34 +1,39 @@
 """The reader process: loads one reader, warms it, then measures and reads the frames that inspectors send.
 
 Promises: `READY=1` comes after a reading of a drawn frame succeeded, so that the first part is not the slow one; a
-failure of the reader is an answer that says so, never an empty reading (law L3); a frame is decoded and searched for
-text once, however many questions are asked about it.
+failure of the reader is an answer that says so, never an empty reading (law L3). Questions that come while a batch is
+read go together in the next one, oldest deadline first; one whose deadline passes is answered as failed at once (L12).
+
+The reader works in a thread of its own, so that a question is heard, and refused, while it does. Signs of progress come
+only with finished batches: a reader that hangs is restarted.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import cv2
 import numpy as np
 import structlog
 import zmq
 
-from edge.adapters import images, sockets, systemd
+from edge.adapters import sockets, systemd
 from edge.adapters.heartbeat import Heartbeat
-from edge.adapters.reader_link import Question, ReaderDesk
+from edge.adapters.reader_link import Question, ReaderDesk, now_us
 from edge.core.fields import Product
-from edge.core.quality import Quality
-from edge.core.reading import Reading
-from edge.errors import WorldError
+from edge.errors import ConfigError
 from edge.readers import opening
-from edge.readers.reader import Image, Located, Reader
+from edge.readers.reader import Image, Reader
+from edge.services.reader_batches import BatchWork, Failed, Told
+from edge.services.reader_queue import QuestionQueue, Refused
 from edge.settings import Settings
-from edge.vision import quality
 
 log = structlog.get_logger()
 
@@ -40,57 +45,124 @@ START_S: Mapping[str, float] = {"ocr": 120.0, "remote": 120.0, "vlm": 300.0, "oc
 Stop = threading.Event | Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The frame that was asked about last, as far as it is worked out."""
-
-    frame_id: str
-    image: Image
-    located: Located
-
-
 class ReaderService:
     """One reader's process; `run` is its loop."""
 
     def __init__(
-        self, runtime_dir: Path, reader: Reader, product: Product, *, context: sockets.Context | None = None
+        self,
+        runtime_dir: Path,
+        reader: Reader,
+        product: Product,
+        *,
+        max_batch: int = 8,
+        context: sockets.Context | None = None,
     ) -> None:
         self._reader = reader
         self._product = product
+        self._work = BatchWork(reader, product)
+        self._max_batch = max_batch if self._work.batches else 1
         self._desk = ReaderDesk(runtime_dir, context=context)
         self._heartbeat = Heartbeat(runtime_dir, "reader", context=context)
+        self._queue = QuestionQueue()
+        self._answers: SimpleQueue[tuple[Question, Told]] = SimpleQueue()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._batch: Future[None] | None = None
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._counts: Counter[str] = Counter()
-        self._known: _Known | None = None
+        self._batches: Counter[int] = Counter()
 
     def run(self, stop: Stop) -> None:
-        """Answer questions until `stop`.
+        """Answer questions until `stop`; the batch in work is answered before the end.
 
         Raises:
             ReaderError: when the reader cannot read even the frame that is drawn for it at the start.
         """
         stopped = stop.is_set if isinstance(stop, threading.Event) else stop
         poller = zmq.Poller()
-        poller.register(self._desk.socket, zmq.POLLIN)
+        for source in (self._desk.socket, self._wake_fd):
+            poller.register(source, zmq.POLLIN)
         try:
-            self._warm()
+            # Warmed by the thread that reads: OpenMP keeps its helpers by the thread that calls.
+            self._thread.submit(self._warm).result()
             systemd.notify_ready(f"reader {self._reader.name} is warm")
             while not stopped():
-                while (question := self._desk.receive()) is not None:
-                    self._answer(question)
-                    systemd.notify_progress()
-                if self._heartbeat.due():
-                    self._beat()
-                systemd.notify_progress()
-                poller.poll(TURN_MS)
+                self._turn()
+                poller.poll(self._wait_ms())
             systemd.notify_stopping()
         finally:
-            self._desk.close()
-            self._heartbeat.close()
+            self._close()
+
+    def _turn(self) -> None:
+        """Look once at everything that may have happened."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake_fd)
+        self._tell_answers()
+        while (question := self._desk.receive()) is not None:
+            self._refuse(self._queue.add(question, now_us()))
+        self._refuse(self._queue.expire(now_us()))
+        if self._batch is not None and self._batch.done():
+            self._batch.result()
+            self._batch = None
+            self._tell_answers()
+            systemd.notify_progress()
+        if self._batch is None:
+            self._begin_batch()
+        if self._heartbeat.due():
+            self._beat()
+        if self._batch is None:
+            systemd.notify_progress()
+
+    def _begin_batch(self) -> None:
+        if batch := self._queue.take(self._max_batch):
+            self._batches[len(batch)] += 1
+            self._batch = self._thread.submit(self._work.work, batch, self._tell)
+            self._batch.add_done_callback(lambda _done: os.eventfd_write(self._wake_fd, 1))
+
+    def _tell(self, question: Question, told: Told) -> None:
+        """Hand an answer over to the loop; the reader's thread calls it."""
+        self._answers.put((question, told))
+        os.eventfd_write(self._wake_fd, 1)
+
+    def _tell_answers(self) -> None:
+        while True:
+            try:
+                question, told = self._answers.get_nowait()
+            except Empty:
+                return
+            self._queue.done(question)
+            if isinstance(told, Failed):
+                self._counts["failed"] += 1
+                self._desk.fail(question, told.why)
+            else:
+                self._counts[question.task] += 1
+                self._desk.answer(question, told)
+
+    def _refuse(self, refused: list[Refused]) -> None:
+        for one in refused:
+            self._counts["refused"] += 1
+            log.warning("a question is refused", frame_id=one.question.frame_id, task=one.question.task, why=one.why)
+            self._desk.fail(one.question, one.why)
+
+    def _wait_ms(self) -> int:
+        """Until the next deadline of a waiting question passes, at most a turn."""
+        due_us = self._queue.next_expiry_us()
+        return TURN_MS if due_us is None else max(0, min(TURN_MS, (due_us - now_us()) // 1000 + 1))
 
     def _beat(self) -> None:
-        """Say that the process is well, what was read, and what the reader tells of its own neighbours."""
+        """Say that the process is well, what was read and what waits, and what the reader tells of its neighbours."""
         tells: Callable[[], Mapping[str, str | int]] = getattr(self._reader, "facts", dict)
-        facts = {"reader": self._reader.name, "reader_hash": self._reader.hash, **tells(), **self._counts}
+        told = tells()
+        age_us = self._queue.oldest_age_us(now_us())
+        facts = {
+            "reader": self._reader.name,
+            "reader_hash": self._reader.hash,
+            **told,
+            **self._counts,
+            "waiting": len(self._queue),
+            "oldest_age_s": None if age_us is None else round(age_us / 1e6, 3),
+            "batches": {str(frames): count for frames, count in sorted(self._batches.items())},
+            "problem": "" if told.get("breaker", "closed") == "closed" else f"its server fails ({told['breaker']})",
+        }
         self._heartbeat.beat(**{**facts, "state": "ready"})
 
     def _warm(self) -> None:
@@ -98,30 +170,12 @@ class ReaderService:
         reading = self._reader.read(drawn_frame(), self._product)
         log.info("reader warm", reader=self._reader.name, reader_hash=self._reader.hash, ms=dict(reading.ms))
 
-    def _answer(self, question: Question) -> None:
-        try:
-            answer = self._work(question)
-        except WorldError as error:
-            self._counts["failed"] += 1
-            log.warning("could not read", frame_id=question.frame_id, task=question.task, why=str(error))
-            self._desk.fail(question, str(error))
-        except Exception as error:  # whatever a reader raises, its asker hears that it failed (L3)
-            self._counts["failed"] += 1
-            log.exception("the reader raised an error that it should have named", frame_id=question.frame_id)
-            self._desk.fail(question, f"{type(error).__name__} in the reader: see its log")
-        else:
-            self._counts[question.task] += 1
-            self._desk.answer(question, answer)
-
-    def _work(self, question: Question) -> Quality | Reading:
-        known = self._known
-        if known is None or known.frame_id != question.frame_id:
-            image = images.decode(question.image, question.frame_id)
-            known = _Known(question.frame_id, image, self._reader.locate(image))
-            self._known = known
-        if question.task == "judge":
-            return quality.measure(known.image, known.located.boxes)
-        return self._reader.read(known.image, self._product, known.located, question.draft)
+    def _close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._tell_answers()
+        self._desk.close()
+        self._heartbeat.close()
+        os.close(self._wake_fd)
 
 
 def drawn_frame() -> Image:
@@ -149,7 +203,18 @@ def open_reader(settings: Settings) -> Reader:
 
 
 def build(settings: Settings) -> ReaderService:
-    """The reader process of this station, ready to `run`."""
+    """The reader process of this station, ready to `run`.
+
+    Raises:
+        ConfigError: another station's reader reads for this one.
+        ReaderError: the reader cannot be loaded.
+    """
+    if settings.reader.shared is not None:
+        raise ConfigError(
+            f"reader.shared: the reader at {settings.reader.shared} reads for this station, so that it has none of its "
+            "own; do not start one (systemctl disable edge-reader), or take the setting out"
+        )
     kind = settings.reader.kind
     systemd.notify_starting(f"loading reader {kind}", extend_s=START_S[kind])
-    return ReaderService(settings.paths.runtime, open_reader(settings), settings.product)
+    reader = open_reader(settings)
+    return ReaderService(settings.paths.runtime, reader, settings.product, max_batch=settings.reader.max_batch)
