@@ -62,7 +62,6 @@ class Vlm:
         threads: int = 2,
         ocr: LineReader | None = None,
         record: bool = True,
-        eight: bool = False,
     ) -> None:
         """Load the model and prove that it obeys a pattern.
 
@@ -72,13 +71,11 @@ class Vlm:
             threads: processor threads.
             ocr: what finds and reads the lines; None: an `Ocr` of its own.
             record: whether passes become CUDA graphs where there is CUDA.
-            eight: whether products are computed in 8 bits (`models/products.py`).
 
         Raises:
             ReaderError: the model cannot be loaded, or its answers do not keep to a pattern.
         """
-        self.model = Model(folder, device=device, threads=threads, record=record, eight=eight)
-        self._version = f"{VERSION}, 8 bits" if eight else VERSION
+        self.model = Model(folder, device=device, threads=threads, record=record)
         self._ocr = _ocr(threads) if ocr is None else ocr
         self._turn = threading.Lock()
         self._grammars: dict[str | None, Grammar] = {}
@@ -87,7 +84,7 @@ class Vlm:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the model's folder, the ocr reader's weights, and what is asked how."""
-        parts = (self._version, self.model.folder.hash(), self._ocr.hash)
+        parts = (VERSION, self.model.folder.hash(), self._ocr.hash)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def locate(self, image: Image) -> Located:
@@ -285,9 +282,7 @@ def _field(rule: FieldRule, held: Answer, printed: Answer | None, lines: Sequenc
     text, changed = normalise(answer.text, rule)
     kept = _kept(_characters(answer), text)
     place = _place(text, lines)
-    # A text of another length is no misreading of this one: what the pattern has more or less the model made up.
-    may_be = held.text not in (answer.text, NOTHING) and len(held.text) == len(answer.text)
-    alternatives = ((held.text, "held to the pattern"),) if may_be else ()
+    alternatives = () if answer.text == held.text else ((held.text, "held to the pattern"),)
     if place is None:
         return FieldReading(rule.name, answer.text, text, changed, kept, None, "stop", how, alternatives)
     box, boxes = place
