@@ -117,7 +117,9 @@ class Ocr:
         return [moved(box.quad, *scales, left * along, top * down) for box in found]
 
     def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
-        """Read the text in every box; a box in which nothing is read gives no line.
+        """Read the text in every box, in the order in which a reader of the plate would go, however it lies.
+
+        A box in which nothing is read gives no line.
 
         Raises:
             ReaderError: the recogniser did not run.
@@ -144,7 +146,7 @@ class Ocr:
         lines = {
             number: _line(quad, line) for number, quad, line in zip(places, quads, glyphs, strict=True) if _text(line)
         }
-        return tuple(lines[number] for number in sorted(lines))
+        return _as_read(tuple(lines[number] for number in sorted(lines)))
 
     @staticmethod
     def strips(image: Image, boxes: Iterable[Quad]) -> Iterator[Image]:
@@ -230,6 +232,25 @@ def _scale(where: Subject, pixels: float) -> float:
 
 def _stepped(side: float) -> int:
     return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+
+
+def _as_read(lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
+    """Lines in the reading order of a plate that may lie askew or upside down: a key stays before its value.
+
+    The plate's direction is that of its lines together, long ones more. What a model is shown and told stands in this
+    order; upside down it answered key words and other fields' values (4 of 4 frames), and askew by 25 degrees 2 of 4.
+    """
+    across = sum(line.box[1][0] - line.box[0][0] for line in lines)
+    along = sum(line.box[1][1] - line.box[0][1] for line in lines)
+    length = math.hypot(across, along)
+    if not length:
+        return tuple(lines)
+    cosine, sine = across / length, along / length
+    upright: dict[Quad, TextLine] = {}
+    for line in lines:
+        one, other, third, fourth = ((x * cosine + y * sine, y * cosine - x * sine) for x, y in line.box)
+        upright[one, other, third, fourth] = line
+    return tuple(upright[quad] for quad in _in_order(list(upright))) if len(upright) == len(lines) else tuple(lines)
 
 
 def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
