@@ -282,7 +282,9 @@ def _field(rule: FieldRule, held: Answer, printed: Answer | None, lines: Sequenc
     text, changed = normalise(answer.text, rule)
     kept = _kept(_characters(answer), text)
     place = _place(text, lines)
-    alternatives = () if answer.text == held.text else ((held.text, "held to the pattern"),)
+    # A text of another length is no misreading of this one: what the pattern has more or less the model made up.
+    may_be = held.text not in (answer.text, NOTHING) and len(held.text) == len(answer.text)
+    alternatives = ((held.text, "held to the pattern"),) if may_be else ()
     if place is None:
         return FieldReading(rule.name, answer.text, text, changed, kept, None, "stop", how, alternatives)
     box, boxes = place
