@@ -1,6 +1,7 @@
 """Every GPU figure of the README: the vlm reader on the reference architecture, against `transformers` in the same run.
 
-    python bench/gpu.py [--runs 200] [--peer-runs 20] [--tiny] [--only speed,batch,memory,profile] [--out FILE]
+    python bench/gpu.py [--runs 200] [--peer-runs 20] [--tiny] [--eight]
+        [--only speed,batch,memory,profile] [--compiled] [--out FILE]
 
 The model has the exact configuration of GLM-4.6V-Flash (10.29 billion parameters) and RANDOM weights: its speed is
 measured, and nothing is said of what it would read. Since random weights read nothing, each frame is read once
@@ -160,10 +161,10 @@ def save_folder(folder: Path, *, tiny: bool) -> float:
 class Bench:
     """The loaded reader, its frames, and what was measured."""
 
-    def __init__(self, folder: Path, runs: int) -> None:
+    def __init__(self, folder: Path, runs: int, *, eight: bool = False) -> None:
         self.lines = Lines()
         begun = time.perf_counter()
-        self.vlm = Vlm(folder, ocr=self.lines)
+        self.vlm = Vlm(folder, ocr=self.lines, eight=eight)
         self.loaded_s = time.perf_counter() - begun
         self.runs = runs
         self.written: dict[str, Any] = {}
@@ -338,7 +339,7 @@ def memory(bench: Bench, reads: int) -> None:
         return
     print("memory", json.dumps({"reads": reads, "used_mib": [round(one) for one in used]}), flush=True)
     bench.written["memory"] = {"reads": reads, "used_mib": used}
-    hog = [torch.empty(2**28, dtype=torch.uint8, device="cuda") for _ in range(0)]
+    hog: list[torch.Tensor] = []
     try:
         while True:
             hog.append(torch.empty(2**28, dtype=torch.uint8, device="cuda"))
@@ -415,6 +416,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--peer-runs", type=int, default=20)
     parser.add_argument("--reads", type=int, default=2000)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--eight", action="store_true", help="products in 8 bits")
     parser.add_argument("--only", default="speed,batch,memory,profile")
     parser.add_argument("--compiled", action="store_true", help="also against generate with static cache and compile")
     parser.add_argument("--folder", type=Path, help="where the model is, or is to be written")
@@ -429,10 +431,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.collect()
         torch.cuda.empty_cache()
         begun = time.perf_counter()
-        bench = Bench(folder, args.runs)
+        bench = Bench(folder, args.runs, eight=args.eight)
         bench.vlm.read_many([bench.request(18)])
         card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-        told = {"card": card, "torch": torch.__version__, "parameters": count, "loaded_s": round(bench.loaded_s, 1)}
+        told = {
+            "card": card,
+            "torch": torch.__version__,
+            "parameters": count,
+            "eight": args.eight,
+            "loaded_s": round(bench.loaded_s, 1),
+        }
         told["first_answer_s"] = round(time.perf_counter() - begun, 1)
         bench.written["about"] = told
         print(json.dumps(told), flush=True)

@@ -62,6 +62,7 @@ class Vlm:
         threads: int = 2,
         ocr: LineReader | None = None,
         record: bool = True,
+        eight: bool = False,
     ) -> None:
         """Load the model and prove that it obeys a pattern.
 
@@ -71,11 +72,13 @@ class Vlm:
             threads: processor threads.
             ocr: what finds and reads the lines; None: an `Ocr` of its own.
             record: whether passes become CUDA graphs where there is CUDA.
+            eight: whether products are computed in 8 bits (`models/products.py`).
 
         Raises:
             ReaderError: the model cannot be loaded, or its answers do not keep to a pattern.
         """
-        self.model = Model(folder, device=device, threads=threads, record=record)
+        self.model = Model(folder, device=device, threads=threads, record=record, eight=eight)
+        self._version = f"{VERSION}, 8 bits" if eight else VERSION
         self._ocr = _ocr(threads) if ocr is None else ocr
         self._turn = threading.Lock()
         self._grammars: dict[str | None, Grammar] = {}
@@ -84,7 +87,7 @@ class Vlm:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the model's folder, the ocr reader's weights, and what is asked how."""
-        parts = (VERSION, self.model.folder.hash(), self._ocr.hash)
+        parts = (self._version, self.model.folder.hash(), self._ocr.hash)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def locate(self, image: Image) -> Located:

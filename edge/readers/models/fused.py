@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edge.readers.models.products import quantised
+
 log = structlog.get_logger()
 
 
@@ -73,6 +75,7 @@ class Steps:
         self.rms = _made(rms, compiled=compiled)
         self.added = _made(added, compiled=compiled)
         self.normed_and_added = _made(normed_and_added, compiled=compiled)
+        self.quantised = _made(quantised, compiled=compiled)
 
 
 def _made(step: Callable[..., Any], *, compiled: bool) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ need no clean-up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge.readers.models.fused import Steps
+from edge.readers.models.products import Product, dense, in_eight
 
 #: `model_type` of configurations whose forward pass this is.
 FAMILY = ("glm46v", "glm4v")
@@ -70,16 +71,26 @@ class _View:
 class Glm:
     """The weights of one model, taken from a loaded model of `transformers`, and its passes."""
 
-    def __init__(self, model: Any, mean: Sequence[float], std: Sequence[float], *, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        compiled: bool = False,
+        eight: bool = False,
+    ) -> None:
         """Take the weights; `mean` and `std` are of a picture's red, green and blue, 0 to 1.
 
-        `compiled`: what stands between the matrix products becomes one kernel each.
+        `compiled`: what stands between the matrix products becomes one kernel each. `eight`: the layers' products are
+        computed in 8 bits.
         """
         self._steps = Steps(compiled=compiled)
+        self._product: Callable[[Tensor, Tensor | None], Product] = self._in_eight if eight else dense
         visual, text = model.model.visual, model.model.language_model
         self.image_token: int = model.config.image_token_id
         self._vision, self._text = model.config.vision_config, model.config.text_config
-        self._blocks = [_Block(block, self._steps) for block in visual.blocks]
+        self._blocks = [_Block(block, self._steps, self._product) for block in visual.blocks]
         # Both frames of the temporal patch are the same picture: their weights are added once, here.
         self._patch = visual.patch_embed.proj.weight.detach().sum(dim=2).flatten(1)
         self._patch_bias = visual.patch_embed.proj.bias.detach()
@@ -87,13 +98,16 @@ class Glm:
         self._down = down.permute(0, 2, 3, 1).reshape(down.shape[0], -1).contiguous()
         self._down_bias = visual.downsample.bias.detach()
         self._visual, self._merger = visual, visual.merger
-        self._layers = [_Layer(layer, self._text, self._steps) for layer in text.layers]
+        self._layers = [_Layer(layer, self._text, self._steps, self._product) for layer in text.layers]
         self._embed: Tensor = text.embed_tokens.weight.detach()
         self._norm: Tensor = text.norm.weight.detach()
         self._head: Tensor = model.lm_head.weight.detach()
         self._mean = torch.tensor(mean, device=self.device)
         self._std = torch.tensor(std, device=self.device)
         self._grids: dict[tuple[int, int], Grid] = {}
+
+    def _in_eight(self, weight: Tensor, bias: Tensor | None) -> Product:
+        return in_eight(weight, bias, self._steps.quantised)
 
     @property
     def device(self) -> torch.device:
@@ -236,16 +250,17 @@ class Glm:
 class _Block:
     """One block of the vision tower: every patch of a picture sees every other."""
 
-    def __init__(self, block: Any, steps: Steps) -> None:
+    def __init__(self, block: Any, steps: Steps, product: Callable[[Tensor, Tensor | None], Product]) -> None:
         self.norm, self._norm2 = block.norm1.weight.detach(), block.norm2.weight.detach()
         self._eps: float = block.norm1.variance_epsilon
-        self._qkv, self._out = block.attn.qkv, block.attn.proj
-        self._heads: int = block.attn.num_heads
-        mlp = block.mlp
-        self._gate_up = torch.cat([mlp.gate_proj.weight.detach(), mlp.up_proj.weight.detach()])
-        self._down = mlp.down_proj.weight.detach()
-        # The joined copy replaces both: the model's own layers are not run here.
-        mlp.gate_proj = mlp.up_proj = None
+        attention, mlp = block.attn, block.mlp
+        self._qkv = product(attention.qkv.weight.detach(), attention.qkv.bias)
+        self._out = product(attention.proj.weight.detach(), attention.proj.bias)
+        self._heads: int = attention.num_heads
+        self._gate_up = product(torch.cat([mlp.gate_proj.weight.detach(), mlp.up_proj.weight.detach()]), None)
+        self._down = product(mlp.down_proj.weight.detach(), None)
+        # What was joined or rounded replaces them: the model's own layers are not run here, and may leave the memory.
+        block.attn = block.mlp = None
         self._steps = steps
 
     def run(self, hidden: Tensor, normed: Tensor, grid: Grid, after: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,7 +270,7 @@ class _Block:
         seen = functional.scaled_dot_product_attention(*self._steps.halves_turned(qkv, grid.cos, grid.sin))
         seen = self._out(seen.transpose(1, 2).reshape(plates, patches, -1))
         hidden, normed = self._steps.added(hidden, seen, self._norm2, self._eps)
-        made = functional.linear(self._steps.gated(functional.linear(normed, self._gate_up)), self._down)
+        made = self._down(self._steps.gated(self._gate_up(normed)))
         hidden, normed = self._steps.added(hidden, made, after, self._eps)
         return hidden, normed
 
@@ -263,14 +278,17 @@ class _Block:
 class _Layer:
     """One layer of the language model."""
 
-    def __init__(self, layer: Any, config: Any, steps: Steps) -> None:
+    def __init__(
+        self, layer: Any, config: Any, steps: Steps, product: Callable[[Tensor, Tensor | None], Product]
+    ) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         parts = (attention.q_proj, attention.k_proj, attention.v_proj)
-        self._qkv = torch.cat([part.weight.detach() for part in parts])
-        self._qkv_bias = torch.cat([part.bias.detach() for part in parts])
-        attention.q_proj = attention.k_proj = attention.v_proj = None
-        self._out = attention.o_proj.weight.detach()
-        self._gate_up, self._down = mlp.gate_up_proj.weight.detach(), mlp.down_proj.weight.detach()
+        joined = torch.cat([part.weight.detach() for part in parts])
+        self._qkv = product(joined, torch.cat([part.bias.detach() for part in parts]))
+        self._out = product(attention.o_proj.weight.detach(), None)
+        self._gate_up = product(mlp.gate_up_proj.weight.detach(), None)
+        self._down = product(mlp.down_proj.weight.detach(), None)
+        layer.self_attn = layer.mlp = None
         self.norm = layer.input_layernorm.weight.detach()
         self._seen_norm = layer.post_self_attn_layernorm.weight.detach()
         self._made_norm = layer.post_mlp_layernorm.weight.detach()
@@ -283,14 +301,14 @@ class _Layer:
         """One layer; gives what it adds up to, and that normalised with the weights of what comes after."""
         seen = self._attend(normed, view, kept)
         hidden, normed = self._steps.normed_and_added(hidden, seen, self._seen_norm, self._norm2, self._eps)
-        made = functional.linear(self._steps.gated(functional.linear(normed, self._gate_up)), self._down)
+        made = self._down(self._steps.gated(self._gate_up(normed)))
         hidden, normed = self._steps.normed_and_added(hidden, made, self._made_norm, after, self._eps)
         return hidden, normed
 
     def _attend(self, normed: Tensor, view: _View, kept: Tensor) -> Tensor:
         plates, tokens, _ = normed.shape
         size = kept.shape[-1]
-        joined = functional.linear(normed, self._qkv, self._qkv_bias).view(plates, tokens, -1, size)
+        joined = self._qkv(normed).view(plates, tokens, -1, size)
         turned = self._steps.pairs_turned(joined[:, :, : self._heads + self._shared], view.cos, view.sin)
         q, k = turned[:, : self._heads], turned[:, self._heads :]
         at = view.slots[:, None, :, None].expand(-1, self._shared, -1, size)
@@ -299,7 +317,7 @@ class _Layer:
         rows = q.reshape(plates, self._shared, -1, size)
         seen = functional.scaled_dot_product_attention(rows, kept[0], kept[1], attn_mask=view.mask)
         seen = seen.reshape(plates, self._heads, tokens, size).transpose(1, 2)
-        return functional.linear(seen.reshape(plates, tokens, -1), self._out)
+        return self._out(seen.reshape(plates, tokens, -1))
 
 
 def _theta(config: Any) -> float:

@@ -35,8 +35,12 @@ _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27
 class Model:
     """One loaded model. Not for several threads at once: its passes share one cache."""
 
-    def __init__(self, folder: Path, *, device: str = "auto", threads: int = 2, record: bool = True) -> None:
-        """Load a folder's model onto a device ("auto", "cpu", "cuda"); `record`: as CUDA graphs where there is CUDA.
+    def __init__(
+        self, folder: Path, *, device: str = "auto", threads: int = 2, record: bool = True, eight: bool = False
+    ) -> None:
+        """Load a folder's model onto a device ("auto", "cpu", "cuda").
+
+        `record`: passes become CUDA graphs where there is CUDA. `eight`: products in 8 bits, for the GLM-4V family.
 
         Raises:
             ReaderError: it cannot be loaded; says what is wrong with the folder or the device.
@@ -52,7 +56,7 @@ class Model:
         self._image_token = image_token(self._model.config)
         self.engine: Engine | None = None
         if self.folder.family in FAMILY:
-            self.engine = self._engine(record=record and self.device.type == "cuda")
+            self.engine = self._engine(record=record and self.device.type == "cuda", eight=eight)
         else:
             self._processor = _image_processor(self.folder)
         self._counts: dict[tuple[int, ...], int] = {}
@@ -110,14 +114,14 @@ class Model:
             self._counts[size] = image_tokens(self._model, self._processor, picture)
         return self._counts[size]
 
-    def _engine(self, *, record: bool) -> Engine:
+    def _engine(self, *, record: bool, eight: bool) -> Engine:
         vision = self._model.config.vision_config
         if vision.patch_size * vision.spatial_merge_size != ROW_PX:
             raise ReaderError(
                 f"an image token of the model in {self.folder.path} covers "
                 f"{vision.patch_size * vision.spatial_merge_size} px, and a sheet's row has {ROW_PX}: use another model"
             )
-        glm = Glm(self._model, *_colours(self.folder.path), compiled=record)
+        glm = Glm(self._model, *_colours(self.folder.path), compiled=record, eight=eight)
         if not record:
             return Eager(glm)
         from edge.readers.models.graphs import Graphs  # noqa: PLC0415 - CUDA only
