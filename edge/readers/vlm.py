@@ -90,6 +90,16 @@ class Vlm:
         parts = (self._version, self.model.folder.hash(), self._ocr.hash)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    def warm(self) -> None:
+        """Prepare every usual shape now, so that no later reading pays for it.
+
+        Raises:
+            ReaderError: the model did not run.
+        """
+        if self.model.engine is not None:
+            with told(f"the model in {self.model.folder.path} could not be prepared"), self._turn:
+                self.model.engine.warm()
+
     def locate(self, image: Image) -> Located:
         """Find the text lines of an image, as the ocr reader does.
 

@@ -18,6 +18,7 @@ import torch
 
 from edge.readers.models.glm import Glm, Turn
 from edge.readers.models.passes import Eager, Scored, Whole, best
+from edge.vision.sheet import ROW_PX, ROWS, WIDTH_PX
 
 log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ PLATES = (1, 2, 4, 8, 16)
 #: Tokens of a first turn: picture, hint, questions and drafts.
 LENGTHS = (*range(96, 641, 32), 704, 768, 896)
 LATER = (2, 8, 24, 64)
-ASKED = (16, 32, 64, 128)
+ASKED = (32, 64, 128)
 #: Slots of the cache: the longest first turn and room for the answers.
 SLOTS = 1152
 #: Runs before a recording: libraries choose and load their kernels in the first.
@@ -60,6 +61,18 @@ class Graphs:
     def slots(self, needed: int) -> int:
         """All caches of recorded passes have one size."""
         return max(needed, SLOTS)
+
+    @torch.inference_mode()
+    def warm(self, plates: int = 1) -> None:
+        """Record every usual shape now, so that no part waits for a recording: some seconds each ten shapes."""
+        for rows in ROWS:
+            self._see(plates, (rows * ROW_PX, WIDTH_PX, 3))
+        for length in LENGTHS:
+            for asked in ASKED[:2]:
+                self._first(plates, length, asked)
+        for length in LATER:
+            self._later(plates, length)
+        log.info("passes recorded", plates=plates, recordings=self.recordings)
 
     @torch.inference_mode()
     def begin(self, pictures: npt.NDArray[np.uint8], image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
@@ -119,7 +132,9 @@ class Graphs:
         return self._record(("first", plates, length, asked), inputs, run)
 
     def _later(self, plates: int, length: int) -> _Recording | None:
-        cache = self._caches[plates]
+        cache = self._cache(plates)
+        if cache is None:
+            return None
 
         def run(given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
             turn = Turn(**{name: given[name] for name in Turn.__slots__})

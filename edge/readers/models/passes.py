@@ -57,6 +57,9 @@ class Engine(Protocol):
     def slots(self, needed: int) -> int:
         """How many slots the cache has where so many are needed."""
 
+    def warm(self) -> None:
+        """Do now what the first pass of each usual shape would wait for."""
+
     def begin(self, pictures: npt.NDArray[np.uint8], image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
         """See the pictures (B, H, W, 3; BGR), read the first turn into a fresh cache of `slots`, and score."""
 
@@ -289,6 +292,9 @@ class Eager:
     def slots(self, needed: int) -> int:
         """As it is."""
         return needed
+
+    def warm(self) -> None:
+        """Nothing is prepared."""
 
     @torch.inference_mode()
     def begin(self, pictures: npt.NDArray[np.uint8], image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:

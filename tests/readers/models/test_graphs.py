@@ -49,3 +49,16 @@ def test_a_shape_without_a_recording_runs_as_it_comes() -> None:
 
     assert all(torch.isfinite(one).all() for one in found)
     assert recorded.recordings == 1  # the picture alone
+
+
+def test_a_warm_engine_records_nothing_later() -> None:
+    """What a station's parts usually need is recorded before the first part, so that none waits for it."""
+    from edge.readers.models.graphs import Graphs
+
+    recorded = Graphs(Glm(glm().cuda(), CLIP_MEAN, CLIP_STD))
+    recorded.warm()
+    before = recorded.recordings
+
+    rows(recorded, [prompt()])
+
+    assert recorded.recordings == before
