@@ -87,7 +87,7 @@ class Vlm:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the model's folder, the ocr reader's weights, and what is asked how."""
-        parts = (self._version, self.model.folder.hash(), self._ocr.hash)
+        parts = (self._version, self.model.hash, self._ocr.hash)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def warm(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class Model:
         """
         self.device = _device(device)
         self.folder = look_at(folder)
+        # Twenty gigabytes take some ten seconds to hash, while they are loaded from the same pages.
+        beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash")
+        self._hash = beside.submit(self.folder.hash)
+        beside.shutdown(wait=False)
         if self.device.type == "cpu":
             torch.set_num_threads(threads)
         with told(f"the model in {folder} could not be loaded"):
@@ -60,6 +65,15 @@ class Model:
         else:
             self._processor = _image_processor(self.folder)
         self._counts: dict[tuple[int, ...], int] = {}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) over the folder; waits until it is computed.
+
+        Raises:
+            ReaderError: a file could not be read.
+        """
+        return self._hash.result()
 
     @property
     def packs(self) -> bool:
