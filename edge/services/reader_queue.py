@@ -6,6 +6,7 @@ no time do more than `limit` wait; a question sent twice is one question.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from edge.adapters.reader_link import Question
@@ -29,6 +30,7 @@ class QuestionQueue:
         self._limit = limit
         self._waiting: dict[tuple[bytes, str], tuple[Question, int]] = {}
         self._in_work: set[tuple[bytes, str]] = set()
+        self._answered: OrderedDict[bytes, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -36,7 +38,7 @@ class QuestionQueue:
     def add(self, question: Question, now_us: int) -> list[Refused]:
         """Let a question wait; gives those that do not wait any more, perhaps itself."""
         key = _key(question)
-        if key in self._waiting or key in self._in_work:
+        if key in self._waiting or key in self._in_work or self._answered.get(question.peer) == question.question_id:
             return []  # sent again, because its asker saw the link come up
         if now_us >= question.expires_us:
             return [Refused(question, _late(question, now_us))]
@@ -63,6 +65,10 @@ class QuestionQueue:
     def done(self, question: Question) -> None:
         """A question that was taken is answered."""
         self._in_work.discard(_key(question))
+        self._answered[question.peer] = question.question_id
+        self._answered.move_to_end(question.peer)
+        while len(self._answered) > MAX_WAITING_QUESTIONS:
+            self._answered.popitem(last=False)
 
     def oldest_age_us(self, now_us: int) -> int | None:
         """How long that which waits longest has waited; None where nothing waits."""
