@@ -42,6 +42,7 @@ CASES = [
         for what, key, said, line in (
             ("an unknown cache", "cache", "memory, redis, off", f'cache = "{SECRET}"'),
             ("a wait longer than any request may take", "timeout_s", "at most 30", "timeout_s = 31"),
+            ("an unknown constraint", "constraint", "structured_outputs, regex", f'constraint = "{SECRET}"'),
             ("a key file that is not there", "key_file", "none.txt", 'key_file = "none.txt"'),
             ("a key in the file", "key ", "key_file", f'key = "{SECRET}"'),
             ("a file of certificates that is not there", "ca_file", "ca.pem", 'ca_file = "ca.pem"'),
@@ -49,6 +50,15 @@ CASES = [
             ("an address of Redis that is none", "redis_url", "redis://HOST:PORT", f'redis_url = "{SECRET}"'),
             ("a password in the address of Redis", "redis_url", "its own file", f'redis_url = "redis://:{SECRET}@h"'),
         )
+    ),
+    Case("a batch of nothing", ("reader.max_batch", "at least 1"), more="[reader]\nmax_batch = 0\n"),
+    Case(
+        "a shared reader of its own",
+        ("reader.shared", "own paths.runtime"),
+        more='[reader]\nshared = "/tmp/edge-run"\n',
+    ),
+    Case(
+        "a shared reader too deep", ("reader.shared", "shorter folder"), more=f'[reader]\nshared = "/{"deep/" * 30}"\n'
     ),
     Case(
         "a cache in Redis without its address",
@@ -101,6 +111,15 @@ def test_a_missing_extra_is_named_with_all_else(tmp_path: Path, monkeypatch: pyt
         "reader.remote.cache",
     ]
     assert "pip install 'edge-inspection[redis]'" in of_redis.value.problems[1]
+
+
+def test_a_shared_reader_is_checked_by_its_own_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A station that another's reader reads for needs neither its packages nor its model (L13)."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    more = '[reader]\nkind = "vlm"\nshared = "/run/edge-a"\n'
+    loaded = settings.load(Case("shared", (), more=more).write(tmp_path), {})
+
+    assert loaded.reader.shared == Path("/run/edge-a")
 
 
 def test_the_bundled_model_needs_no_name(tmp_path: Path) -> None:

@@ -33,8 +33,6 @@ Task = Literal["judge", "read"]
 
 SOCKET = "reader"
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 250
-#: Answers that were given just before the end have this long to reach their askers.
-LAST_ANSWERS_MS = 500
 
 _NOT_UNDERSTOOD = "the reader does not understand the question: it is of another version of edge; restart it"
 
@@ -182,8 +180,8 @@ class ReaderDesk:
         self._send(question.peer, {"kind": "failure", "question_id": question.question_id, "why": why})
 
     def close(self) -> None:
-        """Close the socket, the last answers gone out; open questions are asked again of the next reader process."""
-        self.socket.close(LAST_ANSWERS_MS)
+        """Close the socket; open questions, and lost answers, are asked for again of the next reader process."""
+        self.socket.close()
 
     def _send(self, peer: bytes, header: Mapping[str, Any], *bodies: bytes) -> None:
         try:

@@ -72,7 +72,7 @@ class ReaderService:
         self._batches: Counter[int] = Counter()
 
     def run(self, stop: Stop) -> None:
-        """Answer questions until `stop`; the batch in work is answered before the end.
+        """Answer questions until `stop`; the batch in work is finished before the end.
 
         Raises:
             ReaderError: when the reader cannot read even the frame that is drawn for it at the start.

@@ -110,3 +110,22 @@ def test_what_is_no_beat_is_passed_over(
     heart.close()
 
     assert set(beats) == {"reader"}
+
+
+def test_a_process_elsewhere_takes_the_place_of_its_own(tmp_path: Path, context: sockets.Context) -> None:
+    """The reader of another station is heard in its folder, and nothing else of that station is."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    listener = listen(own, elsewhere={"reader": other}, context=context)
+    hearts = {
+        Heartbeat(folder, name, context=context): fact
+        for folder, name, fact in ((own, "inspector", "own"), (other, "reader", "shared"))
+    }
+    unheard = [Heartbeat(own, "reader", context=context), Heartbeat(other, "messenger", context=context)]
+    for heart in unheard:
+        heart.beat(fact="wrong")
+    beats = heard(listener, hearts)
+
+    assert {name: beat.facts["fact"] for name, beat in beats.items()} == {"inspector": "own", "reader": "shared"}
+    listener.close()
+    for part in [*hearts, *unheard]:
+        part.close()

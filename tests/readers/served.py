@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -159,3 +160,16 @@ def _healthy(port: int) -> bool:
     with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health") as answer:
         return bool(answer.status == 200)
     return False
+
+
+def servable(shipped: Path, folder: Path) -> None:
+    """Copy a model of the family as `transformers serve` can open it without torchvision: with another processor."""
+    shutil.copytree(
+        shipped, folder, ignore=shutil.ignore_patterns("video_preprocessor_config.json"), dirs_exist_ok=True
+    )
+    for name, changes in (
+        ("preprocessor_config.json", {"image_processor_type": "Glm46VImageProcessorPil", "processor_class": PROCESSOR}),
+        ("tokenizer_config.json", {"image_token": "<|image|>"}),
+    ):
+        held = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(held | changes))

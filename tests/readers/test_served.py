@@ -11,10 +11,13 @@ import pytest
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import Quad, TextLine
 from edge.errors import ReaderError
-from edge.products import WholeText
+from edge.products import NAMEPLATE, WholeText, to_product
+from edge.readers.ocr import Ocr
+from edge.readers.opening import SMALL, open_vlm
 from edge.readers.reader import Image, Located
 from edge.readers.remote import Remote
-from tests.readers.served import make_model, served
+from edge.services.reader import drawn_frame
+from tests.readers.served import make_model, servable, served
 
 SERIAL = FieldRule("serial", "[0-9]{4}[A-Z]", WholeText("[0-9]{4}[A-Z]"), question="Which serial?")
 PRODUCT = Product("gearmotor", {"model": FieldRule("model", question="Which model?"), "serial": SERIAL})
@@ -86,3 +89,21 @@ def test_real_server_with_another_model(real: tuple[str, Path]) -> None:
 
     with pytest.raises(ReaderError, match=r"refuses the request \(status 400\): Server is pinned to"):
         Remote(url, "org/another", Lines(), constraint="none")
+
+
+def test_real_server_with_the_model_that_ships(tmp_path: Path) -> None:
+    """A real server with the model of edge passes the canary, and a drawn plate is read as the vlm reader reads it."""
+    servable(SMALL, tmp_path / "small")
+    product, drawn, ocr = to_product(NAMEPLATE), drawn_frame(), Ocr(threads=1)
+    local = open_vlm(threads=1, ocr=ocr).read(drawn, product)
+
+    with served(tmp_path / "small") as url:
+        reader = Remote(url, str(tmp_path / "small"), ocr, constraint="none")
+        read = reader.read(drawn, product)
+        reader.close()
+
+    assert read.fields["serial"].text == "12345678AB"
+    assert {name: field.text for name, field in read.fields.items()} == {
+        name: field.text for name, field in local.fields.items()
+    }
+    assert all("no confidence is known" in field.why for field in read.fields.values())

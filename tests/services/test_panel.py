@@ -213,6 +213,56 @@ def test_metrics_are_openmetrics(station: Station) -> None:
     assert families["edge_latency_seconds"].samples[0].value == 0.8
 
 
+def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None:
+    """Batches, queue, cache and breaker of the reader stand in both, by the names that the manual gives."""
+    store_with_one_hold(station)
+    station.alive("capture-top", "inspector", "messenger", state="ready")
+    counted = {"judge": 9, "read": 8, "failed": 1, "cache_hits": 3, "cache_misses": 1, "cache_state": "ready"}
+    queue = {"waiting": 2, "oldest_age_s": 0.25, "batches": {"1": 5, "4": 2}}
+    station.alive("reader", state="ready", reader="remote", breaker="open", **counted, **queue, problem="it fails")
+    told = health_in_state(station, "degraded")
+    families = {family.name: family for family in families_of(station.get("/metrics")[2])}
+    samples = {
+        name: {tuple(v for k, v in one.labels.items() if k != "station"): one.value for one in family.samples}
+        for name, family in families.items()
+        if name.startswith("edge_reader_")
+    }
+
+    assert told["reader"] == {
+        "name": "remote",
+        "queue": {"waiting": 2, "oldest_age_s": 0.25},
+        "answers": {"judge": 9, "read": 8, "failed": 1, "refused": 0},
+        "batches": {"1": 5, "4": 2},
+        "cache": {"state": "ready", "hits": 3, "misses": 1, "hit_rate": 0.75},
+        "breaker": "open",
+    }
+    assert told["problems"] == ["reader: it fails"]
+    assert samples == {
+        "edge_reader_answers": {("judge",): 9, ("read",): 8, ("failed",): 1, ("refused",): 0},
+        "edge_reader_batches": {("1",): 5, ("4",): 2},
+        "edge_reader_waiting": {(): 2},
+        "edge_reader_oldest_age_seconds": {(): 0.25},
+        "edge_reader_cache_lookups": {("hit",): 3, ("miss",): 1},
+        "edge_reader_cache_hit_ratio": {(): 0.75},
+        "edge_reader_breaker": {("closed",): 0, ("open",): 1, ("half_open",): 0},
+    }
+    assert families["edge_reader_breaker"].type == "stateset"
+
+
+def test_what_a_reader_does_not_have_is_not_shown(station: Station) -> None:
+    """A reader without server and cache shows neither, and a silent one nothing at all: null, never 0."""
+    silent = station.health()["reader"]
+    station.alive("reader", state="ready", reader="ocr", waiting=0, oldest_age_s=None, batches={})
+    until(lambda: station.health()["reader"]["name"])
+    families = {family.name for family in families_of(station.get("/metrics")[2])}
+
+    assert (silent["queue"], silent["answers"]) == ({"waiting": None, "oldest_age_s": None}, None)
+    assert {name for name in families if name.startswith("edge_reader_")} == {
+        "edge_reader_answers",
+        "edge_reader_waiting",
+    }
+
+
 def test_metrics_of_a_dead_station_say_only_what_is_known(station: Station) -> None:
     """Without a store no counter is shown at all: a counter at 0 would be a lie."""
     families = {family.name for family in families_of(station.get("/metrics")[2])}

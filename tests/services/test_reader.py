@@ -17,7 +17,7 @@ from edge.adapters.reader_link import _READING, Answered, ReaderLink, ReadFailur
 from edge.core.fields import Product
 from edge.core.quality import Quality
 from edge.core.reading import Reading
-from edge.errors import ReaderError
+from edge.errors import ConfigError, ReaderError
 from edge.readers import opening
 from edge.readers.reader import Image, Located
 from edge.services import reader as reader_service
@@ -179,6 +179,8 @@ def test_the_reader_that_the_settings_name_is_opened(tmp_path: Path, monkeypatch
     monkeypatch.setattr(opening, "open_reader", open_reader)
     ReaderService(tmp_path, reader_service.open_reader(load(config, {})), product()).run(lambda: True)
 
+    with pytest.raises(ConfigError, match=r"reader\.shared: the reader at /run/a reads for this station"):
+        reader_service.build(load(config, {"EDGE_READER__SHARED": "/run/a"}))
     assert (opened["kind"], opened["model"], opened["device"], opened["threads"]) == ("remote", tmp_path, "cpu", 3)
     assert opened["remote"].timeout_s == 2.5
     assert opened["warm"] is True

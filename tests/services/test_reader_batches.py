@@ -158,7 +158,8 @@ def ask(link: ReaderLink, shade: int, timeout_s: float = 20.0, task: Any = "read
 
 def answer(link: ReaderLink) -> Answered | ReadFailure:
     """The answer to a link's open question."""
-    return until(link.receive)
+    told: Answered | ReadFailure = until(link.receive)
+    return told
 
 
 def until(give: Callable[[], Any]) -> Any:
@@ -320,15 +321,20 @@ def test_a_question_that_is_not_understood_is_a_failure(hall: Hall) -> None:
     assert b"another version" in parts[0]
 
 
-def test_the_batch_in_work_is_answered_at_the_end(hall: Hall) -> None:
-    """A clean stop in the middle of a batch still gives its answer."""
-    link = hall.station()
-    held_by(hall, link)
+def test_the_batch_in_work_is_finished_at_the_end(hall: Hall) -> None:
+    """A clean stop waits for the frame that is being read, and begins no other."""
+    first, second = hall.station(), hall.station()
+    held_by(hall, first)
+    ask(second, 10)
+    waiting(hall, 1)
     hall.over.set()
+    ended_early = not hall.thread.is_alive()
     hall.reader.open.set()
-    told = answer(link)
+    hall.thread.join(PATIENCE_S)
 
-    assert texts(told)["serial"] == "200"
+    assert not ended_early
+    assert hall.service._counts["read"] == 3
+    assert hall.reader.shades == [200]
 
 
 def test_the_heartbeat_tells_batches_and_what_waits(hall: Hall) -> None:
