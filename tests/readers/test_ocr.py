@@ -104,6 +104,22 @@ def test_the_first_corner_is_where_the_text_begins(ocr: Ocr) -> None:
     assert first[1] > third[1]
 
 
+@pytest.mark.parametrize(
+    ("degrees", "gap"), [(0, " " * 10), (20, " " * 10), (-20, " " * 10), (90, " "), (180, " "), (200, " "), (270, " ")]
+)
+def test_lines_stand_in_the_order_of_the_plate(ocr: Ocr, degrees: int, gap: str) -> None:
+    """However a plate lies, its lines come as it is read: from its own top, a key before the value beside it."""
+    upright = written(f"GEARMOTOR{gap}AX-4711", f"S/N{gap}48151623", f"DRIVE{gap}51-2230", size=(320, 900))
+    rows, columns = upright.shape[:2]
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), -degrees, 1.0)
+    turn[:, 2] += (600 - columns / 2, 600 - rows / 2)
+    turned = np.asarray(cv2.warpAffine(upright, turn, (1200, 1200), borderValue=(205, 205, 205)), np.uint8)
+
+    lines = ocr.lines(turned, ocr.locate(turned).boxes)
+
+    assert "".join(bare(line.text) for line in lines) == "gearmotorax4711sn48151623drive512230"
+
+
 def test_a_frame_without_text_gives_empty_fields(ocr: Ocr) -> None:
     """Nothing there is an empty text with no confidence, and no error (L3)."""
     blank = np.full((1200, 1920, 3), 128, np.uint8)

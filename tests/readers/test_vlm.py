@@ -151,6 +151,16 @@ def test_a_character_against_the_pattern_is_reported(shipped: Vlm, ocr: Drawn) -
     assert "".join(one.text for one in field.characters) == field.text
 
 
+def test_a_text_of_another_length_is_not_proposed(shipped: Vlm, ocr: Drawn) -> None:
+    """Where a digit was never printed, the one that the pattern would have is not put forward as a misreading (L7)."""
+    ocr.says = ("Type AX-4711", "S/N 1234567AB", "230 V 50 Hz")
+
+    field = shipped.read(plate(*ocr.says), product("[0-9]{8}[A-Z]{2}")).fields["serial"]
+
+    assert field.text == "1234567AB"
+    assert field.alternatives == ()
+
+
 def test_a_field_that_is_not_there_is_empty(shipped: Vlm, ocr: Drawn) -> None:
     """A plate without a serial gives an empty text and says so, with no character invented (L3)."""
     ocr.says = ("Type AX-4711", "230 V 50 Hz", "MADE IN ITALY")
