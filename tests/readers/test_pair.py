@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge.core.reading import Quad, TextLine, joint_hash
+from edge.core.reading import Quad, Reading, TextLine, joint_hash
 from edge.errors import ReaderError, UseError
 from edge.products import NAMEPLATE, to_product
 from edge.readers import opening
@@ -127,3 +128,40 @@ def test_a_real_model_is_a_look_beside_ocr(tmp_path: Path, monkeypatch: pytest.M
     assert found.fields["serial"].text == "12345678AB"
     assert found.others[0].fields["serial"].text != "12345678AB"
     assert len(asked) == 1
+
+
+class Together(PlayedVlm):
+    """A second reader that reads frames together."""
+
+    batches = True
+
+    def request(self, *frame: Any) -> tuple[Any, ...]:
+        """The frame as it is."""
+        return frame
+
+    def read_many(self, requests: Sequence[tuple[Any, ...]]) -> list[Reading]:
+        """Each as alone."""
+        return [self.read(*one) for one in requests]
+
+
+def test_frames_read_together_are_two_looks_each() -> None:
+    """A pair reads together what its second reader does, and gives for each frame what it gives alone (L4)."""
+    pair = Pair(FIRST, Together({"serial": "B1"}))
+    frames = [drawn_frame(), drawn_frame()]
+    alone = [pair.read(frame, PRODUCT) for frame in frames]
+    together = pair.read_many([pair.request(frame, PRODUCT) for frame in frames])
+
+    assert (pair.batches, Pair(FIRST, played_vlm({})).batches) == (True, False)
+    assert [replace(one, ms={}) for one in together] == [replace(one, ms={}) for one in alone]
+    assert all(one.ms["total"] >= one.ms["vlm"] >= 0 for one in together)
+
+
+def test_a_second_reader_that_fails_on_a_batch_is_named() -> None:
+    """No frame of a batch gets one reader's reading alone (L3, L4)."""
+    second = Together({})
+    pair = Pair(FIRST, second)
+    prepared = [pair.request(drawn_frame(), PRODUCT)]
+    second.error = ReaderError("out of memory")
+
+    with pytest.raises(ReaderError, match="reader vlm: out of memory"):
+        pair.read_many(prepared)
