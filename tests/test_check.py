@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edge import cli
-from edge.commands import check
+from edge.adapters.heartbeat import Heartbeat
+from edge.commands import check, up
 from edge.errors import BrokerError, StoreError, WorldError
 from edge.settings import load
 from simulator.broker import Broker
@@ -205,3 +206,34 @@ def test_without_an_erp_there_is_nothing_to_ask(tmp_path: Path, capsys: pytest.C
 
     assert code == 2
     assert "erp.kind" in capsys.readouterr().err
+
+
+def test_a_shared_reader_must_be_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another station's reader is not loaded here; it is heard, or what to start is said."""
+    monkeypatch.setattr(check, "SILENT_AFTER_S", 0.2)
+    with pytest.raises(WorldError, match=rf"no reader is heard in {tmp_path}; start that station's"):
+        check._shared_reader(tmp_path)
+    heart, over = Heartbeat(tmp_path, "reader"), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(0.01):
+            heart.beat(reader="vlm")
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    monkeypatch.setattr(check, "SILENT_AFTER_S", 20.0)
+    said = check._shared_reader(tmp_path)
+    over.set()
+    thread.join()
+    heart.close()
+
+    assert said.startswith("vlm")
+
+
+def test_a_station_with_a_shared_reader_starts_none(tmp_path: Path) -> None:
+    """`edge up` runs the four other processes."""
+    own = load(_station(tmp_path, 1883), {})
+    shared = own.model_copy(update={"reader": own.reader.model_copy(update={"shared": tmp_path})})
+
+    assert up._processes(own) == ["reader", "inspector", "messenger", "panel"]
+    assert up._processes(shared) == ["inspector", "messenger", "panel"]

@@ -85,7 +85,10 @@ class FullDisk(Store):
 class Site:
     """An inspector in a thread, and whoever answers it."""
 
-    def __init__(self, folder: Path, policy: Policy = QUICK, store: type[Store] = Store) -> None:
+    def __init__(
+        self, folder: Path, policy: Policy = QUICK, store: type[Store] = Store, reader_dir: Path | None = None
+    ) -> None:
+        self.reader_dir = reader_dir
         self.folder, self.policy, self.store_type = folder, policy, store
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.erp = PlayedErp()
@@ -94,7 +97,7 @@ class Site:
         self.answer: Callable[[ReaderDesk, Question], None] = answer_well
         self.questions: list[Question] = []
         self.capture = FramePublisher(folder, "main", context=self.context)
-        self.desk = ReaderDesk(folder, context=self.context)
+        self.desk = ReaderDesk(reader_dir or folder, context=self.context)
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self._play)]
         self.poke = self.context.socket(zmq.PUSH)
@@ -147,6 +150,8 @@ class Site:
             evidence=EvidenceDesk(keep),
             topic=lambda suffix: f"edge/v1/site/line/st1/{suffix}",
             config_hash="c0ffee",
+            reader_dir=self.reader_dir,
+            product_text="the product of this station",
             context=self.context,
         )
         inspector.run(self.over)
@@ -247,6 +252,17 @@ def test_a_reader_that_hangs_holds_the_part(tmp_path: Path) -> None:
     site.close()
 
     assert told["reason"] == "reader_failed"
+
+
+def test_a_shared_reader_is_asked_in_its_own_folder(tmp_path: Path) -> None:
+    """A station may be read for by another's reader: it is asked there, and told what this station makes (L1)."""
+    site = Site(tmp_path / "own", reader_dir=tmp_path / "other")
+    told = site.start().outcome(site.trigger())
+    site.close()
+
+    assert told["reason"] == "matched"
+    assert {question.product for question in site.questions} == {"the product of this station"}
+    assert not (tmp_path / "own" / "reader.sock").exists()
 
 
 def test_a_restarted_reader_is_asked_again(site: Site) -> None:
