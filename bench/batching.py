@@ -100,20 +100,24 @@ def alone(asked: Asked) -> None:
     decoded = [images.decode(raw, str(number)) for number, raw in enumerate(asked.frames)]
     requests = [reader.request(image, product) for image in decoded]
     times_ms: dict[int, list[float]] = {size: [] for size in asked.batches}
+    work_ms = dict.fromkeys(asked.batches, 0.0)
     places = random.Random(5)
     for turn in range(asked.rounds + 1):
         for size in asked.batches:
             batch = [requests[places.randrange(len(requests))] for _ in range(size)]
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.process_time()
             reader.read_many(batch)
             if turn:  # the first of each size prepares its shape
                 times_ms[size].append((time.perf_counter() - begun) * 1e3)
+                work_ms[size] += (time.process_time() - worked) * 1e3 / size / asked.rounds
     print(f"\nThe model alone ({asked.rounds} batches of each size)")
-    print(f"{'batch':>6} {'p50 ms':>8} {'p99 ms':>8} {'frames/s':>9} {'to batch 1':>11}")
+    print(f"{'batch':>6} {'p50 ms':>8} {'p99 ms':>8} {'frames/s':>9} {'to batch 1':>11} {'CPU ms/frame':>13}")
     one = statistics.median(times_ms[1])
     for size, spent in times_ms.items():
         p50 = statistics.median(spent)
-        print(f"{size:>6} {p50:>8.1f} {_p99(spent):>8.1f} {size * 1e3 / p50:>9.1f} {size * one / p50:>10.2f}x")
+        print(
+            f"{size:>6} {p50:>8.1f} {_p99(spent):>8.1f} {size * 1e3 / p50:>9.1f} {size * one / p50:>10.2f}x {work_ms[size]:>13.0f}"
+        )
 
 
 def under_load(asked: Asked) -> None:
