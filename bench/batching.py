@@ -115,9 +115,8 @@ def alone(asked: Asked) -> None:
     one = statistics.median(times_ms[1])
     for size, spent in times_ms.items():
         p50 = statistics.median(spent)
-        print(
-            f"{size:>6} {p50:>8.1f} {_p99(spent):>8.1f} {size * 1e3 / p50:>9.1f} {size * one / p50:>10.2f}x {work_ms[size]:>13.0f}"
-        )
+        rate, share = size * 1e3 / p50, size * one / p50
+        print(f"{size:>6} {p50:>8.1f} {_p99(spent):>8.1f} {rate:>9.1f} {share:>10.2f}x {work_ms[size]:>13.0f}")
 
 
 def under_load(asked: Asked) -> None:
