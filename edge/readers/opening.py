@@ -76,12 +76,14 @@ def open_reader(
         return _remote(remote, ocr)
     if kind == "ocr":
         return ocr
-    vlm = open_vlm(model, device=device, threads=threads, ocr=ocr)
+    vlm = open_vlm(model, device=device, threads=threads, ocr=ocr, warm=warm)
     return vlm if kind == "vlm" else Pair(ocr, vlm)
 
 
-def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 2, ocr: Ocr | None = None) -> Asker:
-    """Load the vlm reader alone, which also takes free questions.
+def open_vlm(
+    model: Path | None = None, *, device: str = "auto", threads: int = 2, ocr: Ocr | None = None, warm: bool = False
+) -> Asker:
+    """Load the vlm reader alone, which also takes free questions; see `open_reader`.
 
     Raises:
         ReaderError: it cannot be loaded; an extra that is not installed is named.
@@ -98,7 +100,9 @@ def open_vlm(model: Path | None = None, *, device: str = "auto", threads: int = 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from edge.readers.vlm import Vlm  # noqa: PLC0415 - torch is imported where it is opened
 
-    opened: Asker = Vlm(folder, device=device, threads=threads, ocr=ocr)
+    opened = Vlm(folder, device=device, threads=threads, ocr=ocr)
+    if warm:
+        opened.warm()
     return opened
 
 
