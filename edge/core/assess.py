@@ -3,8 +3,8 @@
 A part passes on evidence, not on one number: the least certain character and its margin (never the mean: recognisers
 answer 1.00 on a blurred misread), and either enough agreeing looks, or one look above a threshold whose false-accept
 rate was measured. A code on the plate that says the same is a look of another family. Readers of different families
-are looks of their own, on the same frame too; each of them must have read the text at least once, however often the
-others did: a reader makes its own mistake again on the next frame.
+are looks of their own, on the same frame too; each of them must have read the text at least once, and be sure of it by
+itself, however often the others did: a reader makes its own mistake again on the next frame.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, support: in
     # that never read the text.
     if one.disagreement and (one.against or one.agreeing < policy.looks or one.dissent >= rule.min_confidence):
         return "disagreement"
-    if reading.confidence < rule.min_confidence or reading.margin < policy.min_margin:
+    # Agreement makes two doubtful readers sure together, and they share frame and hint: each must be sure by itself.
+    if min(reading.confidence, one.weakest) < rule.min_confidence or reading.margin < policy.min_margin:
         return "low_confidence"
     if code is False:
         return "code_conflict"

@@ -20,7 +20,8 @@ class FieldEvidence:
     """A field after all looks: the combined reading, and how many looks gave exactly its text, of how many.
 
     `dissent` is the confidence of the surest look that gave another text; 0 where none did. `against` names the readers
-    that looked and never gave the text.
+    that looked and never gave the text. `weakest` is how sure the least sure family of readers is by itself, in its
+    best look that gave the text; 1 where one reader alone looked.
     """
 
     reading: FieldReading
@@ -28,6 +29,7 @@ class FieldEvidence:
     looks: int
     dissent: float = 0.0
     against: tuple[str, ...] = ()
+    weakest: float = 1.0
 
     @property
     def disagreement(self) -> bool:
@@ -58,15 +60,19 @@ def combine(looks: Sequence[FieldReading], readers: Sequence[str] = ()) -> Field
         like = replace(_surest_first(group)[0], raw=text, text=text, rule="combined_over_looks")
     dissent = max((look.confidence for look in seen if not same(look.text, like.text)), default=0.0)
     by = readers or [""] * len(looks)
-    giving = {reader for reader, look in zip(by, looks, strict=True) if look.text and same(look.text, like.text)}
+    sure: defaultdict[str, list[float]] = defaultdict(list)
+    for reader, look in zip(by, looks, strict=True):
+        if look.text and same(look.text, like.text):
+            sure[reader].append(look.confidence)
     # A reader of another family that sees nothing where this one sees a text is no missing look, it is another answer.
     # Of one family it is the frame's fault, and the next frame may show it.
-    against = tuple(sorted({*by} - giving)) if len({*by}) > 1 else ()
+    against = tuple(sorted({*by} - {*sure})) if len({*by}) > 1 else ()
     # What one look proposes against its own text stays said, though the surest look proposes nothing.
     agreed = [look for look in seen if same(look.text, like.text)]
     proposed = tuple(dict.fromkeys(one for look in (like, *agreed) for one in look.alternatives))
     reading = _marked(replace(like, characters=characters, alternatives=proposed), cut=cut)
-    return FieldEvidence(reading, len(agreed), len(seen), dissent, against)
+    weakest = min((max(one) for one in sure.values()), default=0.0) if len({*by}) > 1 else 1.0
+    return FieldEvidence(reading, len(agreed), len(seen), dissent, against, weakest)
 
 
 def _marked(reading: FieldReading, *, cut: bool) -> FieldReading:

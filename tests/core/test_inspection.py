@@ -407,6 +407,27 @@ def test_a_retake_that_both_families_read_alike_passes() -> None:
     assert outcome_of(actions).reason is Reason.MATCHED
 
 
+def test_agreement_does_not_make_a_doubtful_family_sure() -> None:
+    """What one family is not sure of by itself does not pass because another, on the same frame, agrees (L4)."""
+    doubtful = reading(confidence=0.85)
+    events: list[Event] = [triggered(T)]
+    for number in (1, 2, 3):
+        events += read_by_both(number, T + 100_000 * number, doubtful)
+    _, actions = run(*events)
+
+    outcome = outcome_of(actions)
+    assert outcome.fields["serial"].reading.confidence >= 0.9
+    assert (outcome.reason, outcome.defects) == (Reason.UNREADABLE, (Defect.LOW_CONFIDENCE,))
+
+
+def test_a_family_that_is_sure_on_one_frame_may_doubt_another() -> None:
+    """A retake on which the doubtful family is sure settles it: its best look counts."""
+    first, second = read_by_both(1, T + 100_000, reading(confidence=0.85)), read_by_both(2, T + 300_000, reading())
+    _, actions = run(triggered(T), *first, *second, FOUND)
+
+    assert outcome_of(actions).reason is Reason.MATCHED
+
+
 def test_one_family_alone_does_not_pass_beside_a_silent_one() -> None:
     """Two frames read by one family do not pass a part on which the other sees no serial (L3, L4)."""
     silent = reading({"serial": "", "model": MODEL})
