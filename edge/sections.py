@@ -181,6 +181,10 @@ class Reader(Table):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the vlm reader runs: auto (a GPU if there is one), cpu or cuda."
     )
+    eight_bits: bool = Field(
+        default=False,
+        description="Whether the vlm reader computes in 8 bits: faster, answers may differ; true or false.",
+    )
     max_batch: Whole = Field(
         default=8,
         ge=1,

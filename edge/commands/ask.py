@@ -92,7 +92,9 @@ def _open(args: argparse.Namespace) -> Asker:
     if args.config is None:
         return opening.open_vlm(args.model)
     asked = load(args.config).reader
-    return opening.open_vlm(args.model or asked.model, device=asked.device, threads=asked.threads)
+    return opening.open_vlm(
+        args.model or asked.model, device=asked.device, threads=asked.threads, eight_bits=asked.eight_bits
+    )
 
 
 def _ask(asker: Asker, image: Image, args: argparse.Namespace, pattern: str | None) -> Said:

@@ -46,6 +46,7 @@ def open_reader(
     threads: int = 2,
     model: Path | None = None,
     device: str = "auto",
+    eight_bits: bool = False,
     remote: RemoteReader | None = None,
     warm: bool = False,
 ) -> Reader:
@@ -56,6 +57,7 @@ def open_reader(
         threads: processor threads that it uses.
         model: folder of the vlm reader's model; None: the one that ships with edge.
         device: where the vlm reader runs: "auto", "cpu" or "cuda".
+        eight_bits: whether the vlm reader's products are computed in 8 bits.
         remote: the server of kind "remote".
         warm: prepare every usual shape now, so that no later reading pays for it.
 
@@ -76,12 +78,18 @@ def open_reader(
         return _remote(remote, ocr)
     if kind == "ocr":
         return ocr
-    vlm = open_vlm(model, device=device, threads=threads, ocr=ocr, warm=warm)
+    vlm = open_vlm(model, device=device, threads=threads, ocr=ocr, eight_bits=eight_bits, warm=warm)
     return vlm if kind == "vlm" else Pair(ocr, vlm)
 
 
 def open_vlm(
-    model: Path | None = None, *, device: str = "auto", threads: int = 2, ocr: Ocr | None = None, warm: bool = False
+    model: Path | None = None,
+    *,
+    device: str = "auto",
+    threads: int = 2,
+    ocr: Ocr | None = None,
+    eight_bits: bool = False,
+    warm: bool = False,
 ) -> Asker:
     """Load the vlm reader alone, which also takes free questions; see `open_reader`.
 
@@ -100,7 +108,7 @@ def open_vlm(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from edge.readers.vlm import Vlm  # noqa: PLC0415 - torch is imported where it is opened
 
-    opened = Vlm(folder, device=device, threads=threads, ocr=ocr)
+    opened = Vlm(folder, device=device, threads=threads, ocr=ocr, eight=eight_bits)
     if warm:
         opened.warm()
     return opened

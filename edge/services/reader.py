@@ -198,7 +198,13 @@ def open_reader(settings: Settings) -> Reader:
         # the next part's question.
         remote = remote.model_copy(update={"timeout_s": min(remote.timeout_s, asked.timeout_ms / 1000)})
     return opening.open_reader(
-        asked.kind, threads=asked.threads, model=asked.model, device=asked.device, remote=remote, warm=True
+        asked.kind,
+        threads=asked.threads,
+        model=asked.model,
+        device=asked.device,
+        eight_bits=asked.eight_bits,
+        remote=remote,
+        warm=True,
     )
 
 

@@ -166,7 +166,7 @@ def test_the_reader_that_the_settings_name_is_opened(tmp_path: Path, monkeypatch
     config.write_text(
         'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "n"\ncamera = "c"\n'
         '[cameras.c]\nkind = "simulated"\naddress = "ipc:///tmp/c"\n'
-        '[reader]\nkind = "remote"\ntimeout_ms = 2500\nmodel = "."\ndevice = "cpu"\nthreads = 3\n'
+        '[reader]\nkind = "remote"\ntimeout_ms = 2500\nmodel = "."\ndevice = "cpu"\nthreads = 3\neight_bits = true\n'
         '[reader.remote]\nurl = "http://pool:8000"\nmodel = "m"\n'
     )
     monkeypatch.setattr(opening, "lacking", lambda _kind: "")
@@ -183,4 +183,4 @@ def test_the_reader_that_the_settings_name_is_opened(tmp_path: Path, monkeypatch
         reader_service.build(load(config, {"EDGE_READER__SHARED": "/run/a"}))
     assert (opened["kind"], opened["model"], opened["device"], opened["threads"]) == ("remote", tmp_path, "cpu", 3)
     assert opened["remote"].timeout_s == 2.5
-    assert opened["warm"] is True
+    assert (opened["warm"], opened["eight_bits"]) == (True, True)
