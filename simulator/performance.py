@@ -24,18 +24,28 @@ class Performance:
     """Plays parts on the stations of a site, by product."""
 
     def __init__(
-        self, folder: Path, products: list[str], broker_port: int, seed: int, *, reader: str = READERS[0]
+        self,
+        folder: Path,
+        products: list[str],
+        broker_port: int,
+        seed: int,
+        *,
+        reader: str = READERS[0],
+        one_reader: bool = False,
     ) -> None:
+        """Make the stations; `one_reader`: the first one's reader reads for all."""
         self._seed, self._reader = seed, reader
         self._faults: dict[str, Fault] = {}
         self._serials: set[str] = set()
         self._told: set[tuple[object, ...]] = set()
         self._number = 0
         self.stories: list[Story] = []
-        self.stations: Mapping[str, Station] = {
-            product: Station(folder / product, product, broker_port, partial(self._on_take, product), reader=reader)
-            for product in products
-        }
+        made: dict[str, Station] = {}
+        for product in products:
+            sharing = next(iter(made.values()), None) if one_reader else None
+            on_take = partial(self._on_take, product)
+            made[product] = Station(folder / product, product, broker_port, on_take, reader=reader, reader_of=sharing)
+        self.stations: Mapping[str, Station] = made
 
     def play(self, scene: Scene) -> list[Story]:
         """Play one scene: the part before it, where it wants one, then its own."""

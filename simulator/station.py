@@ -63,6 +63,7 @@ budget_ms = 7500
 [reader]
 kind = "{reader}"
 timeout_ms = 5000
+{shared}
 
 [erp]
 {erp}
@@ -85,8 +86,16 @@ class Station:
     """One station; `with` starts it and leaves nothing of it behind."""
 
     def __init__(
-        self, folder: Path, product: str, broker_port: int, on_take: OnTake, *, reader: str = READERS[0]
+        self,
+        folder: Path,
+        product: str,
+        broker_port: int,
+        on_take: OnTake,
+        *,
+        reader: str = READERS[0],
+        reader_of: Station | None = None,
     ) -> None:
+        """Write its folder; `reader_of` is the station whose reader reads here too."""
         self.folder = folder
         self._ready_timeout_s = READY_TIMEOUT_S if reader == "ocr" else READY_TIMEOUT_WITH_MODEL_S
         self.product = product
@@ -112,6 +121,7 @@ class Station:
                 product=product,
                 camera=CAMERA,
                 reader=reader,
+                shared="" if reader_of is None else f'shared = "{reader_of.folder / "run"}"',
                 deadline_ms=DEADLINE_MS,
                 take_timeout_ms=DEADLINE_MS - 200,
                 address=self.camera.address,
