@@ -202,7 +202,11 @@ def _token(entry: dict[str, Any]) -> _Token:
 
 def _bytes(entry: dict[str, Any]) -> bytes:
     raw = entry.get("bytes")
-    return bytes(raw) if raw is not None else str(entry["token"]).encode()
+    if raw is None:
+        return str(entry["token"]).encode()
+    if not isinstance(raw, list):  # a number would be taken as a length, and that much memory
+        raise TypeError("a token's bytes are no list")
+    return bytes(raw)
 
 
 def _probability(entry: dict[str, Any]) -> float:

@@ -126,6 +126,17 @@ def test_probabilities_after_the_constraint() -> None:
     assert not answer.stated
 
 
+def test_a_number_for_the_bytes_of_a_token_takes_no_memory() -> None:
+    """A server that names a token's bytes by a huge number does not make the reader take that much memory (L12)."""
+    body = json.loads(completion("4711", tokens=[("4711", 0.9)]))
+    body["choices"][0]["logprobs"]["content"][0]["bytes"] = 10**15
+
+    answer = _parsed(json.dumps(body).encode(), constrained=True)
+
+    assert answer.text == "4711"
+    assert not answer.stated
+
+
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
