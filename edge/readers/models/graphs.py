@@ -32,6 +32,8 @@ SLOTS = 1152
 #: Runs before a recording: libraries choose and load their kernels in the first.
 _WARM_UPS = 2
 
+_Tensors = dict[str, torch.Tensor]
+
 
 class Graphs:
     """An engine that replays recorded passes; anything else it leaves to `Eager`. One batch at a time."""
@@ -112,7 +114,10 @@ class Graphs:
     def _see(self, plates: int, size: Sequence[int]) -> _Recording | None:
         side = self.glm.patch_px
         grid = self.glm.grid(size[0] // side, size[1] // side)
-        inputs = {"pictures": torch.zeros(plates, *size, dtype=torch.uint8, device=self.glm.device)}
+
+        def inputs() -> _Tensors:
+            return {"pictures": torch.zeros(plates, *size, dtype=torch.uint8, device=self.glm.device)}
+
         return self._record(
             ("see", plates, *size), inputs, lambda given: (self.glm.see(given["pictures"].flip(-1), grid),)
         )
@@ -121,14 +126,15 @@ class Graphs:
         cache = self._cache(plates)
         if cache is None:
             return None
-        inputs = self._inputs(plates, length, length, asked)
 
-        def run(given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-            turn = Turn(**{name: given[name] for name in Turn.__slots__})
-            return best(self.glm.read(given["hidden"], turn, cache[..., :length, :]))
+        def inputs() -> _Tensors:
+            size = plates, length, self.glm.hidden_size
+            hidden = torch.zeros(size, dtype=self.glm.dtype, device=self.glm.device)
+            return {**self._inputs(plates, length, length, asked), "hidden": hidden}
 
-        size = self.glm.hidden_size
-        inputs["hidden"] = torch.zeros(plates, length, size, dtype=self.glm.dtype, device=self.glm.device)
+        def run(given: _Tensors) -> tuple[torch.Tensor, ...]:
+            return best(self.glm.read(given["hidden"], _turn(given), cache[..., :length, :]))
+
         return self._record(("first", plates, length, asked), inputs, run)
 
     def _later(self, plates: int, length: int) -> _Recording | None:
@@ -136,11 +142,10 @@ class Graphs:
         if cache is None:
             return None
 
-        def run(given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-            turn = Turn(**{name: given[name] for name in Turn.__slots__})
-            return best(self.glm.read(self.glm.embed(turn.ids, None, None), turn, cache))
+        def run(given: _Tensors) -> tuple[torch.Tensor, ...]:
+            return best(self.glm.read(self.glm.embed(given["ids"], None, None), _turn(given), cache))
 
-        return self._record(("later", plates, length), self._inputs(plates, length, SLOTS, length), run)
+        return self._record(("later", plates, length), lambda: self._inputs(plates, length, SLOTS, length), run)
 
     def _cache(self, plates: int) -> torch.Tensor | None:
         if plates not in self._caches:
@@ -151,7 +156,7 @@ class Graphs:
                 return None
         return self._caches[plates]
 
-    def _inputs(self, plates: int, length: int, slots: int, asked: int) -> dict[str, torch.Tensor]:
+    def _inputs(self, plates: int, length: int, slots: int, asked: int) -> _Tensors:
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("ids", "slots", "branches", "indexes"), (plates, length))
         shapes |= {"positions": (plates, 3, length), "branch_of": (plates, slots), "index_of": (plates, slots)}
         shapes["asked"] = (plates, asked)
@@ -163,12 +168,13 @@ class Graphs:
     def _record(
         self,
         key: tuple[Any, ...],
-        inputs: dict[str, torch.Tensor],
-        run: Callable[[dict[str, torch.Tensor]], tuple[torch.Tensor, ...]],
+        inputs: Callable[[], _Tensors],
+        run: Callable[[_Tensors], tuple[torch.Tensor, ...]],
     ) -> _Recording | None:
+        """The recording of a shape, its inputs made and its pass recorded when it is first asked for."""
         if key not in self._recorded:
             try:
-                self._recorded[key] = _Recording(self.glm, inputs, run, self._pool)
+                self._recorded[key] = _Recording(self.glm, inputs(), run, self._pool)
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 self._recorded[key] = None
@@ -187,8 +193,8 @@ class _Recording:
     def __init__(
         self,
         glm: Glm,
-        inputs: dict[str, torch.Tensor],
-        run: Callable[[dict[str, torch.Tensor]], tuple[torch.Tensor, ...]],
+        inputs: _Tensors,
+        run: Callable[[_Tensors], tuple[torch.Tensor, ...]],
         pool: Any,
     ) -> None:
         self._glm, self._inputs = glm, inputs
@@ -217,6 +223,10 @@ class _Recording:
             self._inputs["hidden"].copy_(self._glm.embed(self._inputs["ids"], image, at))
         self._graph.replay()
         return self._outputs
+
+
+def _turn(given: _Tensors) -> Turn:
+    return Turn(**{name: given[name] for name in Turn.__slots__})
 
 
 def rounded_up(value: int, sizes: Sequence[int]) -> int | None:
