@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.tokens import answers_of, cut_plates
 from edge.core.match import same
 from edge.products import load_product
-from edge.readers.decoding.grammar import NOTHING
+from edge.readers.decoding.prompt import NOTHING
 from edge.readers.opening import SMALL
 from edge.readers.pair import OcrOnce
 from edge.readers.vlm import Vlm

@@ -42,7 +42,8 @@ from edge.core.reading import FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
 from edge.readers.decoding.prompt import question_text
 from edge.readers.reader import Image, Located
-from edge.readers.vlm import Request, Vlm, sheet_of
+from edge.readers.vlm import Request, Vlm
+from edge.vision import sheet
 
 #: Field tokens that a plate's draft has, two fields of it.
 DRAFT = 16
@@ -269,7 +270,7 @@ class Peer:
 
     def _inputs(self, request: Request) -> dict[str, Any]:
         model = self._bench.vlm.model
-        made = sheet_of(request.image, [line.box for line in request.ocr.lines]).image
+        made = sheet.of_frame(request.image, [line.box for line in request.ocr.lines]).image
         asked = model.prompt(made, [line.text for line in request.ocr.lines], ["What is the serial number?"])
         ids = torch.tensor([[*asked.prefix, *asked.questions[0]]], device=model.device)
         high, wide = made.shape[0] // 14, made.shape[1] // 14

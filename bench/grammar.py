@@ -30,7 +30,8 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge.readers.decoding.grammar import NOTHING, Grammar, State
+from edge.readers.decoding.grammar import Grammar, State
+from edge.readers.decoding.prompt import NOTHING
 from edge.readers.decoding.vocabulary import Vocabulary
 
 PATTERNS = {

@@ -29,7 +29,8 @@ from edge.core.fields import FieldRule
 from edge.core.match import same
 from edge.products import load_product
 from edge.readers.decoding.decode import Answer, decode
-from edge.readers.decoding.grammar import NOTHING, Grammar
+from edge.readers.decoding.grammar import Grammar
+from edge.readers.decoding.prompt import NOTHING
 from edge.readers.opening import SMALL
 from edge.readers.pair import OcrOnce
 from edge.readers.reader import Image

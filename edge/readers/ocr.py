@@ -18,15 +18,15 @@ from statistics import median
 import cv2
 
 from edge.core.fields import Product
-from edge.core.reading import Character, Code, Quad, Reading, TextLine
+from edge.core.reading import Character, Quad, Reading, TextLine
 from edge.errors import ReaderError
+from edge.readers import frame_codes
 from edge.readers.lines.detector import STEP_PX, Detector
 from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
 from edge.readers.linking.linker import link
 from edge.readers.reader import Image, Located
-from edge.vision import codes
 from edge.vision.locate import Subject, explained, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
@@ -185,7 +185,7 @@ class Ocr:
         if located is None:
             located = self.locate(image)
         begun = time.perf_counter()
-        codes_found = self._beside.submit(_codes, image)
+        codes_found = self._beside.submit(frame_codes.sought, image)
         try:
             lines = self.lines(image, located.boxes)
             read_at = time.perf_counter()
@@ -203,16 +203,6 @@ class Ocr:
             "total": located.ms + (time.perf_counter() - begun) * 1e3,
         }
         return Reading(fields, lines, seen, self.name, self.hash, ms)
-
-
-def _codes(image: Image) -> tuple[tuple[Code, ...], float]:
-    """The codes on a frame, and the milliseconds that it took to find them."""
-    begun = time.perf_counter()
-    try:
-        found = codes.find(image)
-    except Exception as error:
-        raise ReaderError(f"the search for codes on a frame failed: {error}; see the reader's log") from error
-    return found, (time.perf_counter() - begun) * 1e3
 
 
 @cache

@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,14 +27,16 @@ import structlog
 from pydantic import SecretStr
 
 from edge.core.fields import FieldRule, Product, normalise, propose, violation
-from edge.core.reading import Character, Code, FieldReading, Quad, Reading, TextLine
+from edge.core.reading import FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
+from edge.readers import frame_codes
 from edge.readers.chat.answer_cache import AnswerCache, key_of
 from edge.readers.chat.chat import FORMS, Chat, Manner, Question, RefusedError
 from edge.readers.chat.chat_answer import Answer
+from edge.readers.decoding.answers import aligned, seen_whole
 from edge.readers.decoding.prompt import NOTHING, question_text
 from edge.readers.reader import Image, Located
-from edge.vision import codes, sheet
+from edge.vision import sheet
 
 log = structlog.get_logger()
 
@@ -156,12 +157,12 @@ class Remote:
         if located is None:
             located = self.locate(image)
         begun = time.perf_counter()
-        codes_found = self._beside.submit(_codes, image)
+        codes_found = self._beside.submit(frame_codes.sought, image)
         try:
             lines = self._locator.lines(image, located.boxes)
             read_at = time.perf_counter()
             quads = [line.box for line in lines] or list(located.boxes)
-            packed = sheet.pack(sheet.strips(image, quads), sheet.thumbnail(image))
+            packed = sheet.of_frame(image, quads)
             # Without a line of text there is nothing that a model could be shown.
             answers = self._answers(packed.image, lines, product) if quads else {}
             fields = {
@@ -297,11 +298,7 @@ def _field(rule: FieldRule, answer: Answer | None, lines: Sequence[TextLine], le
     if answer is None:
         return FieldReading(rule.name, why="no text was found on the frame")
     if answer.finish == "stop" and answer.text.casefold().rstrip(".") == NOTHING:
-        if left_out:
-            raise ReaderError(
-                f"{left_out} lines of the frame found no room on the remote reader's sheet, so that nobody can say "
-                f"that the field {rule.name!r} is not there; show the camera less beside the plate"
-            )
+        seen_whole(rule.name, left_out)
         return FieldReading(rule.name, why="the model says that it is not on the plate")
     text, changed_by = normalise(answer.text, rule)
     why = [] if answer.stated else ["no confidence is known: the server states none of the model's own"]
@@ -315,7 +312,7 @@ def _field(rule: FieldRule, answer: Answer | None, lines: Sequence[TextLine], le
         answer.text,
         text,
         changed_by,
-        _aligned(text, answer.characters),
+        aligned(text, answer.characters),
         next((line.box for line in lines if _bare(text) in _bare(line.text)), None),
         answer.finish,
         "; ".join(why),
@@ -323,26 +320,8 @@ def _field(rule: FieldRule, answer: Answer | None, lines: Sequence[TextLine], le
     )
 
 
-def _aligned(text: str, characters: Sequence[Character]) -> tuple[Character, ...]:
-    """The characters of the text as it was normalised: its dashes, and without blanks that went."""
-    for some in (characters, [c for c in characters if not c.text.isspace()]):
-        if len(some) == len(text):
-            return tuple(replace(c, text=shown) for c, shown in zip(some, text, strict=True))
-    return tuple(characters)
-
-
 def _bare(text: str) -> str:
     return "".join(text.split())
-
-
-def _codes(image: Image) -> tuple[tuple[Code, ...], float]:
-    """The codes on a frame, and the milliseconds that it took to find them."""
-    begun = time.perf_counter()
-    try:
-        found = codes.find(image)
-    except Exception as error:
-        raise ReaderError(f"the search for codes on a frame failed: {error}; see the reader's log") from error
-    return found, (time.perf_counter() - begun) * 1e3
 
 
 def _png(image: Any) -> bytes:

@@ -10,7 +10,6 @@ hint in the prompt: what it misread costs a further pass, what it did not find i
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +19,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import regex
 
 from edge.core.fields import FieldRule, Product, normalise, violation
 from edge.core.match import same
-from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine
+from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine, joint_hash
 from edge.errors import ReaderError
+from edge.readers.decoding.answers import aligned, seen_whole
 from edge.readers.decoding.decode import Answer, Token, decode, seen
-from edge.readers.decoding.grammar import NOTHING, Grammar
+from edge.readers.decoding.grammar import Grammar
+from edge.readers.decoding.prompt import NOTHING
 from edge.readers.models.model import Model, told
 from edge.readers.models.passes import Prompt
 from edge.readers.reader import Image, LineReader, Located
@@ -87,8 +89,7 @@ class Vlm:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the model's folder, the ocr reader's weights, and what is asked how."""
-        parts = (self._version, self.model.hash, self._ocr.hash)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return joint_hash((self._version, self.model.hash, self._ocr.hash))
 
     def warm(self) -> None:
         """Prepare every usual shape now, so that no later reading pays for it.
@@ -151,19 +152,24 @@ class Vlm:
             return [self.read_many([one])[0] for one in requests]
         begun = time.perf_counter()
         with told(f"the model in {self.model.folder.path.name} could not read"):
-            sheets = [sheet_of(one.image, [line.box for line in one.ocr.lines]) for one in requests]
-            rows = max(one.image.shape[0] for one in sheets)
-            asked = [self._prompt(_heightened(one, rows), each) for one, each in zip(sheets, requests, strict=True)]
+            sheets = [sheet.of_frame(one.image, [line.box for line in one.ocr.lines]) for one in requests]
+            height_px = max(one.image.shape[0] for one in sheets)
+            asked = [
+                self._prompt(sheet.heightened(one, height_px), each) for one, each in zip(sheets, requests, strict=True)
+            ]
             rules = [rule for one in requests for rule in one.product.fields.values()]
             drafts = [self._draft(rule, one) for one in requests for rule in one.product.fields.values()]
             caps = [rule.max_new_tokens for rule in rules]
-            made = time.perf_counter()
+            begun_s = time.perf_counter()
             with self._turn:
                 answers = self._decode(asked, [rule.pattern for rule in rules], drafts, caps)
                 printed = self._printed(asked, answers, caps)
-            ms = {"sheet": (made - begun) * 1e3, "vlm": (time.perf_counter() - made) * 1e3}
+            ms = {"sheet": (begun_s - begun) * 1e3, "vlm": (time.perf_counter() - begun_s) * 1e3}
             given = iter(zip(answers, printed, strict=True))
-            return [self._reading(one, [next(given) for _ in one.product.fields], ms) for one in requests]
+            return [
+                self._reading(one, [next(given) for _ in one.product.fields], made.left_out, ms)
+                for one, made in zip(requests, sheets, strict=True)
+            ]
 
     def ask(
         self,
@@ -181,12 +187,12 @@ class Vlm:
         """
         lines = self._ocr.lines(image, self._ocr.locate(image).boxes)
         with told(f"the model in {self.model.folder.path.name} could not answer"), self._turn:
-            made = sheet_of(image, [line.box for line in lines])
+            made = sheet.of_frame(image, [line.box for line in lines])
             asked = self.model.prompt(made.image, [line.text for line in lines], [question])
             return self._decode([asked], [pattern], [[]], [cap], on_token)[0]
 
     def _prompt(self, made: Image, request: Request) -> Prompt:
-        questions = [rule.question or f"What is the {rule.name}?" for rule in request.product.fields.values()]
+        questions = [rule.question for rule in request.product.fields.values()]
         return self.model.prompt(made, [line.text for line in request.ocr.lines], questions)
 
     def _draft(self, rule: FieldRule, request: Request) -> list[int]:
@@ -223,10 +229,14 @@ class Vlm:
         return self._grammars[pattern]
 
     def _reading(
-        self, request: Request, answers: Sequence[tuple[Answer, Answer | None]], ms: Mapping[str, float]
+        self,
+        request: Request,
+        answers: Sequence[tuple[Answer, Answer | None]],
+        left_out: int,
+        ms: Mapping[str, float],
     ) -> Reading:
         fields = {
-            rule.name: _field(rule, *both, request.ocr.lines)
+            rule.name: _field(rule, *both, request.ocr.lines, left_out)
             for rule, both in zip(request.product.fields.values(), answers, strict=True)
         }
         spent = {**{stage: one for stage, one in request.ocr.ms.items() if stage != "total"}, **ms}
@@ -247,24 +257,15 @@ class Vlm:
                 self._decode([asked], [_CANARY], [draft], [16])[0]
                 for draft in ([], self.model.drafted("12345678AB")[:8])
             )
-        kept = all(self._keeps(answer) for answer in (free, drafted))
+        kept = all(
+            answer.finish == "stop" and regex.fullmatch(f"{_CANARY}|{NOTHING}", answer.text)
+            for answer in (free, drafted)
+        )
         if not kept or [one.id for one in free.tokens] != [one.id for one in drafted.tokens]:
             raise ReaderError(
                 f"the model in {self.model.folder.path} answered {free.text!r} and, with a draft, {drafted.text!r} "
                 f"where only {_CANARY} or {NOTHING} is allowed: its answers cannot be trusted; use another model"
             )
-
-    def _keeps(self, answer: Answer) -> bool:
-        if answer.finish == "length":
-            return False
-        rule = Grammar(_CANARY, self.model.vocabulary)
-        state = rule.start()
-        for token in self.model.drafted(answer.text):
-            after = rule.advance(state, token)
-            if after is None:
-                return False
-            state = after
-        return rule.complete(state)
 
 
 def _ocr(threads: int) -> LineReader:
@@ -273,27 +274,23 @@ def _ocr(threads: int) -> LineReader:
     return Ocr(threads=threads)
 
 
-def sheet_of(image: Image, quads: Sequence[Quad]) -> sheet.Sheet:
-    """The sheet of a frame's lines."""
-    return sheet.pack(sheet.strips(image, quads), sheet.thumbnail(image))
+def _field(
+    rule: FieldRule, held: Answer, printed: Answer | None, lines: Sequence[TextLine], left_out: int
+) -> FieldReading:
+    """What an answer says of its field: as printed, where that breaks the pattern, else as held to it.
 
-
-def _heightened(made: sheet.Sheet, rows_px: int) -> Image:
-    """A sheet as high as the highest of its batch."""
-    missing = rows_px - made.image.shape[0]
-    return np.pad(made.image, ((0, missing), (0, 0), (0, 0)), constant_values=127) if missing else made.image
-
-
-def _field(rule: FieldRule, held: Answer, printed: Answer | None, lines: Sequence[TextLine]) -> FieldReading:
-    """What an answer says of its field: as printed, where that breaks the pattern, else as held to it."""
+    Raises:
+        ReaderError: the model says that the field is not there, and did not see all lines.
+    """
     answer = printed or held
     how = f"vlm: {held.passes + (printed.passes if printed else 0)} passes"
     if answer.finish == "length":
         return FieldReading(rule.name, answer.text, answer.text, None, _characters(answer), None, "length", how)
     if answer.text == NOTHING:
+        seen_whole(rule.name, left_out)
         return FieldReading(rule.name, why=f"the model sees none; {how}")
     text, changed = normalise(answer.text, rule)
-    kept = _kept(_characters(answer), text)
+    kept = aligned(text, _characters(answer))
     place = _place(text, lines)
     # A text of another length is no misreading of this one: what the pattern has more or less the model made up.
     may_be = held.text not in (answer.text, NOTHING) and len(held.text) == len(answer.text)
@@ -319,21 +316,6 @@ def _characters(answer: Answer) -> tuple[Character, ...]:
 
 def _others(token: Token) -> tuple[tuple[str, float], ...]:
     return tuple((text, one) for text, one in token.alternatives if len(text) == 1 and text != token.text)
-
-
-def _kept(characters: Sequence[Character], text: str) -> tuple[Character, ...]:
-    """The characters of a text, taken in order from those of the raw text; a changed one keeps its doubt."""
-    kept: list[Character] = []
-    rest = list(characters)
-    for letter in text:
-        while rest and rest[0].text != letter and len(rest) > len(text) - len(kept):
-            rest.pop(0)
-        if rest:
-            one = rest.pop(0)
-            kept.append(Character(letter, one.confidence, one.alternatives if one.text == letter else ()))
-        else:
-            kept.append(Character(letter, 0.0))
-    return tuple(kept)
 
 
 def _place(text: str, lines: Sequence[TextLine]) -> tuple[Quad, tuple[Quad, ...]] | None:

@@ -74,6 +74,17 @@ def thumbnail(image: Pixels) -> Pixels:
     return resized(image, THUMBNAIL_COLUMNS * ROW_PX, THUMBNAIL_ROWS * ROW_PX)
 
 
+def of_frame(image: Pixels, quads: Sequence[Quad]) -> Sheet:
+    """The sheet of a frame's lines, with the frame's thumbnail."""
+    return pack(strips(image, quads), thumbnail(image))
+
+
+def heightened(sheet: Sheet, height_px: int) -> Pixels:
+    """A sheet's picture as high as the highest of its batch."""
+    missing = height_px - sheet.image.shape[0]
+    return np.pad(sheet.image, ((0, missing), (0, 0), (0, 0)), constant_values=_GROUND) if missing else sheet.image
+
+
 def pack(lines: Sequence[Pixels], small: Pixels | None = None, rows: Sequence[int] = ROWS) -> Sheet:
     """Set lines of `ROW_PX` px behind one another, in their order, on the lowest sheet that holds them.
 

@@ -21,6 +21,7 @@ from edge.readers.decoding.grammar import Grammar
 from edge.readers.opening import SMALL
 from edge.readers.reader import Image, Located
 from edge.readers.vlm import Request, Vlm
+from edge.vision import sheet
 
 PLATE = ("Type AX-4711", "S/N 12345678AB", "230 V 50 Hz")
 
@@ -170,6 +171,18 @@ def test_a_field_that_is_not_there_is_empty(shipped: Vlm, ocr: Drawn) -> None:
     assert field.text == ""
     assert field.characters == ()
     assert "none" in field.why
+
+
+def test_a_field_may_be_absent_only_where_all_lines_were_seen(
+    shipped: Vlm, ocr: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where lines found no room on the sheet, "none" is no answer but a failed reading (L3)."""
+    ocr.says = ("Type AX-4711", "230 V 50 Hz", "MADE IN ITALY")
+    whole = sheet.of_frame
+    monkeypatch.setattr(sheet, "of_frame", lambda *frame: replace(whole(*frame), left_out=2))
+
+    with pytest.raises(ReaderError, match="2 lines of the frame found no room on the sheet"):
+        shipped.read(plate(*ocr.says), product())
 
 
 def test_an_answer_cut_by_its_cap_is_no_value(shipped: Vlm) -> None:

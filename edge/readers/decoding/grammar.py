@@ -29,10 +29,9 @@ import regex
 from edge.errors import ReaderError
 from edge.products import MATCH_S, MAX_TEXT
 from edge.readers.decoding.kinds import Kinds
+from edge.readers.decoding.prompt import NOTHING
 from edge.readers.decoding.vocabulary import Vocabulary
 
-#: What the model answers where the field is not on the plate.
-NOTHING: Final = "none"
 #: Text of one line, for a field or a question without a pattern.
 ANY_LINE: Final = rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_TEXT}}}"
 #: A walk over 100,000 refused tokens takes about 0.05 s; one that takes this long has a pattern that searches on.

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from edge.errors import ReaderError
 from edge.readers.decoding import grammar as module
-from edge.readers.decoding.grammar import NOTHING, Grammar, State
+from edge.readers.decoding.grammar import Grammar, State
+from edge.readers.decoding.prompt import NOTHING
 from edge.readers.decoding.vocabulary import Vocabulary
 from tests.readers.decoding.vocabularies import gpt2, vocabulary_of
 
