@@ -242,7 +242,7 @@ class Remote:
         """The first form of constraint that the server holds to, if its model sees the canary's picture."""
         # No digit twice: one of two like neighbours is what readers lose, and that is not asked here.
         number = "".join(secrets.SystemRandom().sample("0123456789", _CANARY_DIGITS))
-        picture = _canary(f"S/N {number}")
+        picture = _canary(number)
         text = question_text((), _CANARY_QUESTION)
         manner = Manner("none", honest=True)
         if self._constraint != "none":
@@ -331,11 +331,27 @@ def _png(image: Any) -> bytes:
     return raw.tobytes()
 
 
-def _canary(text: str) -> bytes:
-    """A sheet with one line of print, as PNG."""
-    face, scale, thickness = cv2.FONT_HERSHEY_SIMPLEX, 3.6, 9
+def _canary(number: str) -> bytes:
+    """The sheet of a plate with that serial number, as PNG; with lines around it, as on every plate.
+
+    Alone on its sheet, the line was read by the small model of edge in 20 of 40 tries, and in 250 of 250 so.
+    """
+    lines = [_printed(text) for text in ("Type AX-4711", f"S/N {number}", "230 V 50 Hz")]
+    width = max(line.shape[1] for line in lines)
+    frame = np.vstack([np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=205) for one in lines])
+    strips = [_row(one) for one in lines]
+    return _png(sheet.pack(strips, sheet.thumbnail(frame)).image)
+
+
+def _printed(text: str) -> Image:
+    """A line of print, 112 px high."""
+    face, scale, thickness = cv2.FONT_HERSHEY_SIMPLEX, 3.0, 6
     (width, height), _ = cv2.getTextSize(text, face, scale, thickness)
-    frame = np.full((112, width + 64, 3), 205, np.uint8)
-    cv2.putText(frame, text, (32, (112 + height) // 2), face, scale, (30, 30, 30), thickness, cv2.LINE_AA)
-    line = cv2.resize(frame, (frame.shape[1] // 4, sheet.ROW_PX), interpolation=cv2.INTER_AREA)
-    return _png(sheet.pack([np.asarray(line, np.uint8)], sheet.thumbnail(frame)).image)
+    line = np.full((112, width + 64, 3), 205, np.uint8)
+    cv2.putText(line, text, (32, (112 + height) // 2), face, scale, (30, 30, 30), thickness, cv2.LINE_AA)
+    return line
+
+
+def _row(line: Image) -> Image:
+    """A line as high as a row of a sheet."""
+    return np.asarray(cv2.resize(line, (line.shape[1] // 4, sheet.ROW_PX), interpolation=cv2.INTER_AREA), np.uint8)

@@ -58,12 +58,12 @@ LINES = Lines("TYPE AX-4711", "S/N 4711 B")
 
 @pytest.fixture(scope="module")
 def eye() -> Callable[[bytes], str]:
-    """What the fake models see with: the digits in the first row of a sheet."""
+    """What the fake models see with: the digits in the second row of a sheet, where the canary's number stands."""
     ocr = Ocr(threads=1)
 
     def digits(png: bytes) -> str:
         sheet = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-        row: Quad = ((0.0, 0.0), (200.0, 0.0), (200.0, 28.0), (0.0, 28.0))
+        row: Quad = ((0.0, 28.0), (200.0, 28.0), (200.0, 56.0), (0.0, 56.0))
         return "".join(c for line in ocr.lines(sheet, [row]) for c in line.text if c.isdigit())
 
     return digits
