@@ -63,7 +63,7 @@ def eye() -> Callable[[bytes], str]:
 
     def digits(png: bytes) -> str:
         sheet = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-        row: Quad = ((0.0, 28.0), (200.0, 28.0), (200.0, 56.0), (0.0, 56.0))
+        row: Quad = ((0.0, 28.0), (166.0, 28.0), (166.0, 56.0), (0.0, 56.0))
         return "".join(c for line in ocr.lines(sheet, [row]) for c in line.text if c.isdigit())
 
     return digits
