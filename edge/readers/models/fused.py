@@ -89,6 +89,8 @@ def _made(step: Callable[..., Any], *, compiled: bool) -> Callable[..., Any]:
         nonlocal failed
         if not failed:
             try:
+                for one in given:
+                    _fix_sizes(one)
                 return fast(*given)
             except torch.OutOfMemoryError:
                 raise
@@ -99,3 +101,10 @@ def _made(step: Callable[..., Any], *, compiled: bool) -> Callable[..., Any]:
         return step(*given)
 
     return run
+
+
+def _fix_sizes(given: Any) -> None:
+    """Compile for any number of plates and tokens, and for this model's own sizes: a sum over a known size is one read."""
+    if isinstance(given, Tensor):
+        changing = max(0, min(given.ndim - 1, 2))
+        torch._dynamo.mark_static(given, [*range(changing, given.ndim)])  # type: ignore[no-untyped-call] # noqa: SLF001
