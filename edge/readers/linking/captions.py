@@ -28,6 +28,10 @@ _CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
 _ATOM = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:[0-9]+[^\W_{_CJK}]*)?|[^\W_{_CJK}]+|[º°№]")
 _HARD = f":{_WIDE_COLON}=#"
 _HARD_OR_LIST = _HARD + ",;"
+#: "Type / Serial No." are two keys, "Model/Type" is one.
+_SLASH_APART = re.compile(r"\s/|/\s")
+#: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
+_GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")
 #: What stands between a key and its value and belongs to neither.
 SEPARATORS = f":{_WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
 _AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
@@ -83,7 +87,7 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
         unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
         if unknown is not None:
             found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
-    return _joined(text, found)
+    return _joined(text, found + _tail(text, found, lexicon))
 
 
 def _head(line: _Line) -> list[Caption]:
@@ -93,12 +97,12 @@ def _head(line: _Line) -> list[Caption]:
     found = []
     index = 0
     while index < len(line.spans):
-        for last in range(min(len(line.spans), index + _MOST_ATOMS) - 1, index - 1, -1):
-            word = line.lexicon.exact("".join(line.folds[index : last + 1]))
+        for folded, end in _runs(line, index):
+            word = line.lexicon.exact(folded)
             if word is not None:
-                end = line.spans[last][1]
                 found.append(Caption(line.spans[index][0], end, word, separated(line.text, end)))
-                index = last + 1
+                while index < len(line.spans) and line.spans[index][0] < end:
+                    index += 1
                 break
         else:
             return []
@@ -116,7 +120,7 @@ def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
             return Caption(start, end, word, separated(text, end))
     if not first:
         return None
-    glued = _glued(text, start, line.lexicon)
+    glued = _glued(text, start, line.lexicon) or _glued_words(line)
     if glued is not None:
         return glued
     for folded, end in runs:
@@ -135,7 +139,8 @@ def _runs(line: _Line, index: int) -> list[tuple[str, int]]:
     folded = ""
     for last in range(index, min(index + _MOST_ATOMS, len(line.spans))):
         begin, end = line.spans[last]
-        if last > index and any(c in _HARD_OR_LIST for c in line.text[line.spans[last - 1][1] : begin]):
+        between = line.text[line.spans[last - 1][1] : begin] if last > index else ""
+        if any(c in _HARD_OR_LIST for c in between) or _SLASH_APART.search(between):
             break
         folded += line.folds[last]
         if len(folded) > line.lexicon.longest:
@@ -200,6 +205,29 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         if len(head) > 2 or (word.kind == "serial" and word.strength > 0.7 and len(rest) > 4):
             return Caption(start, start + length, word, separated=False)
     return None
+
+
+def _glued_words(line: _Line) -> Caption | None:
+    """Find a key of several words, the last one glued to its number ("N° de série2262065")."""
+    for last in range(1, min(_MOST_ATOMS, len(line.spans))):
+        start, end = line.spans[last]
+        letters = next((n for n in range(start, end) if line.text[n].isdigit()), end)
+        if letters in (start, end) or end - letters < _SHORT:
+            continue
+        word = line.lexicon.exact("".join(line.folds[:last]) + fold(line.text[start:letters]))
+        if word is not None:
+            return Caption(line.spans[0][0], letters, word, separated=False)
+        break
+    return None
+
+
+def _tail(text: str, found: list[Caption], lexicon: Lexicon) -> list[Caption]:
+    """Find the key of the next box where the line's value runs into it."""
+    match = _GLUED_TAIL.search(text)
+    word = lexicon.exact(fold(match[0])) if match else None
+    if match is None or word is None or (found and found[-1].end > match.start()):
+        return []
+    return [Caption(match.start(), match.end(), word, separated=match[0].endswith(":"))]
 
 
 def _unknown(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:

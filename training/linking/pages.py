@@ -1,0 +1,297 @@
+"""Makes pages: what a reader would see of a plate, and which of its letters are the model and the serial number.
+
+A page is decided by its seed alone. Pages for judging have layouts, languages, model forms and kinds of product that no
+page of the training has (`unseen`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from edge.core.reading import Character, Point, Quad, TextLine
+from training.linking import layouts, wording
+from training.linking.damage import spoil
+from training.linking.layouts import SEEN, UNSEEN, Box, Mark, Part, Place, Row
+from training.small import words
+
+Segment = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Text lines of a page; `marks` says of every letter of every line which field it belongs to."""
+
+    lines: tuple[TextLine, ...]
+    marks: tuple[tuple[Mark | None, ...], ...]
+    layout: str
+    language: str
+    seed: str
+
+    def has(self, field: str) -> bool:
+        """Say whether a value of this field is on the page."""
+        return any(mark and mark.field == field for line in self.marks for mark in line)
+
+    def right(self, field: str, segments: Sequence[Segment]) -> bool:
+        """Say whether parts of lines are exactly one printed copy of the field's value; a blank or a mark is nothing."""
+        taken = {
+            (line, at) for line, start, end in segments for at in range(start, end)
+            if self.lines[line].text[at].isalnum()
+        }  # fmt: skip
+        return any(needed <= taken <= allowed for needed, allowed in self._copies(field))
+
+    def printed(self, field: str) -> list[str]:
+        """Give what stands for the field, copy by copy, in the order of the lines."""
+        return [
+            "".join(self.lines[line].text[at] for line, at in sorted(allowed))
+            for _, allowed in self._copies(field)
+        ]  # fmt: skip
+
+    def _copies(self, field: str) -> list[tuple[set[tuple[int, int]], set[tuple[int, int]]]]:
+        """Needed and allowed letters of each copy; a misread copy counts only where all are misread."""
+        needed: dict[int, set[tuple[int, int]]] = {}
+        allowed: dict[int, set[tuple[int, int]]] = {}
+        damaged: set[int] = set()
+        for line, marks in enumerate(self.marks):
+            for at, mark in enumerate(marks):
+                if mark is None or mark.field != field or not self.lines[line].text[at].isalnum():
+                    continue
+                allowed.setdefault(mark.copy, set()).add((line, at))
+                if not mark.optional:
+                    needed.setdefault(mark.copy, set()).add((line, at))
+                if mark.damaged:
+                    damaged.add(mark.copy)
+        copies = [copy for copy in needed if copy not in damaged] or list(needed)
+        return [(needed[copy], allowed[copy]) for copy in copies]
+
+
+def pages(seed: int, count: int, *, unseen: bool = False) -> Iterator[Labelled]:
+    """Give `count` pages; the n-th depends on the seed, on `unseen` and on n only."""
+    for number in range(count):
+        yield page(f"{seed}-{'unseen' if unseen else 'seen'}-{number}", unseen=unseen)
+
+
+def page(seed: str, *, unseen: bool = False, layout: str | None = None) -> Labelled:
+    """Make one page."""
+    dice = Random(f"page {seed}")
+    language = dice.choice(wording.UNSEEN_LANGUAGES if unseen else wording.SEEN_LANGUAGES)
+    known = UNSEEN if unseen else SEEN
+    name = layout or dice.choice(list(known))
+    plan = _Plan(dice, language, unseen)
+    boxes = plan.boxes({**SEEN, **UNSEEN}[name])
+    shape = ""
+    if dice.random() < 0.05:
+        layouts.on_a_ring(boxes)
+        shape = "ring"
+    if dice.random() < 0.08:
+        boxes += _second_plate(dice, boxes, plan)
+        shape = "two plates"
+    spoilt = spoil(dice, boxes, strength=dice.choice((0.0, 0.5, 1.0, 1.0, 2.0)))
+    order = list(range(len(spoilt.boxes)))
+    dice.shuffle(order)
+    turn = dice.choice((0.0,) * 6 + (90.0, -90.0, 180.0, dice.gauss(0, 12), dice.gauss(0, 5), dice.gauss(0, 5)))
+    shear = dice.gauss(0, 0.03)
+    scale = dice.uniform(0.6, 2.0)
+    lines = tuple(_line(spoilt.boxes[n], spoilt.sure[n], turn, shear, scale) for n in order)
+    marks = tuple(tuple(letter.mark for letter in spoilt.boxes[n].letters) for n in order)
+    return Labelled(lines, marks, f"{name}{', ' + shape if shape else ''}{plan.told}", language, seed)
+
+
+class _Plan:
+    """Decides what is on a page."""
+
+    def __init__(self, dice: Random, language: str, unseen: bool) -> None:
+        self.dice, self.language, self.unseen = dice, language, unseen
+        self.told = ""
+        self.named = dice.random() < 0.2
+        self.model = wording.named_model(dice) if self.named else wording.model_of(dice, unseen=unseen)
+        self.serial = words.serial_of(dice)
+        if dice.random() < 0.2:
+            self.serial = wording.some(dice, "0123456789", 4, 8)
+        # A model with no key stands at the head; now and then it has both.
+        draw = dice.random()
+        self.keyed = draw < 0.6
+        self.titled = not self.keyed and draw < 0.92 or dice.random() < 0.1
+        self.serial_there = dice.random() < 0.7
+
+    def boxes(self, layout: layouts.Layout) -> list[Box]:
+        """Set the head, the rows and what stands around."""
+        dice = self.dice
+        size, width = 20.0, dice.uniform(0.42, 0.68)
+        boxes, top = self._head(size, width)
+        place = Place(
+            0.0, top, size, width,
+            colon=dice.choice((":", ":", "", "", ".", " :", "：" if self.language in ("zh", "ja") else ":")),
+            pitch=dice.uniform(1.15, 2.0),
+        )  # fmt: skip
+        rows = self._rows()
+        if rows:
+            boxes += layout(dice, rows, place)
+        boxes += self._foot(boxes, size, width)
+        if not (self.keyed or self.titled):
+            self.told += ", no model"
+        elif not self.keyed:
+            self.told += ", model without key"
+        return boxes
+
+    def _model_parts(self, copy: int) -> tuple[Part, ...]:
+        dice = self.dice
+        parts = [Part(self.model, Mark("model", copy))]
+        if dice.random() < 0.08:
+            # What may be said with it and may be left out: a colour, a region, a variant in a bracket.
+            extra = dice.choice((f" ({wording.some(dice, 'ABCR', 1, 1)}{wording.some(dice, '0123456789', 1, 2)})",
+                                 f" {wording.some(dice, 'ABCDEFX', 1, 2)}"))  # fmt: skip
+            parts.append(Part(extra, Mark("model", copy, optional=True)))
+        elif dice.random() < 0.12:
+            parts.append(Part(f" {wording.remark(dice)}"))
+            if dice.random() < 0.3:
+                parts.append(Part(f" {wording.kind_of(dice, unseen=self.unseen)}"))
+        return tuple(parts)
+
+    def _serial_parts(self) -> tuple[Part, ...]:
+        dice = self.dice
+        value = [Part(self.serial, Mark("serial"))]
+        if dice.random() < 0.05:
+            value.append(Part(" " + dice.choice(("Rev.C", "V1", "CE", "*"))))
+        return tuple(value)
+
+    def _keys(self, meaning: str) -> tuple[str, ...]:
+        dice = self.dice
+        first = wording.key_of(dice, meaning, self.language)
+        if dice.random() > 0.2:
+            return (first,)
+        known = wording.UNSEEN_LANGUAGES if self.unseen else wording.SEEN_LANGUAGES
+        others = {wording.key_of(dice, meaning, dice.choice((*known, "en"))) for _ in range(dice.choice((1, 1, 2)))}
+        return (first, *sorted(others - {first}))
+
+    def _rows(self) -> list[Row]:
+        dice = self.dice
+        rows = []
+        if self.keyed:
+            rows.append(Row(self._keys("model"), self._model_parts(0), "model"))
+        if self.serial_there:
+            rows.append(Row(self._keys("serial"), self._serial_parts(), "serial"))
+        elif dice.random() < 0.5:
+            # Blacked out, torn off, or a rest of it.
+            rest = dice.choice(("", "", "", wording.some(dice, "ABCDEF0123456789", 1, 2), "XXXXXX", "***", "see label"))
+            rows.append(Row(self._keys("serial"), (Part(rest or " "),), "serial"))
+            self.told += ", serial hidden"
+        else:
+            self.told += ", no serial"
+        for _ in range(dice.choice((0, 1, 2, 3, 4, 6, 8))):
+            key, value = wording.other_row(dice, self.language)
+            rows.append(Row((key,), (Part(value),)))
+        if dice.random() < 0.15 and self.model and not self.named:
+            # An order code that begins with the model's name.
+            code = f"{self.model}-{wording.some(dice, 'ABCDEFGH0123456789', 2, 6)}"
+            rows.append(Row((wording.key_of(dice, "article", self.language),), (Part(code),)))
+        if dice.random() < 0.75:
+            dice.shuffle(rows)
+        return [row for row in rows if row.keys]
+
+    def _head(self, size: float, width: float) -> tuple[list[Box], float]:
+        """Set the maker's name, what the product is and, where it has no key, the model."""
+        dice = self.dice
+        lines: list[tuple[Part, ...]] = []
+        scales: list[float] = []
+        if dice.random() < 0.75:
+            lines.append((Part(words.name_of(dice)),))
+            scales.append(dice.choice((1.0, 1.4, 1.8, 2.5, 3.0)))
+        if dice.random() < 0.35:
+            lines.append((Part(wording.kind_of(dice, unseen=self.unseen)),))
+            scales.append(dice.choice((0.8, 1.0, 1.3)))
+        if self.titled:
+            parts = self._model_parts(1)
+            if dice.random() < 0.2 and not self.named:
+                parts = (Part(wording.kind_of(dice, unseen=self.unseen) + " "), *parts)
+            elif dice.random() < 0.1:
+                parts = (Part(words.name_of(dice).split()[0] + " "), *parts)
+            at = dice.choice((len(lines), len(lines), dice.randint(0, len(lines))))
+            lines.insert(at, parts)
+            scales.insert(at, dice.choice((0.9, 1.0, 1.2, 1.5, 2.0)))
+        if dice.random() < 0.15:
+            lines.append((Part(wording.around(dice)),))
+            scales.append(1.0)
+        boxes: list[Box] = []
+        top = left = 0.0
+        for parts, scale in zip(lines, scales, strict=True):
+            box = layouts.setting(parts, left, top, size * scale, width)
+            boxes.append(box)
+            if dice.random() < 0.12:
+                left = box.right + size * dice.choice((1.0, 4.0))
+            else:
+                left, top = 0.0, box.bottom + size * dice.choice((0.2, 0.5, 1.0))
+        top = max((box.bottom for box in boxes), default=0.0) + size * dice.choice((0.3, 0.8, 2.0))
+        return boxes, top
+
+    def _foot(self, boxes: Sequence[Box], size: float, width: float) -> list[Box]:
+        """Set small print below and beside; now and then the serial once more under its bar code, without a key."""
+        dice = self.dice
+        bottom = max((box.bottom for box in boxes), default=0.0)
+        right = max((box.right for box in boxes), default=0.0)
+        top = min((box.top for box in boxes), default=0.0)
+        feet: list[Box] = []
+        at = bottom + size * dice.choice((0.3, 0.6, 1.5))
+        for _ in range(dice.choice((0, 1, 2, 2, 3, 4, 6))):
+            small = size * dice.choice((0.6, 0.8, 1.0))
+            line = layouts.setting([Part(wording.around(dice))], dice.choice((0.0, 0.0, size * 3)), at, small, width)
+            if dice.random() < 0.2:
+                layouts_left = right + size * dice.choice((1.0, 3.0))
+                line = layouts.setting(
+                    [Part(wording.around(dice))], layouts_left, dice.uniform(top, bottom), small, width
+                )
+            else:
+                at = line.bottom + small * dice.choice((0.3, 0.6))
+            feet.append(line)
+        if self.serial_there and dice.random() < 0.15:
+            feet.append(layouts.setting([Part(self.serial, Mark("serial", 1))], 0.0, at + size, size, width))
+        return feet
+
+
+def _second_plate(dice: Random, boxes: Sequence[Box], plan: _Plan) -> list[Box]:
+    """Set a plate of another thing beside or below: its ratings, often its model, never a serial number."""
+    size, width = 20.0 * dice.choice((0.7, 1.0, 1.3)), dice.uniform(0.45, 0.65)
+    rows = [Row((key,), (Part(value),)) for key, value in (wording.other_row(dice, plan.language) for _ in range(3))]
+    if plan.keyed and plan.serial_there and dice.random() < 0.6:
+        rows.insert(0, Row((wording.key_of(dice, "model", plan.language),), (Part(words.model_of(dice)),)))
+    aside = dice.random() < 0.5
+    left = max(box.right for box in boxes) + 300.0 if aside else 0.0
+    top = 0.0 if aside else max(box.bottom for box in boxes) + 300.0
+    return layouts.inline(dice, rows, Place(left, top, size, width))
+
+
+def _line(box: Box, sure: Sequence[float], turn: float, shear: float, scale: float) -> TextLine:
+    """Give a box as a reader's line: turned about its middle, then with the page."""
+    middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
+    own = (math.cos(math.radians(box.turn_deg)), math.sin(math.radians(box.turn_deg)))
+    whole = (math.cos(math.radians(turn)) * scale, math.sin(math.radians(turn)) * scale)
+
+    def at(x: float, y: float) -> Point:
+        dx, dy = x - middle[0], y - middle[1]
+        x, y = middle[0] + dx * own[0] - dy * own[1], middle[1] + dx * own[1] + dy * own[0]
+        y += shear * x
+        return (x * whole[0] - y * whole[1] + 3000, x * whole[1] + y * whole[0] + 3000)
+
+    def quad(left: float, right: float) -> Quad:
+        return (at(left, box.top), at(right, box.top), at(right, box.bottom), at(left, box.bottom))
+
+    characters = tuple(
+        Character(letter.text, one, (), quad(letter.left, letter.right))
+        for letter, one in zip(box.letters, sure, strict=True)
+    )
+    return TextLine(box.text, quad(box.left, box.right), characters)
+
+
+def without_field(one: Labelled, field: str) -> Labelled:
+    """Give the page with all that stands for a field taken out of its lines, as if it were blacked out."""
+    lines, marks = [], []
+    for line, row in zip(one.lines, one.marks, strict=True):
+        kept = [n for n, mark in enumerate(row) if not (mark and mark.field == field)]
+        if not kept:
+            continue
+        text = "".join(line.text[n] for n in kept)
+        lines.append(replace(line, text=text, characters=tuple(line.characters[n] for n in kept)))
+        marks.append(tuple(row[n] for n in kept))
+    return Labelled(tuple(lines), tuple(marks), one.layout, one.language, one.seed)
