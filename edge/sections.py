@@ -213,20 +213,30 @@ class Retake(Table):
 
 
 class Accept(Table):
-    """What a part needs to pass: never one number alone."""
+    """What a part needs to pass: never one number alone. One look passes only where one of the two keys allows it."""
 
     looks: Whole = Field(default=2, ge=2, le=5, description="Agreeing looks that a pass needs (2 to 5).")
     single_look_confidence: Number | None = Field(
         default=None,
         gt=0.5,
         le=1,
-        description="Least confidence of every character for one look to be enough, 0.5 to 1; unset: never.",
+        description="Least confidence of every character for one look to be enough, 0.5 to 1; unset: not asked for.",
+    )
+    single_look_rate: Number | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of wrong passes, 0 to 1: one look must reach its threshold in the calibration; unset: none.",
+    )
+    calibration: Annotated[FilePath | None, BeforeValidator(_unset)] = Field(
+        default=None, description="The reader's calibration, a file of `edge calibrate`; unset: that of edge, for ocr."
     )
     min_margin: Number = Field(
         default=0.20, ge=0, le=1, description="Least distance of every character to its runner-up, 0 to 1."
     )
     false_accept_rate: dict[Annotated[int, Field(ge=1, le=5)], Annotated[Number, Field(ge=0, le=1)]] = Field(
-        default={}, description="Measured share of false accepts by number of looks, 0 to 1; stated in the outcome."
+        default={},
+        description="The site's own share of false accepts by number of looks, 0 to 1; unset: the calibration's.",
     )
 
 

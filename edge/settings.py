@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edge.calibrations import read_calibration
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.products import Gate, ProductFile, to_product
@@ -113,6 +114,8 @@ class Settings(BaseSettings):
             retake_budget_us=self.retake.budget_ms * 1000,
             looks=self.accept.looks,
             single_look_confidence=self.accept.single_look_confidence,
+            single_look_rate=self.accept.single_look_rate,
+            calibration=read_calibration(self.accept.calibration),
             min_margin=self.accept.min_margin,
             false_accept_rate=dict(self.accept.false_accept_rate),
             has_erp=self.erp.kind != "none",

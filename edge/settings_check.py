@@ -18,6 +18,7 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from edge import secrets, toml_file
+from edge.calibrations import read_calibration
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.readers import opening
@@ -231,6 +232,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
             yield Problem(("cameras", name, "path"), f"names {one.path}, which does not exist; name a file or folder")
     yield from _paths(settings)
     yield from _reader(settings)
+    yield from _accept(settings)
     yield from _erp(settings, product)
     yield from _links(settings)
 
@@ -254,6 +256,29 @@ def _paths(settings: Settings) -> Iterator[Problem]:
     if settings.paths.data == settings.paths.runtime:
         yield Problem(
             ("paths", "runtime"), "is the same folder as paths.data; choose another", needs=(("paths", "data"),)
+        )
+
+
+def _accept(settings: Settings) -> Iterator[Problem]:
+    accept, needed = settings.accept, (("accept", "calibration"), ("reader", "kind"))
+    try:
+        calibration = read_calibration(accept.calibration)
+    except ConfigError as error:
+        yield Problem(("accept", "calibration"), f"names a file that is no use: {error}")
+        return
+    if accept.calibration is None and accept.single_look_rate is None:
+        return
+    if calibration.reader not in settings.reader.kind.split("+"):
+        what = f"needs a calibration of reader {settings.reader.kind}, and this one is of {calibration.reader}"
+        key = "single_look_rate" if accept.calibration is None else "calibration"
+        yield Problem(("accept", key), f"{what}; make one with edge calibrate", needs=needed)
+    elif accept.single_look_rate is not None and calibration.threshold(accept.single_look_rate) is None:
+        least = min((one.rate for one in calibration.thresholds), default=None)
+        yield Problem(
+            ("accept", "single_look_rate"),
+            f"is {accept.single_look_rate}, and the least that the calibration has a threshold for is {least}; "
+            "choose that or more, or calibrate on more plates",
+            needs=needed,
         )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from edge import products, sections, settings, settings_text
+from edge.calibrations import BUNDLED
 from edge.core.fields import CHECKS
 from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
@@ -122,6 +123,7 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
     for name in ("frames", "ca.pem", "station.pem", "station.key", *SECRETS):
         (tmp_path / name).write_text("x", encoding="utf-8")
         text = text.replace(f"/etc/edge/{name}", str(tmp_path / name))
+    text = text.replace("/etc/edge/calibration.json", str(BUNDLED))
     path = _write(tmp_path, text=text)
 
     loaded = settings.load(path, {})

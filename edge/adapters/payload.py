@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from edge.core.calibration import FalseAccept
 from edge.core.outcome import SCHEMA, Attempt, FieldOutcome, Outcome
 from edge.core.quality import Quality
 from edge.core.reading import Character, Code, Quad
@@ -37,7 +38,7 @@ def outcome_payload(outcome: Outcome, *, seq: int, station: str, at: str, config
                 {"path": kept.path, "sha256": kept.sha256, "attempt": kept.attempt} for kept in outcome.evidence
             ],
             "erp": {"source": outcome.erp_source, "age": outcome.erp_age_s},
-            "false_accept_rate": outcome.false_accept_rate,
+            **_false_accept(outcome.false_accept),
             "reader": {"name": outcome.reader, "hash": outcome.reader_hash},
             "config": {"hash": config_hash},
             "at": at,
@@ -71,6 +72,14 @@ def _plain(value: Any) -> Any:
         case _:
             # A numpy number that slipped through has `item`; anything else is at least shown.
             return _plain(value.item() if hasattr(value, "item") else str(value))
+
+
+def _false_accept(stated: FalseAccept | None) -> dict[str, Any]:
+    return {
+        "false_accept_rate": None if stated is None else stated.rate,
+        "false_accept_interval": None if stated is None or stated.interval is None else list(stated.interval),
+        "false_accept_reads": None if stated is None else stated.reads,
+    }
 
 
 def _field(field: FieldOutcome) -> dict[str, Any]:

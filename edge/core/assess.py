@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.core.accept import false_accept, one_is_enough
+from edge.core.calibration import FalseAccept
 from edge.core.evidence import FieldEvidence, combine
 from edge.core.fields import FieldRule, Product
 from edge.core.match import code_verdicts
@@ -26,7 +28,7 @@ class Assessment:
 
     `reason` is None where the fields can be checked; else what the outcome is if no further look comes. `final`: no
     look can change it. `confirm`: the look was good, and a second one is wanted. `looks`: how many agreeing looks the
-    weakest required field rests on, codes included.
+    weakest required field rests on, codes included. `false_accept`: how often a pass on this evidence was wrong.
     """
 
     evidence: Mapping[str, FieldEvidence]
@@ -36,6 +38,7 @@ class Assessment:
     final: bool = False
     confirm: bool = False
     looks: int = 0
+    false_accept: FalseAccept | None = None
 
     @property
     def texts(self) -> dict[str, str]:
@@ -66,17 +69,21 @@ def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assess
     texts = {name: one.reading.text for name, one in evidence.items()}
     codes = code_verdicts([code for look in looks for code in look.codes], texts, product)
     support = {name: one.agreeing + (codes.get(name) is True) for name, one in evidence.items()}
+    certain = {
+        name: support[name] >= policy.looks or one_is_enough(name, one, looks, policy) for name, one in evidence.items()
+    }
     verdicts = {
-        name: _verdict(rule, evidence[name], codes.get(name), support[name], policy)
+        name: _verdict(rule, evidence[name], codes.get(name), policy, certain=certain[name])
         for name, rule in product.fields.items()
     }
     least = min((support[name] for name, rule in product.fields.items() if rule.required), default=0)
     needed = {verdict for name, verdict in verdicts.items() if product.fields[name].required or verdict in _FAULTS}
     gravest = next((verdict for verdict in _GRAVITY if verdict in needed), None)
     if gravest is None:
-        return Assessment(evidence, verdicts, None, looks=least)
+        stated = false_accept(evidence, looks, product, policy, least)
+        return Assessment(evidence, verdicts, None, looks=least, false_accept=stated)
     reason, defects = _GRAVITY[gravest]
-    sure = all(_certain(evidence[n], support[n], policy) for n, verdict in verdicts.items() if verdict == gravest)
+    sure = all(certain[name] for name, verdict in verdicts.items() if verdict == gravest)
     return Assessment(
         evidence,
         verdicts,
@@ -97,7 +104,7 @@ def _combined(name: str, looks: Sequence[Reading]) -> FieldEvidence:
 _FAULTS = ("code_conflict", "format_violation")
 
 
-def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, support: int, policy: Policy) -> str:
+def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, policy: Policy, *, certain: bool) -> str:
     reading = one.reading
     if reading.finish_reason == "length":
         return "truncated"
@@ -115,10 +122,4 @@ def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, support: in
     if not rule.matches(reading.text):
         # Where a character that readers mix up would mend it, the reader is the likelier culprit: in doubt, hold.
         return "low_confidence" if reading.alternatives else "format_violation"
-    return "read" if _certain(one, support, policy) else "one_look"
-
-
-def _certain(one: FieldEvidence, support: int, policy: Policy) -> bool:
-    """Enough agreeing looks, or one look above the measured threshold."""
-    alone = policy.single_look_confidence
-    return support >= policy.looks or (alone is not None and one.reading.confidence >= alone)
+    return "read" if certain else "one_look"

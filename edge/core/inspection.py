@@ -310,20 +310,13 @@ class Inspection:
             attempts=facts.attempts,
             erp_source=record.source if record else None,
             erp_age_s=record.age_s if record else None,
-            false_accept_rate=self._false_accept_rate(found),
+            false_accept=None if found is None else found.false_accept,
             reader=joint_name([look.reader for look in last]) if last else None,
             reader_hash=joint_hash([look.reader_hash for look in last]) if last else None,
             detail=detail,
             ms=_total(facts, at_us),
         )
         return replace(facts, state=State.DONE), (Commit(outcome),)
-
-    def _false_accept_rate(self, found: Assessment | None) -> float | None:
-        """The measured rate for as many agreeing looks as there are, or the most that were measured."""
-        if found is None or found.reason is not None:
-            return None
-        measured = [looks for looks in self._policy.false_accept_rate if looks <= found.looks]
-        return self._policy.false_accept_rate[max(measured)] if measured else None
 
     #: The whole machine: for each state, the events that it takes (timers by name), and the step for each.
     TABLE: ClassVar[Mapping[State, Mapping[type | str, Callable[..., _Step]]]] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from edge.core.calibration import FalseAccept
 from edge.core.quality import Quality
 from edge.core.reading import Code, FieldReading, Reading
 
@@ -139,6 +140,8 @@ class FieldOutcome:
 class Outcome:
     """One per trigger, immutable. `seq` and `station` are added by the store when it is written.
 
+    `false_accept` says how often a pass on evidence as this was wrong on labelled plates; None where nothing was
+    measured, and where the fields were not read well enough to be compared.
     `reader` and `reader_hash` are those of all readers of a frame together ("ocr+vlm").
     """
 
@@ -152,7 +155,7 @@ class Outcome:
     evidence: tuple[Evidence, ...] = ()
     erp_source: str | None = None
     erp_age_s: float | None = None
-    false_accept_rate: float | None = None
+    false_accept: FalseAccept | None = None
     reader: str | None = None
     reader_hash: str | None = None
     detail: str = ""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge.core.calibration import Calibration
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Limits of one station.
 
     `deadline_us` counts from the trigger to the decision. `retake_budget_us` counts from the trigger to the order of
-    the last retake. `single_look_confidence` is the least certain character that one look alone needs for a pass (None:
-    one look never passes). `false_accept_rate` says, by number of agreeing looks, what was measured on labelled plates
-    with these thresholds; it is stated in the outcome. `has_erp` is false where no ERP is configured.
+    the last retake. One look alone passes only above every threshold that is set, and never where none is:
+    `single_look_confidence` is the least certain character that it needs, `single_look_rate` the share of wrong passes
+    whose threshold in `calibration` it needs. `false_accept_rate` says, by number of agreeing looks, what the site
+    counted on labelled plates of its own; it goes before what `calibration` says. One of them is stated in the outcome.
+    `has_erp` is false where no ERP is configured.
     """
 
     deadline_us: int = 5_000_000
@@ -24,6 +28,8 @@ class Policy:
     retake_budget_us: int = 2_500_000
     looks: int = 2
     single_look_confidence: float | None = None
+    single_look_rate: float | None = None
+    calibration: Calibration | None = None
     min_margin: float = 0.20
     false_accept_rate: Mapping[int, float] = field(default_factory=dict)
     has_erp: bool = True

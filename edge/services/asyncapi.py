@@ -153,7 +153,13 @@ def outcome_schema() -> Schema:
             ),
         },
         erp=_object(source=_nullable(_TEXT), age=_nullable(_NUMBER | {"description": "Seconds."})),
-        false_accept_rate=_nullable(_SHARE),
+        false_accept_rate=_nullable(
+            _SHARE | {"description": "How often a pass on evidence as this was wrong, on labelled plates."}
+        ),
+        false_accept_interval=_nullable(
+            {"type": "array", "minItems": 2, "maxItems": 2, "items": _SHARE, "description": "95 %, Clopper-Pearson."}
+        ),
+        false_accept_reads=_nullable(_COUNT | {"description": "Labelled reads that the rate rests on."}),
         reader=_object(name=_nullable(_TEXT), hash=_nullable(_TEXT)),
         config=_object(hash=_TEXT),
         at=_AT,

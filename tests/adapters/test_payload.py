@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.adapters.payload import encode, outcome_payload
+from edge.core.calibration import FalseAccept
 from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, Outcome, Reason
 from edge.core.quality import Measure, Quality
 from edge.core.reading import Character, Code, FieldReading, Quad
@@ -58,7 +59,7 @@ FULL = Outcome(
     evidence=(Evidence("evidence/2026-01-01/a.jpg", "00ff", 1),),
     erp_source="csv",
     erp_age_s=1.5,
-    false_accept_rate=0.001,
+    false_accept=FalseAccept(0.001, (0.0, 0.00123), 3000),
     reader="ocr",
     reader_hash="aa",
     detail="glare on the serial",
@@ -93,6 +94,8 @@ def test_outcome_has_the_keys_of_the_contract() -> None:
         "evidence",
         "erp",
         "false_accept_rate",
+        "false_accept_interval",
+        "false_accept_reads",
         "reader",
         "config",
         "at",

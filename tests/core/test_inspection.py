@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge.core.actions import Action, AnnounceRetake, Commit, Judge, LookUp, Read, StartTimer, TakeFrame
+from edge.core.calibration import FalseAccept
 from edge.core.events import (
     Event,
     FrameFailed,
@@ -142,7 +143,7 @@ def test_one_look_passes_only_above_the_measured_threshold() -> None:
     _, actions = run(triggered(T), *look(), found, single_look_confidence=0.985, false_accept_rate={1: 0.001})
 
     assert outcome_of(actions).reason is Reason.MATCHED
-    assert outcome_of(actions).false_accept_rate == 0.001
+    assert outcome_of(actions).false_accept == FalseAccept(0.001)
 
 
 def test_one_look_below_the_threshold_orders_a_second() -> None:

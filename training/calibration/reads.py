@@ -1,0 +1,230 @@
+"""Draw plates, read them, keep one JSON line a frame: `python -m training.calibration.reads looks|values|pairs`.
+
+Three kinds of read, decided by the frame's number alone, drawn in memory at the size of a camera's frame:
+
+looks   One look at one frame: searched for text, judged by the default gate, and read and linked as the inspection
+        does it, with the built-in product `nameplate` (a model and a serial, no pattern). About 0.4 CPU s.
+values  One labelled value of a frame (serial, model, article, MAC address), cut out where it stands, as the detector
+        frames it, and read by the recogniser with all that the reader does about a line. Nothing is searched or
+        linked, so a value costs 0.03 CPU s: this is how often the *reading* is wrong, not the linking. The gate judges
+        the frame by the boxes of its labelled values.
+pairs   The same value on two frames of one plate, as `values` reads it: the plate keeps its wear, dirt and contrast;
+        pose, light, blur and exposure are drawn anew. This is what two looks that agree are worth.
+
+A frame that the gate refuses is kept as refused and not read: the inspection reads none. It goes on where the file
+ends: run it again until it says that it is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from edge.core import gate
+from edge.core.fields import Product
+from edge.core.match import same
+from edge.core.reading import Character, Quad
+from edge.products import load_product
+from edge.readers.ocr import Ocr
+from edge.readers.reader import Image
+from edge.vision import quality
+from edge.vision.rectify import between, size_of
+from simulator import drawing, spoiling
+from simulator.material import MATERIALS, NOMINAL
+from training.calibration.crops import measures
+from training.calibration.twice import two_of_one_plate
+
+FOLDER = Path("build/calibration")
+#: What is drawn, in turn by the frame's number: usual material or any, and whether something is wrong with the frame.
+#: More are spoilt than on a line, so that there are errors to learn from; the report tells both apart.
+_TURNS = ("usual", "spoilt", "spoilt", "usual", "spoilt any", "spoilt", "any", "spoilt", "spoilt any", "usual")
+#: Plates that bear no serial: what is read there is invented.
+_WITHOUT_SERIAL = 0.04
+#: Values as a serial is one: short, without sense.
+_VALUES = ("serial", "model", "article", "mac")
+
+
+def order(index: int, seed: int) -> drawing.Order:
+    """What the frame with this number is drawn from."""
+    turn = _TURNS[index % len(_TURNS)]
+    return drawing.Order(
+        seed=seed,
+        materials=tuple(MATERIALS) if "any" in turn else NOMINAL,
+        degradations=tuple(spoiling.DEGRADATIONS) if "spoilt" in turn else (),
+        without_serial=_WITHOUT_SERIAL,
+    )
+
+
+def look(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, Any]:
+    """One look at a frame."""
+    located = reader.locate(drawn.frame)
+    judged = _judged(drawn.frame, located.boxes, product)
+    if not judged["fit"]:
+        return judged
+    reading = reader.read(drawn.frame, product, located)
+    fields = {
+        name: _read(drawn.frame, drawn.label[name] or "", field.text, field.characters, field.box)
+        | {"raw": field.raw, "rule": field.rule, "why": field.why}
+        for name, field in reading.fields.items()
+    }
+    return {**judged, "reader": reading.reader_hash, "fields": fields}
+
+
+def values(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, Any]:
+    """Every value of a frame by itself."""
+    rows = drawn.label["fields"]
+    dice = random.Random(f"framing {drawn.label['serial']} {drawn.label['model']}")  # noqa: S311 - no secret
+    boxes = {name: _framed(_quad(row["box"]), dice) for name, row in rows.items()}
+    judged = _judged(drawn.frame, tuple(boxes.values()), product)
+    if not judged["fit"]:
+        return judged
+    fields = {}
+    for name in _VALUES:
+        if name in rows:
+            line = next(iter(reader.lines(drawn.frame, (boxes[name],))), None)
+            characters = () if line is None else tuple(c for c in line.characters if c.text.strip())
+            text = "".join(character.text for character in characters)
+            fields[name] = _read(drawn.frame, rows[name]["text"], text, characters, line.box if line else None)
+    return {**judged, "reader": reader.hash, "fields": fields}
+
+
+def pair(drawn: drawing.Drawn, other: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, Any]:
+    """Every value of two frames of one plate; refused where the gate refuses one of them."""
+    one = values(drawn, reader, product)
+    two = values(other, reader, product) if one["fit"] else one
+    return {**two, "fit": False} if not two["fit"] else {**one, "second": two["fields"]}
+
+
+def _judged(image: Image, boxes: tuple[Quad, ...], product: Product) -> dict[str, Any]:
+    measured = quality.measure(image, boxes)
+    scores = {name: one.score for name, one in measured.measures.items()}
+    return {"scores": scores, "fit": gate.judge(measured, product.limits).fit}
+
+
+def _read(image: Image, printed: str, text: str, characters: tuple[Character, ...], box: Quad | None) -> dict[str, Any]:
+    kept: dict[str, Any] = {"printed": printed, "text": text, "right": same(text, printed)}
+    if not text or box is None:
+        return kept
+    return kept | {
+        "confidences": [round(character.confidence, 6) for character in characters],
+        "margins": [round(character.margin, 6) for character in characters],
+        "middles": [round(_along(character.box, box), 4) for character in characters if character.box],
+        "crop": measures(image, box),
+    }
+
+
+def _along(box: Quad, line: Quad) -> float:
+    """How far along a line's box a character stands, in heights of the line."""
+    _, height = size_of(line)
+    (left, top), (right, _), _, _ = line
+    middle = sum(x for x, _ in box) / 4 - left, sum(y for _, y in box) / 4 - top
+    across, along = right - left, line[1][1] - top
+    length = (across**2 + along**2) ** 0.5 or 1.0
+    return (middle[0] * across + middle[1] * along) / length / max(height, 1.0)
+
+
+def _framed(box: Quad, dice: random.Random) -> Quad:
+    """A value's box as the detector frames it: on 70 lines it was 0.4 to 1.1 heights longer and 0.4 to 0.8 higher."""
+    length, height = size_of(box)
+    room = height / max(length, 1.0)
+    longer, aside = dice.uniform(0.4, 1.1) * room, dice.uniform(-0.12, 0.05) * room
+    wide = between(box, aside - longer / 2, 1 + aside + longer / 2)
+    higher, above = dice.uniform(0.4, 0.8), dice.uniform(-0.10, 0.02)
+    # The same along the other axis: the box from its side.
+    side: Quad = (wide[3], wide[0], wide[1], wide[2])
+    first, second, third, fourth = between(side, -above - higher / 2, 1 - above + higher / 2)
+    return second, third, fourth, first
+
+
+def _quad(corners: list[list[float]]) -> Quad:
+    one, two, three, four = ((float(x), float(y)) for x, y in corners)
+    return one, two, three, four
+
+
+def kept(path: Path) -> Iterator[dict[str, Any]]:
+    """What a file of reads holds, in order; a line that a kill cut short is not given."""
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines if line.endswith("\n"))
+
+
+def _resume(path: Path) -> tuple[int, int]:
+    """Frames and reads that the file has; what a kill cut short is dropped from its end."""
+    if path.exists():
+        data = path.read_bytes()
+        with path.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
+    frames = reads = 0
+    for line in kept(path):
+        frames, reads = frames + 1, reads + num_reads(line)
+    return frames, reads
+
+
+def num_reads(line: Mapping[str, Any]) -> int:
+    """How many reads a frame's line stands for: one for a look, each value for itself, none where it was refused."""
+    return (1 if line.get("kind") == "looks" else len(line["fields"])) if "fields" in line else 0
+
+
+def _look_at(index: int, seed: int, reader: Ocr, product: Product) -> dict[str, Any]:
+    drawn = drawing.one(order(index, seed), index)
+    return {**_known(drawn), **look(drawn, reader, product)}
+
+
+def _values_of(index: int, seed: int, reader: Ocr, product: Product) -> dict[str, Any]:
+    drawn = drawing.one(order(index, seed), index)
+    return {**_known(drawn), **values(drawn, reader, product)}
+
+
+def _pair_of(index: int, seed: int, reader: Ocr, product: Product) -> dict[str, Any]:
+    drawn, other = two_of_one_plate(order(index, seed), index)
+    return {**_known(drawn), **pair(drawn, other, reader, product)}
+
+
+def _known(drawn: drawing.Drawn) -> dict[str, Any]:
+    return {name: drawn.label[name] for name in ("degradations", "material", "language")}
+
+
+KINDS: Mapping[str, Callable[[int, int, Ocr, Product], dict[str, Any]]] = {
+    "looks": _look_at,
+    "values": _values_of,
+    "pairs": _pair_of,
+}
+
+
+def main() -> int:
+    """Read until the file has enough reads or the time is over."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="else build/calibration/KIND.jsonl")
+    parser.add_argument("--reads", type=int, default=30_000, help="reads that the file shall have")
+    parser.add_argument("--minutes", type=float, default=9.0, help="stop after so long; run it again to go on")
+    parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    path = args.output or FOLDER / f"{args.kind}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(args.threads)
+    reader, product = Ocr(threads=args.threads), load_product("nameplate")
+    frames, reads = _resume(path)
+    end = time.monotonic() + args.minutes * 60
+    with path.open("a", encoding="utf-8") as lines:
+        while reads < args.reads and time.monotonic() < end:
+            line = {"kind": args.kind, "index": frames, "turn": _TURNS[frames % len(_TURNS)]}
+            line.update(KINDS[args.kind](frames, args.seed, reader, product))
+            lines.write(json.dumps(line, separators=(",", ":")) + "\n")
+            lines.flush()
+            frames, reads = frames + 1, reads + num_reads(line)
+    print(f"{reads} of {args.reads} reads in {path}, {frames} frames drawn; {time.process_time():.0f} CPU s this time")
+    return 0 if reads >= args.reads else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
