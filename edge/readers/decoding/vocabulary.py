@@ -87,6 +87,8 @@ class Vocabulary:
         """
         if token in self.ends:
             return ""
+        if not tail and (word := self.word(token)) is not None:
+            return word
         return (tail + self.data(token)).decode(errors="replace") if self.data(token) else UNKNOWN
 
     def split(self, data: bytes) -> Iterable[int]:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
+from edge.readers.linking.echoes import Echoes
 from edge.readers.linking.layout import Page, Piece, Rect, quad
 from edge.readers.linking.links import RELATIONS, ROW_REACH, Link, followers, habits
-from edge.readers.linking.shape import is_brand, looks, model_shape, serial_shape
-from edge.readers.linking.spans import Segment, spans
+from edge.readers.linking.shape import is_brand, looks, model_shape, named, plain_number, rest, serial_shape, worded
+from edge.readers.linking.spans import Segment, Span, spans
 
 #: Fields farther apart than this, in text heights, say nothing about each other.
 _SIDE_BY_SIDE = 12.0
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4
+#: Keys that name a kind less surely than this are hints.
+_WEAK = 0.5
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -61,11 +64,16 @@ class Surroundings:
     def __init__(self, page: Page, linked: Mapping[int, Sequence[Link]]) -> None:
         self.page = page
         self.linked = linked
-        self.habits = habits(linked)
+        self.habits = habits(page, linked)
         self.followers = followers(page)
         self.brands = [piece for piece in page.pieces if not piece.kind and _names_maker(piece, page.height_px)]
+        self.makers = {token for piece in self.brands for token in fold_tokens(piece.text)}
         self.top = min((piece.rect.top for piece in page.pieces), default=0.0)
         self.depth = max(max((piece.rect.bottom for piece in page.pieces), default=0.0) - self.top, 1.0)
+        self.echoes = Echoes(page)
+        self.rows = _key_rows(page)
+        self.turn = _main_turn(page)
+        self.captioned = {piece.kind for piece in page.pieces if piece.kind}
         self.repeats: dict[str, int] = {}
         self._places: dict[int, dict[str, float]] = {}
         for piece in page.pieces:
@@ -80,8 +88,54 @@ class Surroundings:
                 "top": 1 - 2 * (piece.rect.middle - self.top) / self.depth,
                 "brand": max((_beside(piece.rect, b.rect) for b in self.brands if b.turn == piece.turn), default=0.0),
                 "twice": float(self.repeats[piece.text] > 1),
+                "led": self._led(piece),
+                "askew": float(piece.turn != self.turn),
             }
         return self._places[index]
+
+    def _led(self, piece: Piece) -> float:
+        """Say how closely another text stands to the left in the row, 0 to 1: a caption that is not known."""
+        box = piece.rect
+        nearest = math.inf
+        for other in self.page.pieces:
+            if other.turn == piece.turn and other is not piece and abs(other.rect.middle - box.middle) < 0.5 * box.height:
+                away = box.left - other.rect.right
+                if -0.5 * box.height < away < nearest:
+                    nearest = away
+        return max(0.0, 1 - nearest / (ROW_REACH * box.height))
+
+    def row(self, own: Link | None, piece: Piece) -> Sequence[Piece]:
+        """Give the keys beside a value's own that the same value could belong to, from left to right, own included."""
+        if own is None or own.relation == "inline":
+            return ()
+        row = self.rows[own.key]
+        if own.key.line == row[0].line == row[-1].line:
+            return row
+        reach = own.key.rect.height
+        return [key for key in row if key.rect.left < piece.rect.right and piece.rect.left < key.rect.right + reach]
+
+    def slot(self, own: Link | None, piece: Piece, segments: Sequence[Segment]) -> float:
+        """Say whether a part of a value is the one that its key means among the keys of one row: 1, -1, or 0 for alone.
+
+        The parts are told by the slashes between them, or by the column in which each begins.
+        """
+        row = self.row(own, piece)
+        if own is None or len(row) < 2:
+            return 0.0
+        line, start, end = segments[0]
+        text = self.page.lines[line].text
+        number = row.index(own.key)
+        parts = text[piece.start : piece.end].split(" / ")
+        if len(parts) == len(row):
+            begin = piece.start + sum(len(part) + 3 for part in parts[:number])
+            return 1.0 if begin <= start and end <= begin + len(parts[number]) else -1.0
+        rect = self.page.rect(line, start, end)
+        if own.relation not in ("below", "above"):
+            return 0.0
+        reach = 0.6 * own.key.rect.height
+        begins = number == 0 or own.key.rect.left - reach < rect.left
+        ends = number + 1 == len(row) or rect.right < row[number + 1].rect.left + reach
+        return 1.0 if begins and ends else -1.0
 
 
 def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
@@ -94,7 +148,9 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
         own, other = _owners(rule.name, around.linked.get(index, ()))
         if own is None and rule.pattern is None and rule.name != "model":
             continue
-        for segments, left_out, natural in spans(page, index, rule, around.followers, keyed=own is not None):
+        shared = len(around.row(own, piece)) > 1
+        for span in spans(page, index, rule, around.followers, keyed=own is not None, shared=shared):
+            segments, natural = span.segments, span.natural
             raw = " ".join(page.lines[line].text[start:end] for line, start, end in segments)
             text, changed = normalise(raw, rule)
             fits = rule.pattern is not None and violation(text, rule) is None
@@ -109,10 +165,19 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
                 **around.place(index),
                 "height": _mismatch(piece.rect, own.key.rect) if own else 0.0,
                 "habit": around.habits[own.relation] if own else 0.0,
-                "share": len(text) / max(len(piece.text), len(text), 1),
+                "slot": around.slot(own, piece, segments),
+                **_left_out(piece, span, text),
             }
-            found.append(Candidate(piece, segments, raw, text, changed, own, features, fits, left_out))
+            features["echo"], features["doubt"] = around.echoes.of(text, segments)
+            features["maker_word"] = float(any(token in around.makers for token in fold_tokens(text)))
+            features["caption"] = float(own is None and rule.name in around.captioned)
+            found.append(Candidate(piece, segments, raw, text, changed, own, features, fits, span.left_out))
     return found
+
+
+def fold_tokens(text: str) -> list[str]:
+    """Give the longer words of a text in one case: what a maker's name shares with a line that begins with it."""
+    return [token.casefold() for token in text.split() if len(token) > 2 and token.isalpha()]
 
 
 def together(one: Candidate, other: Candidate) -> float:
@@ -148,6 +213,44 @@ def _beside(place: Rect, brand: Rect) -> float:
     return 1.5 - 0.5 * across if across < 2.0 and apart < 1.0 else 0.0
 
 
+def _key_rows(page: Page) -> dict[Piece, list[Piece]]:
+    """Give for every key those that stand in its row with no value between, from left to right, itself included."""
+    valued = {piece.line for piece in page.pieces if not piece.kind}
+    keys = sorted((piece for piece in page.pieces if piece.kind), key=lambda piece: piece.rect.left)
+    return {
+        key: [
+            other for other in keys
+            if other is key or (
+                other.turn == key.turn and other.line not in valued and key.line not in valued
+                and abs(other.rect.middle - key.rect.middle) < 0.5 * key.rect.height
+            )
+        ]
+        for key in keys
+    }  # fmt: skip
+
+
+def _main_turn(page: Page) -> int:
+    """Give the group of lines that holds most of the letters."""
+    letters: dict[int, int] = {}
+    for piece in page.pieces:
+        letters[piece.turn] = letters.get(piece.turn, 0) + len(piece.text)
+    return max(letters, key=lambda turn: letters[turn], default=0)
+
+
+def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
+    """Give how much of its box a candidate is, and what stands in the box before and behind it."""
+    before, after = rest(span.before), rest(span.after)
+    return {
+        "share": len(text) / max(len(piece.text), len(text), 1),
+        "words_before": float(before == "words"),
+        "remark_before": float(before == "remark"),
+        "code_before": float(before == "code"),
+        "words_behind": float(after == "words"),
+        "code_behind": float(after == "code"),
+        "remark_behind": float(after == "remark"),
+    }
+
+
 def _owners(name: str, linked: Sequence[Link]) -> tuple[Link | None, float]:
     """Give the field's best key for a value, and how strongly keys of other kinds hold it."""
     own: Link | None = None
@@ -168,10 +271,18 @@ def _features(rule: FieldRule, text: str, own: Link | None, other: float, fits: 
         contested = other / (other + own.hold) if own else min(1.0, 1.5 * other)
     return {
         "key": own.key.strength if own else 0.0,
+        "key_shape": own.key.strength * likeness if own else 0.0,
+        "unkeyed": float(own is None),
         **{name: own.strength if own and own.relation == name else 0.0 for name in RELATIONS},
         "contested": contested,
         "shape": max(likeness, _SHAPE_THAT_FITS) if fits else likeness,
         "bare_shape": 0.0 if own or fits else likeness,
+        "named": named(text),
+        "worded": worded(text),
+        "weak": float(own is not None and own.key.strength < _WEAK),
+        "number": plain_number(text),
+        "tokens": min(1.0, 0.25 * text.count(" ")),
+        "long": min(1.0, len(text) / 24),
         "looks": float(shape is not None and not fits and bool(looks(text))),
         "pattern": float(fits),
         "check": float(fits and rule.check is not None),

@@ -77,7 +77,8 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     found: list[Caption] = []
     index = 0
     while index < len(spans):
-        caption = _caption_at(line, index, after=bool(found))
+        goes_on = bool(found) and not text[found[-1].end : spans[index][0]].strip(_AROUND)
+        caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
         index += 1
         if caption is not None:
             found.append(caption)
@@ -109,8 +110,8 @@ def _head(line: _Line) -> list[Caption]:
     return found
 
 
-def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
-    """Find the key that begins with a word of the line."""
+def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Caption | None:
+    """Find the key that begins with a word of the line; `goes_on` says that the key before it ends there."""
     text, first = line.text, index == 0
     start = line.spans[index][0]
     runs = _runs(line, index)
@@ -119,6 +120,11 @@ def _caption_at(line: _Line, index: int, *, after: bool) -> Caption | None:
         if word is not None and _stands_as_key(text, start, end, word, first=first, after=after):
             return Caption(start, end, word, separated(text, end))
     if not first:
+        if goes_on:
+            for folded, end in runs:
+                word = line.lexicon.nearest(folded) if separated(text, end) else None
+                if word is not None:
+                    return Caption(start, end, word, separated=True)
         return None
     glued = _glued(text, start, line.lexicon) or _glued_words(line)
     if glued is not None:
@@ -155,10 +161,15 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     printed = text[start:end]
     if printed[0].isdigit():
         return False
+    if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
+        # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
+        return False
     if separated(text, end):
         return first or after or word.strength > 0.5
     if first:
-        sure = word.strength >= 0.9 and len(printed) > _SHORT
+        sure = word.strength >= 0.9 and (len(printed) > _SHORT or (len(printed) > 1 and not printed[0].isascii()))
+        # "Typ Smart 5800": so short a word is one with a number behind it.
+        sure = sure or (word.strength >= 0.9 and len(printed) == _SHORT and any(c.isdigit() for c in text[end:]))
         return sure or _begins_value(text, end) or not text[end:].strip(_AROUND)
     if after and word.kind == "serial" and not text[end:].strip(_AROUND):
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
@@ -190,13 +201,14 @@ def _begins_value(text: str, end: int) -> bool:
 def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
     """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "P/N552-1123")."""
     token = text[start:].split(maxsplit=1)[0]
-    if not any(c.isdigit() for c in token):
+    if not any(c.isdigit() for c in text[start:]):
         return None
     for length in range(min(len(token) - 1, lexicon.longest), 1, -1):
         head, rest = token[:length], token[length:]
         turns = head[-1].isalpha() and rest[0].isdigit()
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
-        if not (turns or capitals) or len(rest) < _SHORT or any(c.isdigit() for c in head):
+        camel = len(head) > _SHORT and head[-1].islower() and rest[0].isupper()
+        if not (turns or capitals or camel) or len(rest) < _SHORT or any(c.isdigit() for c in head):
             continue
         word = lexicon.exact(fold(head))
         if word is None:
@@ -211,14 +223,21 @@ def _glued_words(line: _Line) -> Caption | None:
     """Find a key of several words, the last one glued to its number ("N° de série2262065")."""
     for last in range(1, min(_MOST_ATOMS, len(line.spans))):
         start, end = line.spans[last]
-        letters = next((n for n in range(start, end) if line.text[n].isdigit()), end)
-        if letters in (start, end) or end - letters < _SHORT:
+        letters = next(
+            (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
+        )
+        if letters == end or len(line.text[letters:].split(maxsplit=1)[0]) < _SHORT:
             continue
         word = line.lexicon.exact("".join(line.folds[:last]) + fold(line.text[start:letters]))
         if word is not None:
             return Caption(line.spans[0][0], letters, word, separated=False)
         break
     return None
+
+
+def _turns_capital(text: str, at: int) -> bool:
+    """Say whether small letters end and capitals or figures begin ("sérieEB-9575")."""
+    return text[at - 1].islower() and text[at].isupper()
 
 
 def _tail(text: str, found: list[Caption], lexicon: Lexicon) -> list[Caption]:

@@ -68,6 +68,11 @@ class Page:
     pieces: tuple[Piece, ...]
     height_px: float
     left_out: int = 0
+    directions: tuple[tuple[float, float], ...] = ()  # cosine and sine of each line's group
+
+    def rect(self, line: int, start: int, end: int) -> Rect:
+        """Give the rectangle of a part of a line, along its group's direction."""
+        return _rect(self.lines[line], start, end, *self.directions[line])
 
 
 def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
@@ -100,7 +105,9 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
                 )
             )
     heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
-    return Page(kept, tuple(pieces), median(heights) if heights else 1.0, max(0, len(lines) - MAX_LINES))
+    directions = tuple((math.cos(angle), math.sin(angle)) for _, angle in turns)
+    usual = median(heights) if heights else 1.0
+    return Page(kept, tuple(pieces), usual, max(0, len(lines) - MAX_LINES), directions)
 
 
 def aligned(line: TextLine) -> TextLine:

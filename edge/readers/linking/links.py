@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.shape import looks
 
 #: Which way a value stands from its key, and how often that is so on plates.
 RELATIONS: Mapping[str, float] = {"inline": 1.0, "right": 0.9, "below": 0.75, "above": 0.5}
@@ -19,6 +20,8 @@ _ABOVE_REACH = 1.2
 _OFF_THE_ROW = 0.75
 #: Key and value stand in one column when they share this much of the narrower one's width.
 _SHARED_WIDTH = 0.3
+#: In the line below a key with a colon a value may be set in by this many text heights.
+_INSET = 5.0
 #: A key has one value: how much is left of its hold on the others that it reaches.
 _SECOND_VALUE = 0.5
 #: A colon points to the right: below it the value is rarer, above it hardly ever.
@@ -83,7 +86,8 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
                 _keep(nearest, "right", far + 3 * abs(lift), index, strength)
             continue
         shared = min(box.right, place.right) - max(box.left, place.left)
-        if shared < _SHARED_WIDTH * min(box.width, place.width):
+        inset = key.separated and 0 < place.left - box.left < _INSET * box.height and place.left < box.right + box.height
+        if shared < _SHARED_WIDTH * min(box.width, place.width) and not (inset and lift > 0):
             continue
         askew = min(abs(place.left - box.left), abs(sideways))
         straight = max(0.0, 1 - 0.15 * askew / tall)
@@ -106,12 +110,33 @@ def _keep(
         nearest[relation] = (away, index, strength)
 
 
-def habits(linked: Mapping[int, Sequence[Link]]) -> dict[str, float]:
+#: What a value plainly is, where its key is of the kind that says so.
+_AGREES: Mapping[str, frozenset[str]] = {
+    "rating": frozenset(("a rating", "a measured value", "a protection class")),
+    "date": frozenset(("a date", "a year")),
+    "network": frozenset(("a hardware address", "a network address", "an address on the web")),
+    "revision": frozenset(("a version",)),
+}
+#: A rating that stands at the key of a rating tells the plate's habit as much as this many other values.
+_TOLD = 3.0
+
+
+def _tells(link: Link, value: Piece) -> float:
+    """Say how much a value and its key tell of the plate's habit: much where their kinds agree, little where not."""
+    look = looks(value.text)
+    if not look or link.key.kind not in _AGREES:
+        return 1.0 if not look else 0.2
+    return _TOLD if look in _AGREES[link.key.kind] else 0.2
+
+
+def habits(page: Page, linked: Mapping[int, Sequence[Link]]) -> dict[str, float]:
     """Give for every relation the share of the values that stand so: a plate keeps one habit."""
-    counts = dict.fromkeys(RELATIONS, 0)
-    for found in linked.values():
-        counts[max(found, key=lambda link: link.strength).relation] += 1
-    total = max(sum(counts.values()), 1)
+    counts = dict.fromkeys(RELATIONS, 0.0)
+    for index, found in linked.items():
+        value = page.pieces[index]
+        told = max((link.strength * _tells(link, value), link.relation) for link in found)
+        counts[told[1]] += told[0]
+    total = max(sum(counts.values()), 1e-6)
     counts["inline"] = counts["right"] = counts["inline"] + counts["right"]
     return {relation: count / total for relation, count in counts.items()}
 

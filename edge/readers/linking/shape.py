@@ -137,3 +137,37 @@ def is_brand(text: str) -> bool:
         return looks(text) == "a maker"
     words = text.replace("-", " ").split()
     return len(text) > 2 and len(words) <= 3 and all(word.isalpha() and word[0].isupper() for word in words)
+
+
+_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?")
+_REMARK = re.compile(r"(?i)\W*|[(\[]?(rev|ver|v|r|version|wifi|plus|ce|tm|ip\d\d)\b.*")
+
+
+@lru_cache(maxsize=2048)
+def named(text: str) -> float:
+    """Say whether a text is a word and a short number, as things for homes are called ("Aqua Line 200")."""
+    return float(_NAMED.fullmatch(text) is not None and not looks(text))
+
+
+@lru_cache(maxsize=2048)
+def worded(text: str) -> float:
+    """Say whether a text has words beside its letters and digits, and is no name of that form: "Pump NX 20"."""
+    if named(text):
+        return 0.0
+    return float(any(len(token) > 3 and token.isalpha() for token in re.split(r"[\s-]", text)))
+
+
+@lru_cache(maxsize=2048)
+def plain_number(text: str) -> float:
+    """Say whether a text is digits and marks between them, nothing else."""
+    return float(any(c.isdigit() for c in text) and not any(c.isalpha() for c in text))
+
+
+@lru_cache(maxsize=2048)
+def rest(text: str) -> str:
+    """Name what a candidate leaves out of its box: nothing, a remark, words, or what could be a part of it (code)."""
+    if not text:
+        return ""
+    if _REMARK.fullmatch(text) or looks(text):
+        return "remark"
+    return "code" if any(c.isdigit() for c in text) or all(len(token) < 3 for token in text.split()) else "words"

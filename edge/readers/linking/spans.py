@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from edge.core.fields import FieldRule
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.shape import looks, model_shape
+from edge.readers.linking.shape import looks
 
 Segment = tuple[int, int, int]
 """Line, start, end."""
@@ -19,8 +19,8 @@ _MOST_TOKENS = 8
 _MOST_BOXES = 3
 #: Without a pattern boxes farther apart than this (in text heights) are not one value.
 _ONE_VALUE_GAP = 0.9
-#: Without a key a single token must look this much like a model to be considered apart from its line.
-_CLEARLY_A_MODEL = 0.6
+#: Of a line with more tokens only the first ones are searched for a name among other words.
+_MOST_RUN_TOKENS = 6
 #: Capitals without a digit are a group of a serial number only when they are this short.
 _LONGEST_PREFIX = 4
 
@@ -31,57 +31,80 @@ _MARKS = ",;:.|"
 
 
 class Span(NamedTuple):
-    """A part of a value, perhaps over several boxes; `natural` says that it was cut without a look at the pattern."""
+    """A part of a value, perhaps over several boxes, and what of its box stands before and behind it.
+
+    `natural` says that it was cut without a look at the pattern.
+    """
 
     segments: tuple[Segment, ...]
-    left_out: str
+    before: str
+    after: str
     natural: bool
+
+    @property
+    def left_out(self) -> str:
+        """What a part leaves out of its value."""
+        return f"{self.before}{self.after}"
 
 
 def spans(
-    page: Page, index: int, rule: FieldRule, next_in_row: Mapping[int, tuple[int, float]], *, keyed: bool
+    page: Page,
+    index: int,
+    rule: FieldRule,
+    next_in_row: Mapping[int, tuple[int, float]],
+    *,
+    keyed: bool,
+    shared: bool = False,
 ) -> Iterator[Span]:
     """Yield the parts of a value, and of its neighbours in the row, that could be the field.
 
-    The natural ones come first: what a person would take for the value. Where the product gives a pattern every other
-    run of tokens follows, since the pattern can tell which is meant.
+    The natural ones come first: what a person would take for the value. `shared` says that the value's key has other
+    keys in its line: then every run of tokens is natural. Where the product gives a pattern every other run of tokens
+    follows, since the pattern can tell which is meant.
     """
     piece = page.pieces[index]
     line = page.lines[piece.line].text
     tokens = [(piece.start + m.start(), piece.start + m.end()) for m in _TOKEN.finditer(piece.text)]
-    for start, end in _natural_parts(rule.name, piece, line, tokens, keyed=keyed):
+    seen = set()
+    for start, end in _natural_parts(rule.name, piece, line, tokens, keyed=keyed, shared=shared):
+        if (start, end) in seen:
+            continue
+        seen.add((start, end))
         segments: tuple[Segment, ...] = ((piece.line, start, end),)
         if end == piece.end:
             for follower, gap in _boxes(page, index, next_in_row):
                 if gap > _ONE_VALUE_GAP or not _continues(follower.text):
                     break
                 segments = (*segments, (follower.line, follower.start, follower.end))
-        yield Span(segments, _around(line, piece, start, end), natural=True)
+        yield Span(segments, *_around(line, piece, start, end), natural=True)
     if rule.pattern is None:
         return
     for start, end in _parts(line, tokens[: 2 * _MOST_TOKENS]):
         segments = ((piece.line, start, end),)
-        yield Span(segments, _around(line, piece, start, end), natural=False)
+        yield Span(segments, *_around(line, piece, start, end), natural=False)
         if end == piece.end:
             for follower, _ in _boxes(page, index, next_in_row):
                 segments = (*segments, (follower.line, follower.start, follower.end))
-                yield Span(segments, _around(line, piece, start, end), natural=False)
+                yield Span(segments, *_around(line, piece, start, end), natural=False)
 
 
 def _natural_parts(
-    name: str, piece: Piece, line: str, tokens: list[tuple[int, int]], *, keyed: bool
+    name: str, piece: Piece, line: str, tokens: list[tuple[int, int]], *, keyed: bool, shared: bool
 ) -> Iterator[tuple[int, int]]:
     if name == "serial":
         yield from _serial_part(line, tokens)
     elif name == "model":
-        yield from _model_parts(line, tokens, keyed=keyed)
+        yield from _model_parts(line, tokens)
+        if keyed or len(tokens) > 1:
+            yield from _runs(line, tokens[:_MOST_RUN_TOKENS])
     else:
         yield piece.start, piece.end
+    if shared and name in ("serial", "model"):
+        yield from _parts(line, tokens[:_MOST_RUN_TOKENS])
 
 
-def _around(line: str, piece: Piece, start: int, end: int) -> str:
-    """Give what a part leaves out of its value."""
-    return f"{line[piece.start : start]}{line[end : piece.end]}".strip()
+def _around(line: str, piece: Piece, start: int, end: int) -> tuple[str, str]:
+    return line[piece.start : start].strip(), line[end : piece.end].strip()
 
 
 def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) -> Iterator[tuple[Piece, float]]:
@@ -129,7 +152,7 @@ def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
         yield _bare(line, start, end)
 
 
-def _model_parts(line: str, tokens: list[tuple[int, int]], *, keyed: bool) -> Iterator[tuple[int, int]]:
+def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield a model name without the description behind it ("5200 HiTorque Mini Lathe" is "5200")."""
     if not tokens:
         return
@@ -142,10 +165,19 @@ def _model_parts(line: str, tokens: list[tuple[int, int]], *, keyed: bool) -> It
             break
         numbered = numbered or any(c.isdigit() for c in token)
     yield _bare(line, start, tokens[last - 1][1])
-    if not keyed and len(tokens) > 1:
-        for begin, stop in tokens:
-            if model_shape(line[begin:stop]) > _CLEARLY_A_MODEL:
-                yield _bare(line, begin, stop)
+    yield _bare(line, start, tokens[-1][1])
+
+
+def _runs(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the runs of tokens that hold a digit and begin and end with nothing known: a name among other words."""
+    known = [bool(looks(line[begin:stop])) for begin, stop in tokens]
+    for first in range(len(tokens)):
+        if known[first]:
+            continue
+        for last in range(first, len(tokens)):
+            text = line[tokens[first][0] : tokens[last][1]]
+            if not known[last] and any(c.isdigit() for c in text) and _pairs(text):
+                yield _bare(line, tokens[first][0], tokens[last][1])
 
 
 def _bare(line: str, start: int, end: int) -> tuple[int, int]:

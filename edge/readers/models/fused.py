@@ -104,7 +104,10 @@ def _made(step: Callable[..., Any], *, compiled: bool) -> Callable[..., Any]:
 
 
 def _fix_sizes(given: Any) -> None:
-    """Compile for any number of plates and tokens, and for this model's own sizes: a sum over a known size is one read."""
+    """Compile for any number of plates and tokens, but for this model's own sizes.
+
+    A sum over a size that the compiler knows reads its numbers once.
+    """
     if isinstance(given, Tensor):
         changing = max(0, min(given.ndim - 1, 2))
-        torch._dynamo.mark_static(given, [*range(changing, given.ndim)])  # type: ignore[no-untyped-call] # noqa: SLF001
+        torch._dynamo.mark_static(given, [*range(changing, given.ndim)])  # noqa: SLF001 - torch has no other door to it

@@ -45,6 +45,7 @@ class Graphs:
         self._caches: dict[int, torch.Tensor] = {}
         self._pool = torch.cuda.graph_pool_handle()
         self._plates: int | None = None
+        self._image: torch.Tensor | None = None
         self._missing: set[tuple[Any, ...]] = set()
 
     @property
@@ -77,22 +78,32 @@ class Graphs:
         log.info("passes recorded", plates=plates, recordings=self.recordings)
 
     @torch.inference_mode()
-    def begin(self, pictures: npt.NDArray[np.uint8], image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
+    def look(self, pictures: npt.NDArray[np.uint8]) -> None:
+        """See `passes.Engine.look`."""
+        plates = rounded_up(len(pictures), PLATES)
+        see = plates and self._see(plates, pictures.shape[1:])
+        if plates and see:
+            self._image = see.run({"pictures": _filled(pictures, plates)})[0]
+            self._eager.image = self._image[: len(pictures)]
+        else:
+            self._tell_once("look", *pictures.shape)
+            self._image = None
+            self._eager.look(pictures)
+
+    @torch.inference_mode()
+    def begin(self, image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
         """See `passes.Engine.begin`."""
         count, length = turn["ids"].shape
         plates, asked = rounded_up(count, PLATES), rounded_up(turn["asked"].shape[1], ASKED)
-        see = plates and self._see(plates, pictures.shape[1:])
         read = plates and asked and length in LENGTHS and slots == SLOTS and self._first(plates, length, asked)
-        if not (plates and asked and see and read):
+        if not (plates and asked and read and self._image is not None):
             self._tell_once("begin", count, length, turn["asked"].shape[1], slots)
             self._plates = None
-            return self._eager.begin(pictures, image_at, turn, slots)
+            return self._eager.begin(image_at, turn, slots)
         self._plates = plates
-        image = see.run({"pictures": _filled(pictures, plates)})[0]
         turn = {name: _filled(values, plates) for name, values in turn.items()}
         turn["asked"] = _widened(turn["asked"], asked)
-        image_tokens = _filled(image_at, plates)[:, None] + np.arange(image.shape[1])
-        out = read.run({**_first_slots(turn, length), "image_at": image_tokens}, image=image)
+        out = read.run({**_first_slots(turn, length), "image_at": _filled(image_at, plates)}, image=self._image)
         return _scored(out, count)
 
     @torch.inference_mode()
@@ -130,7 +141,8 @@ class Graphs:
         def inputs() -> _Tensors:
             size = plates, length, self.glm.hidden_size
             hidden = torch.zeros(size, dtype=self.glm.dtype, device=self.glm.device)
-            return {**self._inputs(plates, length, length, asked), "hidden": hidden}
+            image_at = torch.zeros(plates, dtype=torch.int64, device=self.glm.device)
+            return {**self._inputs(plates, length, length, asked), "hidden": hidden, "image_at": image_at}
 
         def run(given: _Tensors) -> tuple[torch.Tensor, ...]:
             return best(self.glm.read(given["hidden"], _turn(given), cache[..., :length, :]))
@@ -219,7 +231,7 @@ class _Recording:
             pinned.copy_(torch.from_numpy(np.ascontiguousarray(given[name])))
             self._inputs[name].copy_(pinned, non_blocking=True)
         if image is not None:
-            at = torch.from_numpy(given["image_at"]).to(self._glm.device, non_blocking=True)
+            at = self._inputs["image_at"][:, None] + torch.arange(image.shape[1], device=self._glm.device)
             self._inputs["hidden"].copy_(self._glm.embed(self._inputs["ids"], image, at))
         self._graph.replay()
         return self._outputs

@@ -60,8 +60,11 @@ class Engine(Protocol):
     def warm(self) -> None:
         """Do now what the first pass of each usual shape would wait for."""
 
-    def begin(self, pictures: npt.NDArray[np.uint8], image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
-        """See the pictures (B, H, W, 3; BGR), read the first turn into a fresh cache of `slots`, and score."""
+    def look(self, pictures: npt.NDArray[np.uint8]) -> None:
+        """See the pictures (B, H, W, 3; BGR) of the next batch; a GPU does so while its first turn is laid out."""
+
+    def begin(self, image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
+        """Read the first turn of the pictures looked at into a fresh cache of `slots`, and score."""
 
     def go_on(self, turn: dict[str, Whole]) -> Scored:
         """Read a later turn into the same cache, and score."""
@@ -69,17 +72,16 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The distribution over the next token after one token."""
+    """The distribution over the next token after one token: the best, best first, and all of them."""
 
-    ids: npt.NDArray[np.int64]
-    logprobs: npt.NDArray[np.float32]
+    ids: Sequence[int]
+    logprobs: Sequence[float]
     rest: Any
 
     def ranked(self) -> Iterator[tuple[int, float]]:
         """Tokens with their log-probability, best first, the lower id first where two are equal."""
-        order = np.lexsort((self.ids, -self.logprobs))
-        yield from zip(self.ids[order].tolist(), self.logprobs[order].tolist(), strict=True)
-        given = set(self.ids.tolist())
+        yield from zip(self.ids, self.logprobs, strict=True)
+        given = set(self.ids)
         every = self.rest.float().cpu().numpy()
         for token in np.lexsort((np.arange(len(every)), -every)).tolist():
             if token not in given:
@@ -87,8 +89,7 @@ class Row:
 
     def logprob(self, token: int) -> float:
         """Log-probability of one token."""
-        found = np.flatnonzero(self.ids == token)
-        return float(self.logprobs[found[0]]) if len(found) else float(self.rest[token])
+        return self.logprobs[self.ids.index(token)] if token in self.ids else float(self.rest[token])
 
 
 @dataclass(slots=True)
@@ -137,6 +138,7 @@ class Packed:
             self._free[one.plate].append(slot)
 
     def _first(self, tokens: Sequence[Sequence[int]]) -> list[list[Row]]:
+        self._engine.look(np.stack([prompt.picture for prompt in self._prompts]))
         plates = range(len(self._prompts))
         mine = [[n for n, branch in enumerate(self._branches) if branch.plate == plate] for plate in plates]
         laid = [_laid(self._prompts[plate], [tokens[n] for n in mine[plate]]) for plate in plates]
@@ -167,9 +169,8 @@ class Packed:
             "index_of": self._index_of,
             "asked": _stacked([np.concatenate(one.asked) for one in laid], None),
         }
-        pictures = np.stack([prompt.picture for prompt in self._prompts])
         image_at = np.array([prompt.image_at for prompt in self._prompts], np.int64)
-        scored = self._engine.begin(pictures, image_at, turn, slots)
+        scored = self._engine.begin(image_at, turn, slots)
         return self._rows(scored, [[len(one) for one in each.asked] for each in laid])
 
     def _later(self, tokens: Sequence[Sequence[int]]) -> list[list[Row]]:
@@ -206,15 +207,14 @@ class Packed:
     @staticmethod
     def _rows(scored: Scored, counts: Sequence[Sequence[int]]) -> list[list[Row]]:
         rows: list[list[Row]] = []
+        order = np.lexsort((scored.ids, -scored.logprobs), axis=-1)
+        ids = np.take_along_axis(scored.ids, order, axis=-1).tolist()
+        logprobs = np.take_along_axis(scored.logprobs, order, axis=-1).tolist()
         for plate, each in enumerate(counts):
             at = 0
             for count in each:
-                rows.append(
-                    [
-                        Row(scored.ids[plate, n], scored.logprobs[plate, n], scored.all_logprobs[plate, n])
-                        for n in range(at, at + count)
-                    ]
-                )
+                asked = range(at, at + count)
+                rows.append([Row(ids[plate][n], logprobs[plate][n], scored.all_logprobs[plate, n]) for n in asked])
                 at += count
         return rows
 
@@ -280,6 +280,7 @@ class Eager:
     def __init__(self, glm: Glm) -> None:
         self.glm = glm
         self._cache: torch.Tensor | None = None
+        self.image: torch.Tensor | None = None
 
     def length(self, tokens: int) -> int:
         """As it is."""
@@ -297,15 +298,21 @@ class Eager:
         """Nothing is prepared."""
 
     @torch.inference_mode()
-    def begin(self, pictures: npt.NDArray[np.uint8], image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
+    def look(self, pictures: npt.NDArray[np.uint8]) -> None:
+        """See `Engine.look`."""
+        pixels = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).to(self.glm.device)
+        side = self.glm.patch_px
+        self.image = self.glm.see(pixels, self.glm.grid(pictures.shape[1] // side, pictures.shape[2] // side))
+
+    @torch.inference_mode()
+    def begin(self, image_at: Whole, turn: dict[str, Whole], slots: int) -> Scored:
         """See `Engine.begin`."""
-        glm = self.glm
-        pixels = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).to(glm.device)
-        side = glm.patch_px
-        image = glm.see(pixels, glm.grid(pictures.shape[1] // side, pictures.shape[2] // side))
+        glm, image = self.glm, self.image
+        if image is None:
+            raise ValueError("a first turn came before its pictures: look at them first")
         at = torch.from_numpy(image_at).to(glm.device)[:, None] + torch.arange(image.shape[1], device=glm.device)
         made = turn_of(turn, glm.device)
-        self._cache = glm.cache(len(pictures), slots)
+        self._cache = glm.cache(len(image), slots)
         length = made.ids.shape[1]
         seen = Turn(
             **{**parts_of(made), "branch_of": made.branch_of[:, :length], "index_of": made.index_of[:, :length]}
