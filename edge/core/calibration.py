@@ -18,6 +18,8 @@ from edge.core.reading import FieldReading
 VERSION = 1
 #: Recognisers answer 1.00 when they are wrong; nothing is counted as surer than this.
 _SUREST = 1e-5
+#: Links further apart than this are all as good as certain, log-odds.
+_MOST_LINK = 8.0
 
 
 def _log_odds(share: float) -> float:
@@ -49,9 +51,13 @@ def _length(field: FieldReading) -> float:
     return float(len(field.characters))
 
 
+def _link(field: FieldReading) -> float:
+    return max(-_MOST_LINK, min(_MOST_LINK, field.measures.get("link", 0.0)))
+
+
 #: What a score is made of, and whether more of it can only make a field surer; the weight of such a one is never
 #: negative. As log-odds: least certain character; narrowest margin; second least certain; all characters together.
-#: And how many they are.
+#: How many they are; and how far the next best link of a text to this field is behind.
 FEATURES: Mapping[str, tuple[Callable[[FieldReading], float], bool]] = MappingProxyType(
     {
         "confidence": (_confidence, True),
@@ -59,6 +65,7 @@ FEATURES: Mapping[str, tuple[Callable[[FieldReading], float], bool]] = MappingPr
         "second": (_second, True),
         "together": (_together, True),
         "length": (_length, False),
+        "link": (_link, True),
     }
 )
 

@@ -54,6 +54,8 @@ class FieldReading:
     `raw` is as printed, `text` after the named `rule` changed it (None: nothing was changed). `finish_reason` "length"
     says that the text was cut at its cap: such a text is never a value. `why` tells how the text was linked to the
     field. `alternatives` are other texts with the rule that proposes them; they are never taken silently (law L7).
+    `measures` are numbers that tell how sure it is, each the higher the surer, for the calibration of this reader:
+    "link" is how far the next best link is behind, "nothing there" being one, in log-odds.
     """
 
     name: str
@@ -65,6 +67,7 @@ class FieldReading:
     finish_reason: FinishReason = "stop"
     why: str = ""
     alternatives: tuple[tuple[str, str], ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def confidence(self) -> float:
