@@ -3,13 +3,15 @@
 A value needs evidence: a key word that it belongs to, the product's pattern, or, for a model only, its shape and
 place. Without any the field is empty. A text that stands at a field's key is told even where it breaks the pattern
 (law L7): the core decides what that means. `WEIGHTS` turns the features of `candidates` into one score; 0 is the
-threshold.
+threshold, which is what the answer "nothing there" scores.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import resources
 
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
@@ -18,44 +20,11 @@ from edge.readers.linking.keywords import lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
 
-_ANY: Mapping[str, float] = {
-    "key": 1.5,
-    "inline": 1.5,
-    "right": 1.4,
-    "below": 1.3,
-    "above": 1.3,
-    "habit": 0.8,
-    "height": -0.8,
-    "contested": -1.5,
-    "pattern": 2.5,
-    "check": 0.5,
-    "size": 0.2,
-    "top": 0.0,
-    "brand": 0.0,
-    "twice": 0.2,
-    "together": 0.0,
-    "bare_shape": 0.0,
-    "share": 0.0,
-}
-
-#: What each feature is worth, by field; the threshold is 0. Fields of other names use "other".
-WEIGHTS: Mapping[str, Mapping[str, float]] = {
-    "serial": {**_ANY, "bias": -3.8, "shape": 2.0, "looks": -2.0},
-    "model": {
-        **_ANY,
-        "bias": -3.0,
-        "height": -0.2,
-        "shape": 1.5,
-        "bare_shape": 1.3,
-        "looks": -2.5,
-        "size": 0.7,
-        "top": 0.3,
-        "brand": 0.6,
-        "together": 1.5,
-        "share": 0.4,
-    },
-    "other": {**_ANY, "bias": -3.5, "shape": 2.0, "looks": 0.0},
-}
+#: What each feature is worth, by field; the threshold is 0. Fields of other names use "other". Trained by
+#: `training/linking/train.py` on made-up pages; "other" and what only a product's pattern can say are set by hand.
+WEIGHTS: Mapping[str, Mapping[str, float]] = json.loads(
+    resources.files(__package__).joinpath("weights.json").read_text(encoding="utf-8")
+)
 
 
 _Scored = tuple[float, Candidate]
@@ -76,12 +45,8 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
         A reading for every field of the product; its text is empty where nothing is there.
     """
     del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
-    page = lay_out(lines, lexicon_of(product))
-    around = Surroundings(page, links(page, product.fields.keys()))
-    found = {
-        name: [(_score(name, candidate), candidate) for candidate in candidates(around, rule)]
-        for name, rule in product.fields.items()
-    }
+    page, gathered = gather(lines, product)
+    found = {name: [(_score(name, candidate), candidate) for candidate in those] for name, those in gathered.items()}
     chosen: dict[str, _Scored] = {}
     for _ in range(_ROUNDS):
         before = dict(chosen)
@@ -96,11 +61,18 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     for name, rule in product.fields.items():
         ranked = _ranked(name, found[name], {other: c for other, c in chosen.items() if other != name})
         believed = name in chosen and ranked and ranked[0][0] > 0
-        reading = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name))
+        reading = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name, ranked))
         if page.left_out:
             reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
         readings[name] = reading
     return readings
+
+
+def gather(lines: Sequence[TextLine], product: Product) -> tuple[Page, dict[str, list[Candidate]]]:
+    """Give the page that lines make, and every field's candidates with their features."""
+    page = lay_out(lines, lexicon_of(product))
+    around = Surroundings(page, links(page, product.fields.keys()))
+    return page, {name: candidates(around, rule) for name, rule in product.fields.items()}
 
 
 def _score(name: str, candidate: Candidate) -> float:
@@ -137,9 +109,12 @@ def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldRea
     why = [_place(best), _form(best, rule)]
     if best.left_out:
         why.append(f'left out "{best.left_out}"')
+    why.append(f"score {value:.1f}")
     other = next((pair for pair in ranked[1:] if pair[1].text != best.text and pair[0] > 0), None)
     if other is not None:
         why.append(f'runner-up "{other[1].text}" ({_place(other[1])}) is {value - other[0]:.1f} behind')
+    else:
+        why.append("runner-up is nothing")
     if proposals is not None and not proposals.complete:
         why.append("more texts were possible than were proposed")
     return FieldReading(
@@ -150,7 +125,7 @@ def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldRea
         characters=characters[: rule.max_new_tokens] if cut else characters,
         box=best.box(page),
         finish_reason="length" if cut else "stop",
-        why="; ".join(part for part in why if part) + f"; score {value:.1f}",
+        why="; ".join(part for part in why if part),
         alternatives=proposals.texts if proposals else (),
         measures={"link": round(value - max(other[0] if other else 0.0, 0.0), 3)},
     )
@@ -169,8 +144,12 @@ def _form(candidate: Candidate, rule: FieldRule) -> str:
     return violation(candidate.text, rule) or "matches the pattern"
 
 
-def _why_nothing(page: Page, name: str) -> str:
+def _why_nothing(page: Page, name: str, ranked: Sequence[_Scored]) -> str:
     keys = [piece.text for piece in page.pieces if piece.kind == name]
     if not page.pieces:
         return "no text"
-    return f'nothing fitting at key "{keys[0]}"' if keys else "no key, and nothing of the right form"
+    why = f'nothing fitting at key "{keys[0]}"' if keys else "no key, and nothing of the right form"
+    if not ranked:
+        return why
+    value, nearest = ranked[0]
+    return f'{why}; nearest "{nearest.text}" ({_place(nearest)}) is {max(-value, 0.0):.1f} short'
