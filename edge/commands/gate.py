@@ -1,5 +1,7 @@
 """`edge gate`: judge the quality of image files: every measure raw and 0 to 100, the defects, and what to change.
 
+With `--percentiles DIR` it shows how a site's own frames spread over each measure instead.
+
 A frame that is unfit is an answer, not a failure: the exit code is 1 only where a file could not be judged.
 """
 
@@ -8,16 +10,17 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from edge.adapters import images
-from edge.commands import image_files
-from edge.core import gate
+from edge.commands import gate_percentiles, image_files
 from edge.core.fields import Product
 from edge.core.quality import MeasureName
+from edge.errors import UseError
 from edge.readers.reader import Reader
 
 #: Unit of each raw value, for people.
@@ -37,16 +40,28 @@ UNITS: dict[MeasureName, str] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `edge gate`."""
-    image_files.add_arguments(parser)
+    image_files.add_arguments(parser, images_needed=False)
+    parser.add_argument(
+        "--percentiles", type=Path, metavar="DIR", help="how the frames of this folder spread over each measure"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge each image file and print its measures."""
+    """Judge each image file and print its measures, or those of a folder together.
+
+    Raises:
+        ConfigError: the configuration or the product file is wrong.
+        UseError: neither images nor a folder are named, or both.
+    """
+    if bool(args.images) == (args.percentiles is not None):
+        raise UseError("edge gate needs image files, or --percentiles with a folder, and not both; name one of them")
     product = image_files.product_of(args)
     image_files.printable_stdout()
     # Every kind of reader finds its text by the same detector; without --reader none but that is loaded.
     args.reader = args.reader or "ocr"
     reader = image_files.reader_of(args)
+    if args.percentiles is not None:
+        return gate_percentiles.run(args.percentiles, reader, product, as_json=args.json)
     show = functools.partial(_show_json if args.json else _show_person, open_reader=reader, product=product)
     return image_files.each(args.images, show, image_files.tell_json if args.json else image_files.tell_person)
 
@@ -79,7 +94,7 @@ def _show_person(name: str, open_reader: Callable[[], Reader], product: Product)
     if not judged.defects:
         console.print("fit\n", highlight=False)
     for defect in judged.defects:
-        console.print(f"[red]{defect}[/red]: {gate.ADVICE[defect]}", highlight=False)
+        console.print(f"[red]{defect}[/red]: {judged.advice[defect]}", highlight=False)
     if judged.defects:
         console.print()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.adapters import images
-from edge.core import gate
+from edge.core import gate, gate_advice
 from edge.core.fields import Product
 from edge.core.outcome import Defect
 from edge.core.quality import Quality
@@ -24,7 +24,7 @@ from edge.products import BUILT_IN, load_product
 from edge.readers import opening
 from edge.readers.reader import Image, Located, Reader
 from edge.settings import load
-from edge.vision import quality
+from edge.vision import quality, scores
 
 #: Where product files lie if no configuration says so.
 PRODUCT_FOLDERS = (Path("config/products"), Path("/etc/edge/products"))
@@ -38,12 +38,14 @@ class Judged:
     located: Located
     quality: Quality
     defects: tuple[Defect, ...]
+    advice: Mapping[Defect, str]
     ms: Mapping[str, float]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, images_needed: bool = True) -> None:
     """Arguments that both commands have."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file: JPEG, PNG, BMP, WebP, TIFF, GIF, PPM")
+    count = "+" if images_needed else "*"
+    parser.add_argument("images", nargs=count, metavar="IMAGE", help="image file: JPEG, PNG, BMP, WebP, TIFF, GIF, PPM")
     parser.add_argument("--product", metavar="P", help="product: its name or its file (else the built-in nameplate)")
     add_reader_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -111,7 +113,8 @@ def judge(name: str, open_reader: Callable[[], Reader], product: Product) -> Jud
     ended = time.perf_counter()
     ms = {"decode": decoded - started, "locate": found - opened, "quality": ended - found}
     defects = gate.judge(measured, product.limits).defects
-    return Judged(image, located, measured, defects, {stage: seconds * 1e3 for stage, seconds in ms.items()})
+    advice = gate_advice.advice(measured, product.limits, scores.raws_at(product.limits))
+    return Judged(image, located, measured, defects, advice, {stage: seconds * 1e3 for stage, seconds in ms.items()})
 
 
 def each(names: list[str], show: Callable[[str], None], tell: Callable[[str, str], None]) -> int:
@@ -158,7 +161,7 @@ def quality_facts(judged: Judged) -> dict[str, Any]:
     return {
         "fit": not judged.defects,
         "defects": [defect.value for defect in judged.defects],
-        "advice": {defect.value: gate.ADVICE[defect] for defect in judged.defects},
+        "advice": {defect.value: text for defect, text in judged.advice.items()},
         "measures": {name: {"raw": one.raw, "score": one.score} for name, one in measured.measures.items()},
         "num_lines": measured.num_lines,
         "region": box_facts(measured.region),

@@ -41,6 +41,9 @@ CLIPPED_LEVEL = 252
 EDGE_PX = 2.0
 #: A highlight is a clipped patch wider and higher than any stroke of a letter, px at text scale.
 PATCH_PX = 13
+#: A highlight that begins within a quarter of the height from a box's end may have swallowed what stood there; one with
+#: more of the ground in between is beside the text.
+SWALLOWED_PX = 8
 #: Where even the least clipped quarter of the lines has this share, the ground is clipped, and no highlight can be told
 #: from it.
 CLIPPED_GROUND = 0.35
@@ -224,7 +227,22 @@ def _glare(strip: _Strip) -> float:
     patches = cv2.morphologyEx(clipped, cv2.MORPH_OPEN, np.ones((PATCH_PX, PATCH_PX), np.uint8))
     # The line's middle, where characters stand, without the rim that a box has above and below.
     hidden = np.count_nonzero(patches[5:-5], axis=0) > (TEXT_SCALE_PX - 10) // 2
-    return max(int(np.count_nonzero(hidden[wide])) for wide, _ in strip.lines()) / TEXT_SCALE_PX
+    widths = [
+        int(np.count_nonzero(hidden[line]))
+        + _adjoining(hidden[wide.start : line.start][::-1])
+        + _adjoining(hidden[line.stop : wide.stop])
+        for wide, line in strip.lines()
+    ]
+    return max(widths) / TEXT_SCALE_PX
+
+
+def _adjoining(beside: npt.NDArray[np.bool_]) -> int:
+    """Columns of a highlight that begins where the box ends, and so may have swallowed a character, outwards."""
+    begins = int(np.argmax(beside[:SWALLOWED_PX])) if beside[:SWALLOWED_PX].any() else None
+    if begins is None:
+        return 0
+    ends = np.flatnonzero(~beside[begins:])
+    return int(ends[0]) if len(ends) else len(beside) - begins
 
 
 def _blur(strip: _Strip) -> tuple[float, float, float] | None:

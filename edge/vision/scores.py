@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edge.core.fields import Limits
 from edge.core.quality import MeasureName
 
 Knots = tuple[tuple[float, int], ...]
@@ -47,3 +48,16 @@ def score(name: MeasureName, raw: float) -> int:
     value = abs(raw) if name == "tilt" else raw
     at, to = zip(*SCORES[name], strict=True)
     return round(float(np.interp(value, at, to)))
+
+
+def raw_at(name: MeasureName, least: int) -> float:
+    """The raw value at which a measure has this score."""
+    knots = SCORES[name]
+    rising = sorted((at, to) for to, at in knots)
+    scores, raws = zip(*rising, strict=True)
+    return float(np.interp(least, scores, raws))
+
+
+def raws_at(limits: Limits) -> dict[MeasureName, float]:
+    """The raw value at which each limited measure meets its limit."""
+    return {name: raw_at(name, least) for name, least in limits.min_scores.items()}

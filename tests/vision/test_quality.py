@@ -142,6 +142,40 @@ def test_glare_beside_the_characters_is_no_defect() -> None:
     assert score_of(Scene(upon, WHOLE.boxes), "glare") < 50
 
 
+def test_glare_between_two_lines_is_no_defect() -> None:
+    """A highlight that fills the gap between two lines, and only their boxes' rims, hides no character."""
+    (_, _), _, (right, lower), (left, _) = WHOLE.boxes[2]
+    upper = WHOLE.boxes[3][0][1]
+    frame = WHOLE.frame.copy()
+    middle, half = round((lower + upper) / 2), round((upper - lower) / 2) + 6
+    cv2.ellipse(frame, (round((left + right) / 2), middle), (300, half), 0, 0, 360, (255, 255, 255), -1)
+
+    assert score_of(Scene(frame, WHOLE.boxes), "glare") == 100
+
+
+@pytest.mark.parametrize(("gap", "fit"), [(0.1, False), (0.5, True)])
+def test_glare_next_to_a_lines_end_counts_only_where_it_may_have_swallowed_a_character(gap: float, fit: bool) -> None:
+    """A highlight that touches the last character is glare; with half a height of ground in between it is beside."""
+    _, (right, upper), (_, lower), _ = WHOLE.boxes[2]
+    frame = WHOLE.frame.copy()
+    height = lower - upper
+    begins = round(right + gap * height)
+    cv2.rectangle(frame, (begins, round(upper)), (begins + round(2 * height), round(lower)), (255, 255, 255), -1)
+
+    assert (score_of(Scene(frame, WHOLE.boxes), "glare") >= 50) is fit
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7, 0.9])
+def test_glare_on_one_character_is_a_defect_wherever_it_stands(place: float) -> None:
+    """A highlight as wide as one digit of one line makes the whole frame unfit, and is called glare."""
+    (left, upper), _, (right, lower), _ = WHOLE.boxes[2]
+    frame = WHOLE.frame.copy()
+    middle = (round(left + place * (right - left)), round((upper + lower) / 2))
+    cv2.ellipse(frame, middle, (round(0.3 * (lower - upper)), round(0.45 * (lower - upper))), 0, 0, 360, (255,) * 3, -1)
+
+    assert judge(measured(Scene(frame, WHOLE.boxes)), DEFAULT_LIMITS).defects == (Defect.GLARE,)
+
+
 def test_a_line_that_ends_in_a_highlight_is_glare() -> None:
     """Where the locator's box stops at a highlight, what it swallowed is looked for just beyond the box."""
     (left, upper), _, (right, lower), _ = WHOLE.boxes[2]

@@ -1,0 +1,1 @@
+"""How the gate's scores were learnt: frames spoilt on purpose, measured and read, and curves fitted to the misreads."""
