@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "messenger": ("service", "run the messenger process"),
     "panel": ("service", "run the panel process"),
     "read": ("read", "read image files and print the fields"),
+    "calibrate": ("calibrate", "count on labelled images what a confidence is worth, and find thresholds"),
     "gate": ("gate", "judge the quality of image files, and say what to change"),
     "ask": ("ask", "ask the vlm reader a free question about an image file"),
     "check": ("check", "check configuration, camera, reader, broker, ERP, disk and clock"),

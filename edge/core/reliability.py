@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import exp
+from math import exp, isfinite
 
 from edge.core.calibration import Measured, Threshold
+
+#: Weight of the pull towards the scores as they are: that of as many reads in doubt.
+_PULL = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +106,33 @@ def bands(reads: Sequence[Scored], said: Sequence[float], edges: Sequence[float]
             wrong = sum(read.wrong for read, _ in inside)
             table.append(Band(low, high, len(inside), wrong, sum(share for _, share in inside) / len(inside)))
     return tuple(table)
+
+
+def rescaled(reads: Sequence[Scored]) -> tuple[float, float]:
+    """Slope and shift that make scores the log-odds that these reads are right (logistic regression on the score).
+
+    Drawn towards slope 1 and shift 0, so that a handful of reads changes little; the slope is never under 0.1, since a
+    higher score stays the surer one.
+    """
+    slope, shift = 1.0, 0.0
+    finite = [read for read in reads if isfinite(read.score)]
+    for _ in range(50):
+        toward = [-(slope - 1.0) * _PULL, -shift * _PULL]
+        curve = [_PULL, 0.0, _PULL]
+        for read in finite:
+            right = 1 / (1 + exp(-max(-30.0, min(30.0, slope * read.score + shift))))
+            miss, weight = (not read.wrong) - right, right * (1 - right)
+            toward[0] += miss * read.score
+            toward[1] += miss
+            curve[0] += weight * read.score**2
+            curve[1] += weight * read.score
+            curve[2] += weight
+        under = curve[0] * curve[2] - curve[1] ** 2
+        step = (
+            (toward[0] * curve[2] - toward[1] * curve[1]) / under,
+            (toward[1] * curve[0] - toward[0] * curve[1]) / under,
+        )
+        slope, shift = max(0.1, slope + max(-1.0, min(1.0, step[0]))), shift + max(-2.0, min(2.0, step[1]))
+        if max(map(abs, step)) < 1e-9:
+            break
+    return slope, shift

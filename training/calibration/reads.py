@@ -72,7 +72,7 @@ def look(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, An
     reading = reader.read(drawn.frame, product, located)
     fields = {
         name: _read(drawn.frame, drawn.label[name] or "", field.text, field.characters, field.box)
-        | {"raw": field.raw, "rule": field.rule, "why": field.why}
+        | {"raw": field.raw, "why": field.why, "measures": dict(field.measures)}
         for name, field in reading.fields.items()
     }
     return {**judged, "reader": reading.reader_hash, "fields": fields}
