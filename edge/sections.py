@@ -195,6 +195,12 @@ class Reader(Table):
         default=None,
         description="Runtime folder of another station of this PC, whose reader reads here too; unset: an own reader.",
     )
+    shadow_share: Number = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the frames that the gate rejects that are read in pauses, for statistics (0 to 1).",
+    )
     remote: RemoteReader | None = Field(default=None, description="The server of kind remote; unset: none.")
 
 

@@ -87,7 +87,8 @@ def _images(folder: Path) -> list[str]:
 
 
 def _show(rows: Mapping[MeasureName, Mapping[str, Any]], frames: int, unfit: int) -> None:
-    table = Table(title=f"{frames} frames, {unfit} unfit", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    title = f"{frames} frames, {unfit} unfit"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("measure", no_wrap=True)
     for kind in ("raw", "score"):
         for one in PERCENTILES:

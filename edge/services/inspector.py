@@ -50,6 +50,7 @@ from edge.core.policy import Policy
 from edge.core.quality import Quality
 from edge.errors import StoreError
 from edge.services.inspector_desks import EvidenceDesk, RecordDesk
+from edge.services.inspector_shadow import SHADOW, ShadowReads
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -79,8 +80,10 @@ class Inspector:
         config_hash: str,
         reader_dir: Path | None = None,
         product_text: str = "",
+        shadow: ShadowReads | None = None,
         context: sockets.Context | None = None,
     ) -> None:
+        self._shadow = shadow or ShadowReads(0.0, product, policy, store.count)
         self._product, self._policy = product, policy
         self._store, self._records, self._evidence = store, records, evidence
         self._topic, self._config_hash = topic, config_hash
@@ -138,12 +141,13 @@ class Inspector:
                 FrameFailed(_now_us(), answer.attempt, answer.detail)
             )
         while (told := self._reader.receive()) is not None:
-            self._feed(_reader_event(told))
+            self._shadow.told(told) if told.attempt == SHADOW else self._feed(_reader_event(told))
         for event in self._records.finished(self._inspection.inspection_id):
             self._feed(event)
         self._fire_timers()
         if not self._stopped():
             self._begin_waiting()
+            self._read_in_shadow()
         if self._heartbeat.due():
             self._beat()
         systemd.notify_progress()
@@ -157,6 +161,7 @@ class Inspector:
             elif self._busy:
                 self._run_aside(Triggered(row.at_us, row.inspection_id, row.trigger_id, row.expected, busy=True))
             else:
+                self._shadow.begun(now_us)
                 self._inspection = Inspection(self._product, self._policy)
                 self._timers.clear()
                 self._frame = None
@@ -181,8 +186,17 @@ class Inspector:
             log.info("stale event dropped", event_type=type(event).__name__, state=self._inspection.state.value)
             self._counts["stale_events"] += 1
             return
-        for action in self._inspection.handle(event):
+        actions = self._inspection.handle(event)
+        if isinstance(event, FrameJudged) and self._frame and not any(isinstance(one, Read) for one in actions):
+            self._shadow.rejected(self._frame)
+        for action in actions:
             self._perform_by_type[type(action)](action)
+
+    def _read_in_shadow(self) -> None:
+        """Between two parts, let a frame that the gate rejected be read for the statistics."""
+        if not self._busy and (frame := self._shadow.due()) is not None:
+            timeout_us = self._policy.read_timeout_us
+            self._reader.ask("read", SHADOW, frame.frame_id, frame.image, timeout_us=timeout_us, draft={})
 
     # Events.
 
@@ -261,6 +275,7 @@ class Inspector:
         self._timers.clear()
         self._write(action.outcome, self._evidence.finish)
         self._evidence.clear()
+        self._shadow.committed(action.outcome, _now_us())
         structlog.contextvars.unbind_contextvars("inspection_id")
 
     def _write(self, outcome: Outcome, evidence: Callable[[], tuple[Evidence, ...]] = tuple) -> None:
@@ -366,5 +381,6 @@ def build(settings: Settings) -> Inspector:
         topic=settings.topic,
         config_hash=settings.config_hash,
         reader_dir=settings.reader.shared,
+        shadow=ShadowReads(settings.reader.shadow_share, settings.product, settings.policy, store.count),
         product_text=settings.product_file.model_dump_json(),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from edge.core.outcome import DISPOSITION_OF, Reason
+from edge.services.inspector_shadow import COUNTERS
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -48,6 +49,13 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
     _queues(text, health["queues"] or {})
     text.family("edge_frame_age_seconds", "gauge", "Age of the newest frame.", [({}, health["frame_age_s"])])
     _reader(text, health["reader"])
+    counts: Mapping[str, int] = health["counts"] or {}
+    text.family(
+        "edge_shadow_reads",
+        "counter",
+        "Frames rejected by the gate that were chosen to be read all the same, by what came of it.",
+        [({"answer": name}, counts.get(f"shadow_{name}")) for name in COUNTERS],
+    )
     latency: Mapping[str, float | None] = health["latency_ms"] or {}
     text.family(
         "edge_latency_seconds",

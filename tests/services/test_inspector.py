@@ -24,6 +24,7 @@ from edge.core.policy import Policy
 from edge.errors import ErpError, StoreError
 from edge.services.inspector import Inspector
 from edge.services.inspector_desks import EvidenceDesk, RecordDesk
+from edge.services.inspector_shadow import ShadowReads
 from tests.core.parts import PLATE, product, quality, reading
 
 IMAGE = b"\xff\xd8\xff a frame as the camera encoded it"
@@ -95,6 +96,7 @@ class Site:
         self.store = Store.open(folder, "st1")
         self.takes_answered = True
         self.answer: Callable[[ReaderDesk, Question], None] = answer_well
+        self.shadow: ShadowReads | None = None
         self.questions: list[Question] = []
         self.capture = FramePublisher(folder, "main", context=self.context)
         self.desk = ReaderDesk(reader_dir or folder, context=self.context)
@@ -152,6 +154,7 @@ class Site:
             config_hash="c0ffee",
             reader_dir=self.reader_dir,
             product_text="the product of this station",
+            shadow=self.shadow,
             context=self.context,
         )
         inspector.run(self.over)
