@@ -134,6 +134,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         ],
         "failure": attempt.failure,
         "helped": attempt.helped,
+        "changed": {name: {"before": before, "after": after} for name, (before, after) in attempt.changed.items()},
         "ms": dict(attempt.ms),
     }
 

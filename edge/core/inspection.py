@@ -38,7 +38,7 @@ from edge.core.match import differing, near_miss
 from edge.core.outcome import Attempt, Defect, FieldOutcome, Looked, Outcome, Reason
 from edge.core.policy import Policy
 from edge.core.reading import Reading, joint_hash, joint_name
-from edge.core.retake import Take, helped, next_take
+from edge.core.retake import Take, changed, helped, next_take
 
 
 class State(Enum):
@@ -361,7 +361,8 @@ def _finish_attempt(facts: _Facts) -> _Facts:
     """The facts with the verdict on whether the last attempt's action helped."""
     if len(facts.attempts) < 2:
         return facts
-    return _with_attempt(facts, helped=helped(*facts.attempts[-2:]))
+    last_two = facts.attempts[-2:]
+    return _with_attempt(facts, helped=helped(*last_two), changed=changed(*last_two))
 
 
 def _since(facts: _Facts, stage: str, at_us: int) -> dict[str, float]:

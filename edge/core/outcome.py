@@ -107,7 +107,8 @@ class Looked:
 class Attempt:
     """One frame of the part: what was asked, what came, what was wrong, and whether a retake helped (law L9).
 
-    `texts` is what the first reader read; `readings` is what each of them did.
+    `texts` is what the first reader read; `readings` is what each of them did. `changed` has what the action was meant
+    for, before and after: scores of measures, 0 to 100, and "confidence", 0 to 1; only what both frames have.
     """
 
     number: int
@@ -123,6 +124,7 @@ class Attempt:
     confidence: float | None = None
     failure: str | None = None
     helped: bool | None = None
+    changed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     ms: Mapping[str, float] = field(default_factory=dict)
 
 

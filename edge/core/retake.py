@@ -53,6 +53,9 @@ STEPS: Mapping[Defect, tuple[Step, ...]] = {
     Defect.LOW_CONFIDENCE: (_DIFFUSE, _OFF_AXIS),
 }
 
+#: What is wrong with a reading rather than with its frame.
+_OF_READING = {Defect.DISAGREEMENT, Defect.LOW_CONFIDENCE}
+
 #: A second look of a fit, well-read frame: another light makes its errors less like the first one's.
 CONFIRM = Step("second_look", light="diffuse")
 
@@ -126,6 +129,20 @@ def helped(before: Attempt, after: Attempt) -> bool | None:
     if after.failure is not None:
         return False
     return any(defect not in after.defects or _gained(defect, before, after) for defect in after.cause)
+
+
+def changed(before: Attempt, after: Attempt) -> dict[str, tuple[float, float]]:
+    """What the action of `after` was meant for, before and after: the scores of its measures, or the confidence."""
+    found: dict[str, tuple[float, float]] = {}
+    if before.quality is not None and after.quality is not None:
+        for name, measure in before.quality.measures.items():
+            now = after.quality.measures.get(name)
+            if DEFECT_OF[name] not in after.cause or now is None or measure.score is None or now.score is None:
+                continue
+            found[name] = measure.score, now.score
+    if before.confidence is not None and after.confidence is not None and _OF_READING & {*after.cause}:
+        found["confidence"] = before.confidence, after.confidence
+    return found
 
 
 def _gained(defect: Defect, before: Attempt, after: Attempt) -> bool:

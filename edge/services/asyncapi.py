@@ -129,6 +129,11 @@ def outcome_schema() -> Schema:
         readings={"type": "array", "items": looked, "description": "Of each reader: looks of their own."},
         failure=_nullable(_TEXT),
         helped=_nullable({"type": "boolean"}),
+        changed={
+            "type": "object",
+            "additionalProperties": _object(before=_NUMBER, after=_NUMBER),
+            "description": "What the action was meant for: scores of measures 0 to 100, `confidence` 0 to 1.",
+        },
         ms=times,
     )
     return _object(

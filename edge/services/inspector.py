@@ -348,6 +348,7 @@ def _log_outcome(outcome: Outcome, seq: int) -> None:
         reason=outcome.reason.value,
         defects=[defect.value for defect in outcome.defects],
         attempts=len(outcome.attempts),
+        retakes=[(one.action, one.helped, dict(one.changed)) for one in outcome.attempts[1:]],
         sha256=outcome.evidence[-1].sha256 if outcome.evidence else None,
         ms={stage: round(ms, 1) for stage, ms in outcome.ms.items()},
         detail=outcome.detail,

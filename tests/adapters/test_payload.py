@@ -53,6 +53,7 @@ FULL = Outcome(
             texts={"serial": "01"},
             readings=(Looked("ocr", "aa", {"serial": "01"}, 0.9), Looked("vlm", "bb", {"serial": ""})),
             helped=False,
+            changed={"glare": (30, 31)},
             ms={"take": 12.0},
         ),
     ),

@@ -173,6 +173,9 @@ def test_glare_is_met_with_another_light_and_the_outcome_says_that_it_helped() -
     assert outcome.attempts[0].defects == (Defect.GLARE,)
     assert (outcome.attempts[1].cause, outcome.attempts[1].action) == ((Defect.GLARE,), "light_off_axis")
     assert outcome.attempts[1].helped is True
+    assert set(outcome.attempts[1].changed) == {"glare"}
+    before, after = outcome.attempts[1].changed["glare"]
+    assert before < 50 <= after
 
 
 def test_an_unfit_frame_is_never_read() -> None:

@@ -12,7 +12,7 @@ from edge.core.evidence import combine
 from edge.core.match import code_verdicts, differing, near_miss, same
 from edge.core.outcome import Attempt, Defect
 from edge.core.reading import Character, Code, FieldReading, joint_hash, joint_name
-from edge.core.retake import STEPS, helped, next_take
+from edge.core.retake import STEPS, changed, helped, next_take
 from tests.core.parts import MODEL, SERIAL, both, characters, field, policy, product, quality, reading
 
 TEXTS = st.text("ABC018", min_size=1, max_size=6)
@@ -232,3 +232,14 @@ def test_a_retake_helped_when_its_measure_rose(before: int, after: int, said: bo
     two = attempt(2, quality=quality(glare=after), defects=(Defect.GLARE,), cause=(Defect.GLARE,))
 
     assert helped(one, two) is said
+
+
+def test_a_retake_records_what_it_was_meant_for_before_and_after() -> None:
+    """Only measures of the cause, which both frames have, and the confidence where a reading was the cause (L9)."""
+    one = attempt(1, quality=quality(glare=10, sharpness=70), defects=(Defect.GLARE,), confidence=0.4)
+    two = attempt(2, quality=quality(glare=60, sharpness=20), cause=(Defect.GLARE,), confidence=0.9)
+    three = attempt(3, quality=quality(), cause=(Defect.LOW_CONFIDENCE,), confidence=0.97)
+
+    assert changed(one, two) == {"glare": (10, 60)}
+    assert changed(two, three) == {"confidence": (0.9, 0.97)}
+    assert changed(one, replace(two, quality=None)) == {}
