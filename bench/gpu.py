@@ -1,7 +1,7 @@
 """Every GPU figure of the README: the vlm reader on the reference architecture, against `transformers` in the same run.
 
     python bench/gpu.py [--runs 200] [--peer-runs 20] [--tiny] [--eight]
-        [--only speed,batch,memory,profile] [--compiled] [--out FILE]
+        [--only speed,profile,memory,batch] [--compiled] [--out FILE]
 
 The model has the exact configuration of GLM-4.6V-Flash (10.29 billion parameters) and RANDOM weights: its speed is
 measured, and nothing is said of what it would read. Since random weights read nothing, each frame is read once
@@ -359,7 +359,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--reads", type=int, default=2000)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--eight", action="store_true", help="products in 8 bits")
-    parser.add_argument("--only", default="speed,batch,memory,profile")
+    parser.add_argument("--only", default="speed,profile,memory,batch")
     parser.add_argument("--compiled", action="store_true", help="also against generate with static cache and compile")
     parser.add_argument("--folder", type=Path, help="where the model is, or is to be written")
     parser.add_argument("--out", type=Path)

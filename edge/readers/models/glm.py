@@ -125,6 +125,11 @@ class Glm:
         return int(self._embed.shape[1])
 
     @property
+    def words(self) -> int:
+        """Tokens that are scored."""
+        return int(self._head.shape[0])
+
+    @property
     def patch_px(self) -> int:
         """Side of a patch, px."""
         return int(self._vision.patch_size)

@@ -42,7 +42,7 @@ class Graphs:
         self.glm = glm
         self._eager = Eager(glm)
         self._recorded: dict[tuple[Any, ...], _Recording | None] = {}
-        self._caches: dict[int, torch.Tensor] = {}
+        self._shared: dict[tuple[Any, ...], torch.Tensor] = {}
         self._pool = torch.cuda.graph_pool_handle()
         self._plates: int | None = None
         self._image: torch.Tensor | None = None
@@ -116,7 +116,7 @@ class Graphs:
         turn = {name: _filled(values, self._plates) for name, values in turn.items()}
         if read is None:
             self._tell_once("go_on", count, length)
-            every = self._eager.read_into(self._caches[self._plates], turn)
+            every = self._eager.read_into(self._shared["cache", self._plates, SLOTS], turn)
             return Scored(every.ids[:count], every.logprobs[:count], every.all_logprobs)
         return _scored(read.run(turn), count)
 
@@ -134,8 +134,8 @@ class Graphs:
         )
 
     def _first(self, plates: int, length: int, asked: int) -> _Recording | None:
-        cache = self._cache(plates)
-        if cache is None:
+        cache, scores = self._cache(plates), self._scores(plates, asked)
+        if cache is None or scores is None:
             return None
 
         def inputs() -> _Tensors:
@@ -145,28 +145,37 @@ class Graphs:
             return {**self._inputs(plates, length, length, asked), "hidden": hidden, "image_at": image_at}
 
         def run(given: _Tensors) -> tuple[torch.Tensor, ...]:
-            return best(self.glm.read(given["hidden"], _turn(given), cache[..., :length, :]))
+            return best(self.glm.read(given["hidden"], _turn(given), cache[..., :length, :]), scores)
 
         return self._record(("first", plates, length, asked), inputs, run)
 
     def _later(self, plates: int, length: int) -> _Recording | None:
-        cache = self._cache(plates)
-        if cache is None:
+        cache, scores = self._cache(plates), self._scores(plates, length)
+        if cache is None or scores is None:
             return None
 
         def run(given: _Tensors) -> tuple[torch.Tensor, ...]:
-            return best(self.glm.read(self.glm.embed(given["ids"], None, None), _turn(given), cache))
+            return best(self.glm.read(self.glm.embed(given["ids"], None, None), _turn(given), cache), scores)
 
         return self._record(("later", plates, length), lambda: self._inputs(plates, length, SLOTS, length), run)
 
     def _cache(self, plates: int) -> torch.Tensor | None:
-        if plates not in self._caches:
+        return self._kept(("cache", plates, SLOTS), lambda: self.glm.cache(plates, SLOTS))
+
+    def _scores(self, plates: int, asked: int) -> torch.Tensor | None:
+        """All passes write their scores here: 39 MB for 64 tokens of 151,552 words, which none keeps for itself."""
+        size = plates, asked, self.glm.words
+        return self._kept(("scores", *size), lambda: torch.empty(size, device=self.glm.device))
+
+    def _kept(self, key: tuple[Any, ...], make: Callable[[], torch.Tensor]) -> torch.Tensor | None:
+        """Memory that recordings share, taken when it is first asked for; None where there is none."""
+        if key not in self._shared:
             try:
-                self._caches[plates] = self.glm.cache(plates, SLOTS)
+                self._shared[key] = make()
             except torch.OutOfMemoryError:
-                log.warning("no memory for a cache of recorded passes", plates=plates, slots=SLOTS)
+                log.warning("no memory for what recorded passes share", what=key)
                 return None
-        return self._caches[plates]
+        return self._shared[key]
 
     def _inputs(self, plates: int, length: int, slots: int, asked: int) -> _Tensors:
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("ids", "slots", "branches", "indexes"), (plates, length))

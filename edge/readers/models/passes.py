@@ -343,9 +343,9 @@ def parts_of(turn: Turn) -> dict[str, torch.Tensor]:
     return {name: getattr(turn, name) for name in Turn.__slots__}
 
 
-def best(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Log-probabilities of all next tokens, and the best of them with theirs."""
-    every = torch.log_softmax(logits.float(), dim=-1)
+def best(logits: torch.Tensor, room: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Log-probabilities of all next tokens, in `room` where it is given, and the best of them with theirs."""
+    every = torch.log_softmax(logits.float(), dim=-1, out=room)
     top = torch.topk(every, min(TOP, every.shape[-1]), dim=-1)
     return every, top.values, top.indices
 
