@@ -144,13 +144,10 @@ def test_a_failing_network_is_an_error(part: str) -> None:
     network = getattr(broken, part)._network
 
     class Refusing:
-        def set_callback(self, _done: object) -> None:
-            """Take it."""
-
-        def start_async(self, *_args: object) -> None:
+        def infer(self, *_args: object, **_options: object) -> None:
             raise RuntimeError("out of memory")
 
-    network._requests = Refusing()
+    network._requests = [Refusing()]
 
     with pytest.raises(ReaderError, match=r"PP-OCRv6_.*out of memory"):
         broken.read(written("S/N 48151623", "MODEL AX-4711", "U 400 V", "P 1.5 kW", "n 1450"), PRODUCT)

@@ -61,7 +61,7 @@ class Detector:
             ReaderError: the network did not run.
         """
         maps: list[Tensor] = []
-        self._network.infer([blob_of(image)], lambda _number, outputs: maps.append(outputs[0][0, 0].copy()))
+        self._network.infer([[blob_of(image)]], lambda _number, outputs: maps.append(outputs[0][0, 0].copy()))
         return boxes_of(maps[0])
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge.errors import ReaderError
 from edge.readers.lines.int8 import _levels
-from edge.readers.lines.recogniser import Glyph, Recogniser, decode
+from edge.readers.lines.recogniser import Glyph, Recogniser, decode, frames_of
 from edge.readers.lines.weights import Tensor
 
 ALPHABET = ("", "A", "B", "8", " ")
@@ -24,8 +24,8 @@ def lattice(*frames: Sequence[float]) -> Tensor:
 
 
 def decoded(probabilities: Tensor) -> tuple[Glyph, ...]:
-    """Decode along the best class of each frame."""
-    return decode(probabilities, probabilities.argmax(axis=1).astype(np.int32), ALPHABET)
+    """Decode scores whose softmax are these probabilities."""
+    return decode(frames_of(np.log(np.maximum(probabilities, 1e-30)), ALPHABET))
 
 
 def test_a_run_is_one_character_and_a_blank_parts_two() -> None:
@@ -39,7 +39,7 @@ def test_a_run_is_one_character_and_a_blank_parts_two() -> None:
 
 def test_confidence_and_alternatives_come_from_one_frame() -> None:
     """Confidence is the run's peak, and the runners-up are that same frame's, best first, blank left out."""
-    (glyph,) = decoded(lattice((0.3, 0.0, 0.5, 0.2, 0.0), (0.02, 0.01, 0.77, 0.2, 0.0005)))
+    (glyph,) = decoded(lattice((0.3, 0.0, 0.5, 0.2, 0.0), (0.0195, 0.01, 0.77, 0.2, 0.0005)))
 
     assert glyph.text == "B"
     assert glyph.confidence == pytest.approx(0.77)
