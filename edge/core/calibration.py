@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, isfinite, lgamma, log, log1p
+from itertools import pairwise
+from math import dist, exp, isfinite, lgamma, log, log1p
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,9 @@ VERSION = 1
 _SUREST = 1e-5
 #: Links further apart than this are all as good as certain, log-odds.
 _MOST_LINK = 8.0
+#: Gaps between characters that make a usual one, and how many usual ones wide a gap counts at most.
+_FEW_GAPS = 3
+_WIDEST = 4.0
 
 
 def _log_odds(share: float) -> float:
@@ -51,13 +55,23 @@ def _length(field: FieldReading) -> float:
     return float(len(field.characters))
 
 
+def _even(field: FieldReading) -> float:
+    boxes = [character.box for character in field.characters if character.box is not None]
+    middles = [(sum(x for x, _ in box) / 4, sum(y for _, y in box) / 4) for box in boxes]
+    gaps = sorted(dist(one, other) for one, other in pairwise(middles))
+    if len(gaps) < _FEW_GAPS or gaps[len(gaps) // 2] <= 0:
+        return 0.0
+    return -log(min(_WIDEST, max(1.0, gaps[-1] / gaps[len(gaps) // 2])))
+
+
 def _link(field: FieldReading) -> float:
     return max(-_MOST_LINK, min(_MOST_LINK, field.measures.get("link", 0.0)))
 
 
 #: What a score is made of, and whether more of it can only make a field surer; the weight of such a one is never
 #: negative. As log-odds: least certain character; narrowest margin; second least certain; all characters together.
-#: How many they are; and how far the next best link of a text to this field is behind.
+#: How many they are; how evenly they stand, since a lost character leaves a gap; and how far the next best link of a
+#: text to this field is behind.
 FEATURES: Mapping[str, tuple[Callable[[FieldReading], float], bool]] = MappingProxyType(
     {
         "confidence": (_confidence, True),
@@ -65,6 +79,7 @@ FEATURES: Mapping[str, tuple[Callable[[FieldReading], float], bool]] = MappingPr
         "second": (_second, True),
         "together": (_together, True),
         "length": (_length, False),
+        "even": (_even, True),
         "link": (_link, True),
     }
 )
@@ -147,10 +162,9 @@ class Calibration:
                 raise ValueError(f"the weight of {name} is {weight}: more of it would make a field less sure")
         if not self.risk or any(not 0 <= share <= 1 for _, share in self.risk):
             raise ValueError("risk must be a list of scores with a share wrong each, 0 to 1")
-        if any(low[0] >= high[0] or low[1] < high[1] for low, high in zip(self.risk, self.risk[1:], strict=False)):
+        if any(low[0] >= high[0] or low[1] < high[1] for low, high in pairwise(self.risk)):
             raise ValueError("the scores of risk must rise, and their shares wrong must not")
-        pairs = zip(self.thresholds, self.thresholds[1:], strict=False)
-        if any(one.rate <= other.rate or one.score > other.score for one, other in pairs):
+        if any(one.rate <= other.rate or one.score > other.score for one, other in pairwise(self.thresholds)):
             raise ValueError("the thresholds' rates must fall, and their scores must not")
 
     def fits(self, reader: str, reader_hash: str) -> bool:

@@ -1,16 +1,15 @@
-"""Draw plates, read them, keep one JSON line a frame: `python -m training.calibration.reads looks|values|pairs`.
+"""Draw plates, read them, keep one JSON line a frame: `python -m training.calibration.reads looks|values`.
 
-Three kinds of read, decided by the frame's number alone, drawn in memory at the size of a camera's frame:
+Two kinds of read, decided by the frame's number alone, drawn in memory at the size of a camera's frame:
 
 looks   One look at one frame: searched for text, judged by the default gate, and read and linked as the inspection
-        does it, with the built-in product `nameplate` (a model and a serial, no pattern). About 0.4 CPU s.
+        does it, with the built-in product `nameplate` (a model and a serial, no pattern). About 0.4 CPU s. A third of
+        the plates are looked at a second time, with pose, light, blur and exposure drawn anew: what two looks that
+        agree are worth.
 values  One labelled value of a frame (serial, model, article, MAC address), cut out where it stands, as the detector
         frames it, and read by the recogniser with all that the reader does about a line. Nothing is searched or
         linked, so a value costs 0.03 CPU s: this is how often the *reading* is wrong, not the linking. The gate judges
         the frame by the boxes of its labelled values.
-pairs   The same value on two frames of one plate, as `values` reads it: the plate keeps its wear, dirt and contrast;
-        pose, light, blur and exposure are drawn anew. This is what two looks that agree are worth.
-
 A frame that the gate refuses is kept as refused and not read: the inspection reads none. It goes on where the file
 ends: run it again until it says that it is done.
 """
@@ -46,6 +45,8 @@ FOLDER = Path("build/calibration")
 #: What is drawn, in turn by the frame's number: usual material or any, and whether something is wrong with the frame.
 #: More are spoilt than on a line, so that there are errors to learn from; the report tells both apart.
 _TURNS = ("usual", "spoilt", "spoilt", "usual", "spoilt any", "spoilt", "any", "spoilt", "spoilt any", "usual")
+#: One plate in so many is looked at twice.
+_SECOND_LOOKS = 3
 #: Plates that bear no serial: what is read there is invented.
 _WITHOUT_SERIAL = 0.04
 #: Values as a serial is one: short, without sense.
@@ -94,13 +95,6 @@ def values(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, 
             text = "".join(character.text for character in characters)
             fields[name] = _read(drawn.frame, rows[name]["text"], text, characters, line.box if line else None)
     return {**judged, "reader": reader.hash, "fields": fields}
-
-
-def pair(drawn: drawing.Drawn, other: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, Any]:
-    """Every value of two frames of one plate; refused where the gate refuses one of them."""
-    one = values(drawn, reader, product)
-    two = values(other, reader, product) if one["fit"] else one
-    return {**two, "fit": False} if not two["fit"] else {**one, "second": two["fields"]}
 
 
 def _judged(image: Image, boxes: tuple[Quad, ...], product: Product) -> dict[str, Any]:
@@ -174,8 +168,11 @@ def num_reads(line: Mapping[str, Any]) -> int:
 
 
 def _look_at(index: int, seed: int, reader: Ocr, product: Product) -> dict[str, Any]:
-    drawn = drawing.one(order(index, seed), index)
-    return {**_known(drawn), **look(drawn, reader, product)}
+    drawn, other = two_of_one_plate(order(index, seed), index)
+    first = look(drawn, reader, product)
+    twice = index // len(_TURNS) % _SECOND_LOOKS == 0 and "fields" in first
+    second = look(other, reader, product) if twice else {}
+    return {**_known(drawn), **first, **({"second": second} if twice else {})}
 
 
 def _values_of(index: int, seed: int, reader: Ocr, product: Product) -> dict[str, Any]:
@@ -183,19 +180,13 @@ def _values_of(index: int, seed: int, reader: Ocr, product: Product) -> dict[str
     return {**_known(drawn), **values(drawn, reader, product)}
 
 
-def _pair_of(index: int, seed: int, reader: Ocr, product: Product) -> dict[str, Any]:
-    drawn, other = two_of_one_plate(order(index, seed), index)
-    return {**_known(drawn), **pair(drawn, other, reader, product)}
-
-
 def _known(drawn: drawing.Drawn) -> dict[str, Any]:
-    return {name: drawn.label[name] for name in ("degradations", "material", "language")}
+    return {name: drawn.label[name] for name in ("degradations", "material", "language", "make")}
 
 
 KINDS: Mapping[str, Callable[[int, int, Ocr, Product], dict[str, Any]]] = {
     "looks": _look_at,
     "values": _values_of,
-    "pairs": _pair_of,
 }
 
 

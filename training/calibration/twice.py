@@ -14,9 +14,10 @@ import numpy as np
 
 from simulator import spoiling
 from simulator.drawing import Drawn, Order
+from simulator.fonts import Typeface
 from simulator.material import surface
 from simulator.optics import expose, placement
-from simulator.plate import design, draw
+from simulator.plate import CODES, design, draw
 
 
 def two_of_one_plate(order: Order, index: int) -> tuple[Drawn, Drawn]:
@@ -25,7 +26,11 @@ def two_of_one_plate(order: Order, index: int) -> tuple[Drawn, Drawn]:
     dice = random.Random(f"drawing {name}")  # noqa: S311 - no secret
     material = dice.choice(list(order.materials))
     language = dice.choice(list(order.languages))
-    plan = design(name, make=dice.choice(list(order.makes)), language=language)
+    typeface = Typeface("dots") if material == "steel_peened" else None
+    serial = "" if dice.random() < order.without_serial else None
+    code = dice.choice(CODES) if serial is None and dice.random() < order.with_code else None
+    make = dice.choice(list(order.makes))
+    plan = design(name, make=make, language="en" if typeface else language, typeface=typeface, serial=serial, code=code)
     flat = draw(plan)
     wrong = [dice.choice(list(order.degradations)) if order.degradations else "" for _ in range(2)]
     shots = [spoiling.DEGRADATIONS[one](s, dice) if one else s for one in wrong for s in [spoiling.nominal(dice)]]
@@ -42,6 +47,6 @@ def two_of_one_plate(order: Order, index: int) -> tuple[Drawn, Drawn]:
             left, right, top, bottom = box.left, box.right, box.top, box.bottom
             flat_box = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
             fields[meaning] = {"text": text, "box": cv2.perspectiveTransform(flat_box, matrix)[0].tolist()}
-        known = {"material": material, "language": language, "degradations": [one for one in wrong if one]}
+        known = {"material": material, "language": language, "make": make, "degradations": [w for w in wrong if w]}
         drawn.append(Drawn(frame, {**known, "serial": plan.serial, "model": plan.model, "fields": fields}))
     return drawn[0], drawn[1]
