@@ -21,6 +21,7 @@ from pathlib import Path
 
 from edge.adapters import images
 from edge.core import gate
+from edge.core.calibration import clopper_pearson
 from edge.core.fields import Product
 from edge.core.match import same
 from edge.products import load_product
@@ -74,17 +75,8 @@ def looks(folder: Path, reader: Ocr, product: Product) -> Iterator[Look]:
 
 
 def upper(wrong: int, total: int) -> float:
-    """Upper end of the 95 % interval of a share (Clopper-Pearson), by bisection on the binomial's tail."""
-    from math import comb  # noqa: PLC0415 - next to its only use
-
-    if total in (0, wrong):
-        return 1.0
-    low, high = wrong / total, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        tail = sum(comb(total, k) * middle**k * (1 - middle) ** (total - k) for k in range(wrong + 1))
-        low, high = (middle, high) if tail > 0.025 else (low, middle)
-    return high
+    """Upper end of the 95 % interval of a share (Clopper-Pearson)."""
+    return clopper_pearson(wrong, total)[1]
 
 
 def report(name: str, found: Sequence[Look]) -> list[Look]:
