@@ -1,88 +1,160 @@
-"""How well the gate tells frames that the ocr reader reads from frames that it misreads.
+"""How well the gate tells frames that the ocr reader reads from frames that it misreads, against simpler gates.
 
-Draws frames spoilt in one way each (`python -m simulator draw`), judges them with the default limits, reads all of
-them, and prints a line for each way. The knots of `edge.vision.scores` come from this table.
+    python -m bench.gate [--count 8] [--seed 500] [--photographs FOLDER] [--minutes 9]
 
-    python -m bench.gate [--count N] [--seed K] [--photographs FOLDER]
+Draws frames spoilt in one way each and in two (other plates than the gate's curves were fitted on), and spoils the
+photographs of a folder (with labels.jsonl) by blur, motion, dark, JPEG, down-scaling, and glare on, beside and between
+the lines. All are judged and read; a line of JSON is kept for each below build/gate, so that a run goes on where the
+last one was ended by its minutes. Prints: a line for each way (frames by what the gate said and whether all labelled
+texts were read), error-versus-discard curves against variance of the Laplacian and plain brightness, and the table
+of directions (`bench.gate_conformance`). Texts count as `bench/plates.py` says, wherever in the frame they were read.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.adapters import images
-from edge.core.gate import DEFAULT_LIMITS, judge
-from edge.readers.ocr import Ocr
-from edge.vision import quality
+import cv2
+import numpy as np
 
-WAYS = ("", "glare", "motion", "defocus", "dark", "bright", "low_contrast", "small", "cut_off", "worn", "scratched")
+from bench import gate_conformance, gate_curves
+from edge.adapters import images
+from edge.core.gate import DEFAULT_LIMITS, DEFECT_OF
+from edge.readers.ocr import Ocr
+from edge.vision import scores
+from training.gate.collect import ONE_WAY, TWO_WAYS, bare, frame_of, observed, rows_of, wanted
+from training.gate.spoil import SPOILS, Image, Text
+
+FOLDER = Path("build/gate")
+#: How far a photograph is spoilt: it should still be read, and it should not.
+STRENGTHS = (0.25, 0.6)
+#: What spoils no text, and so should be let pass.
+BESIDE = ("glare_beside", "glare_between")
+#: A photograph is taken down to this many pixels on its longer side first: a station's camera has 2 megapixels.
+LONGEST_PX = 1920
+
+Shot = tuple[str, tuple[str, str], Image, Mapping[str, Any]]
+
+
+def drawn(seed: int, count: int, known: set[str]) -> Iterator[Shot]:
+    """Frames drawn and spoilt that are not known yet, a few of each way first."""
+    for way, index in wanted(count):
+        key = f"{seed}-{'+'.join(way)}-{index}"
+        if key not in known:
+            frame, label, _ = frame_of(seed, way, index)
+            yield key, way, frame, label
+
+
+def photographs(folder: Path, reader: Ocr, known: set[str]) -> Iterator[Shot]:
+    """The photographs of a folder as they are, and spoilt; glare is put on the line that holds the model."""
+    for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
+        label = json.loads(line)
+        ways = [("", 0.0), *((way, strength) for way in SPOILS for strength in STRENGTHS if way not in BESIDE)]
+        ways += [(way, max(STRENGTHS)) for way in BESIDE]
+        keys = {f"{label['file']}-{way}-{strength}": (way, strength) for way, strength in ways}
+        if not keys.keys() - known:
+            continue
+        frame = _fitting(images.load(folder / label["file"]))
+        text = _text(reader, frame, label)
+        for key, (way, strength) in keys.items():
+            if key not in known:
+                spoilt = SPOILS[way](frame, text, strength) if way and text.boxes else frame
+                yield key, ("", way), spoilt, label
+
+
+def collect(path: Path, shots: Iterator[Shot], reader: Ocr, ends: float) -> list[dict[str, Any]]:
+    """Read what is not kept yet until the time is up; gives all that is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as lines:
+        for key, way, frame, label in shots:
+            lines.write(json.dumps({"key": key, "way": way, **observed(reader, frame, label)}) + "\n")
+            lines.flush()
+            if time.monotonic() > ends:
+                print(f"time is up; run it again to go on ({path})", file=sys.stderr)
+                break
+    return rows_of(path)
+
+
+def show(title: str, rows: Sequence[Mapping[str, Any]], ways: Sequence[tuple[str, str]]) -> None:
+    """The table by way, and the curves over all."""
+    print(f"\n{title}: {len(rows)} frames\n{'way':<22} fit,read  fit,misread  unfit,read  unfit,misread  defects")
+    for way in ways:
+        counts: Counter[tuple[bool, bool]] = Counter()
+        defects: Counter[str] = Counter()
+        for row in rows:
+            if tuple(row["way"]) == way:
+                counts[gate_curves.margin(row) >= 0, not gate_curves.wrong(row)] += 1
+                defects.update(_defects(row))
+        if counts:
+            cells = [counts[True, True], counts[True, False], counts[False, True], counts[False, False]]
+            name = "+".join(one for one in way if one) or "as they are"
+            print(f"{name:<22} {cells[0]:>8}  {cells[1]:>11}  {cells[2]:>10}  {cells[3]:>13}  {dict(defects)}")
+    print("\n".join(gate_curves.table(rows)), flush=True)
 
 
 def main() -> int:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=16, help="frames for each way")
-    parser.add_argument("--seed", default="11")
-    parser.add_argument("--photographs", type=Path, help="folder with labels.jsonl, judged too")
+    parser.add_argument("--count", type=int, default=8, help="frames for each way")
+    parser.add_argument("--seed", type=int, default=500)
+    parser.add_argument("--photographs", type=Path, help="folder with labels.jsonl, judged as it is and spoilt")
+    parser.add_argument("--minutes", type=float, default=9.0, help="after which no further frame is read")
     args = parser.parse_args()
+    ends = time.monotonic() + args.minutes * 60
     reader = Ocr()
-    print(f"{'frames':<14} fit,read  fit,misread  unfit,read  unfit,misread  gate ms  defects")
-    for way in WAYS:
-        with tempfile.TemporaryDirectory() as folder:
-            order = ["--count", str(args.count), "--seed", args.seed, "--materials", "all"]
-            spoilt = ["--degrade", way] if way else []
-            draw = [sys.executable, "-m", "simulator", "draw", folder, *order, *spoilt]
-            subprocess.run(draw, check=True, stdout=subprocess.DEVNULL)
-            _show(way or "as they are", Path(folder), reader)
+    print("directions, text located anew on every frame")
+    plates = list(gate_conformance.plates())
+    found = gate_conformance.conformance(plates, lambda frame: reader.locate(frame).boxes)
+    print("\n".join(gate_conformance.table(found)), flush=True)
+    path = FOLDER / f"bench-{args.seed}.jsonl"
+    rows = collect(path, drawn(args.seed, args.count, {row["key"] for row in rows_of(path)}), reader, ends)
+    show("drawn", rows, (*ONE_WAY, *TWO_WAYS))
     if args.photographs is not None:
         if not (args.photographs / "labels.jsonl").is_file():
             print(f"{args.photographs} has no labels.jsonl; photographs are skipped")
         else:
-            _show("photographs", args.photographs, reader)
-    return 0
+            path = FOLDER / "bench-photographs.jsonl"
+            shots = photographs(args.photographs, reader, {row["key"] for row in rows_of(path)})
+            rows = [row for row in collect(path, shots, reader, ends) if row["values"]]
+            show("photographs", rows, [("", ""), *(("", way) for way in SPOILS)])
+    return 0 if all(one.holds for one in found) else 1
 
 
-def _show(name: str, folder: Path, reader: Ocr) -> None:
-    """One line: frames counted by what the gate said and whether the labelled texts were read."""
-    counts: Counter[tuple[bool, bool]] = Counter()
-    defects: Counter[str] = Counter()
-    times = []
-    for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
-        label = json.loads(line)
-        image = images.load(folder / label["file"])
-        located = reader.locate(image)
-        started = time.thread_time()
-        verdict = judge(quality.measure(image, located.boxes), DEFAULT_LIMITS)
-        times.append((time.thread_time() - started) * 1e3)
-        text = _bare("".join(line.text for line in reader.lines(image, located.boxes)))
-        counts[verdict.fit, all(_said(label, field, text) for field in ("model", "serial"))] += 1
-        defects.update(defect.value for defect in verdict.defects)
-    cells = [counts[True, True], counts[True, False], counts[False, True], counts[False, False]]
-    median = sorted(times)[len(times) // 2]
-    print(
-        f"{name:<14} {cells[0]:>8}  {cells[1]:>11}  {cells[2]:>10}  {cells[3]:>13}  {median:>7.1f}  {dict(defects)}",
-        flush=True,
-    )
+def _defects(row: Mapping[str, Any]) -> set[str]:
+    if not row["num_lines"]:
+        return {"no_plate"}
+    return {
+        DEFECT_OF[name].value
+        for name, least in DEFAULT_LIMITS.min_scores.items()
+        if (raw := row["measures"][name]) is not None and scores.score(name, raw) < least
+    }
 
 
-def _said(label: dict[str, Any], field: str, text: str) -> bool:
-    """Whether the text holds the labelled one, or one of the others that count as right."""
-    if not label.get(field):
-        return True
-    return any(_bare(one) in text for one in (label[field], *(label.get(f"{field}_alternatives") or ())))
+def _fitting(frame: Image) -> Image:
+    longest = max(frame.shape[:2])
+    if longest <= LONGEST_PX:
+        return frame
+    size = (round(frame.shape[1] * LONGEST_PX / longest), round(frame.shape[0] * LONGEST_PX / longest))
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"[\s\-_/.,:;]", "", text).casefold()
+def _text(reader: Ocr, frame: Image, label: Mapping[str, Any]) -> Text:
+    """The lines of a photograph, and the one that glare is put on: with the model, or the longest."""
+    boxes = reader.locate(frame).boxes
+    lines = reader.lines(frame, boxes)
+    said = bare(str(label.get("model") or label.get("serial") or ""))
+    holding = [line.box for line in lines if said and said in bare(line.text)]
+    longest = [line.box for line in sorted(lines, key=lambda line: -len(line.text))]
+    boxes = tuple(line.box for line in lines)
+    target = boxes.index((holding or longest)[0]) if boxes else 0
+    return Text(boxes, target)
 
 
 if __name__ == "__main__":

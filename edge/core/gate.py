@@ -39,7 +39,7 @@ ADVICE: Mapping[Defect, str] = {
 }
 
 #: The least scores where neither station nor product says otherwise. Every score is scaled so that at 50 the ocr reader
-#: begins to misread (`edge.vision.scores` has the figures). Tilt is not judged: the reader turns text upright itself.
+#: misreads one text in five (`edge.vision.scores` has the figures). Tilt is not judged: the reader turns text upright.
 DEFAULT_LIMITS = Limits(
     {
         "sharpness": 50,
