@@ -22,7 +22,7 @@ from typing import Any
 from edge.adapters import images
 from edge.calibrations import read_calibration
 from edge.commands import calibrate_report, image_files
-from edge.core.calibration import Calibration, Measured
+from edge.core.calibration import Calibration, Measured, in_frame
 from edge.core.fields import Product
 from edge.core.match import same
 from edge.core.policy import Policy
@@ -172,7 +172,7 @@ def _take(
 
 def _compared(reading: Reading, label: Label, product: Product) -> Read:
     fields = {
-        name: reading.fields[name] for name, rule in product.fields.items() if rule.required and name in label.texts
+        name: in_frame(reading, name) for name, rule in product.fields.items() if rule.required and name in label.texts
     }
     wrong = any(not any(same(field.text, text) for text in label.texts[name]) for name, field in fields.items())
     return Read(label, fields, wrong, reading.reader, reading.reader_hash)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge.core.calibration import Calibration, FalseAccept
+from edge.core.calibration import Calibration, FalseAccept, in_frame
 from edge.core.evidence import FieldEvidence
 from edge.core.fields import Product
 from edge.core.match import same
@@ -66,9 +66,9 @@ def _above(
 def _agreeing(
     name: str, one: FieldEvidence, looks: Sequence[Reading], calibration: Calibration
 ) -> Iterator[FieldReading]:
-    """The calibrated reader's own looks that gave the field's text."""
+    """The calibrated reader's own looks that gave the field's text, as a calibration looks at them."""
     for look in looks:
         field = look.fields.get(name)
         ours = calibration.fits(look.reader, look.reader_hash)
         if ours and field is not None and field.text and same(field.text, one.reading.text):
-            yield field
+            yield in_frame(look, name)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import dist, exp, isfinite, lgamma, log, log1p
 from types import MappingProxyType
 from typing import Any
 
-from edge.core.reading import FieldReading
+from edge.core.reading import FieldReading, Reading
 
 VERSION = 1
 #: Recognisers answer 1.00 when they are wrong; nothing is counted as surer than this.
@@ -68,10 +68,28 @@ def _link(field: FieldReading) -> float:
     return max(-_MOST_LINK, min(_MOST_LINK, field.measures.get("link", 0.0)))
 
 
+def _around(field: FieldReading) -> float:
+    return max(-_MOST_LINK, min(_MOST_LINK, field.measures.get("around", 0.0)))
+
+
+def in_frame(look: Reading, name: str) -> FieldReading:
+    """A field as a calibration looks at it: with how sure the frame's characters are on the whole, as "around".
+
+    A worn or dirty plate makes a recogniser doubt many of its characters, and be sure of a wrong one. Only a mean tells
+    of the whole; it decides nothing about any character.
+    """
+    confidences = [character.confidence for line in look.lines for character in line.characters]
+    if not confidences:
+        return look.fields[name]
+    field = look.fields[name]
+    around = _log_odds(sum(confidences) / len(confidences))
+    return replace(field, measures={**field.measures, "around": around})
+
+
 #: What a score is made of, and whether more of it can only make a field surer; the weight of such a one is never
 #: negative. As log-odds: least certain character; narrowest margin; second least certain; all characters together.
-#: How many they are; how evenly they stand, since a lost character leaves a gap; and how far the next best link of a
-#: text to this field is behind.
+#: How many they are; how evenly they stand, since a lost character leaves a gap; how far the next best link of a text
+#: to this field is behind; and how sure the frame's characters are on the whole.
 FEATURES: Mapping[str, tuple[Callable[[FieldReading], float], bool]] = MappingProxyType(
     {
         "confidence": (_confidence, True),
@@ -81,6 +99,7 @@ FEATURES: Mapping[str, tuple[Callable[[FieldReading], float], bool]] = MappingPr
         "length": (_length, False),
         "even": (_even, True),
         "link": (_link, True),
+        "around": (_around, True),
     }
 )
 

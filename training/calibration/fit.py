@@ -13,50 +13,60 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.calibrations import BUNDLED
-from edge.core.calibration import FEATURES, Calibration, Measured, clopper_pearson
+from edge.core.calibration import FEATURES, Calibration, Measured, clopper_pearson, in_frame
 from edge.core.match import same
-from edge.core.reading import Character, FieldReading
+from edge.core.reading import Character, FieldReading, Reading, TextLine
 from edge.core.reliability import Scored, bands, measured, risk_table, thresholds
 from training.calibration.reads import FOLDER, kept
 
 RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 LEAST = 0.9, 0.2
 #: Features that were tried together; what is not worth its place on held-out reads is left out (see the decision).
-USED = ("together", "length", "even", "link")
+USED = ("together", "length", "even", "link", "around")
 CURVES = Path("training/calibration/reliability.json")
 EDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.01)
-#: A value by itself was cut out where it stands: its link is as good as certain.
-_CERTAIN = {"link": 8.0}
 _PULL = 1.0
 
 Numbers = npt.NDArray[np.float64]
 Line = Mapping[str, Any]
 
 
-def reading(kept_field: Mapping[str, Any], measures: Mapping[str, float]) -> FieldReading:
-    """The field as it was read, as far as a calibration looks at it."""
-    facts = (kept_field.get(name, ()) for name in ("confidences", "margins", "middles"))
+def reading(line: Line, name: str, link: float = 0.0) -> FieldReading:
+    """The field as it was read, as far as a calibration looks at it.
+
+    A value read by itself was cut out where it stands, so that nothing is known of its link: it is given `link`, and
+    how sure its frame is on the whole comes from the other values.
+    """
+    one = line["fields"][name]
+    facts = (one.get(fact, ()) for fact in ("confidences", "margins", "middles"))
     characters = tuple(
-        Character("?", one, (("!", max(0.0, one - margin)),), ((middle, 0.0),) * 4)
-        for one, margin, middle in zip(*facts, strict=True)
+        Character("?", sure, (("!", max(0.0, sure - margin)),), ((middle, 0.0),) * 4)
+        for sure, margin, middle in zip(*facts, strict=True)
     )
-    return FieldReading("", text=kept_field["text"], characters=characters, measures=measures)
+    field = FieldReading(name, text=one["text"], characters=characters, measures=one.get("measures", {"link": link}))
+    if line.get("kind") != "values":
+        return field
+    box = ((0.0, 0.0),) * 4
+    others = [Character("?", sure) for other in line["fields"].values() for sure in other.get("confidences", ())]
+    return in_frame(Reading({name: field}, (TextLine("", box, tuple(others)),)), name)
 
 
-def fields_of(line: Line, which: str = "fields") -> Iterator[tuple[FieldReading, bool]]:
-    """Every field that was read in a frame's line, and whether it is wrong.
+def fields_of(lines: Iterable[Line], link: float = 0.0) -> Iterator[tuple[FieldReading, bool]]:
+    """Every field that was read, and whether it is wrong.
 
     A value with a blank is left out: read by itself it was kept without, and its characters seem to stand apart.
     """
-    for one in line.get(which, {}).values():
-        if one["text"] and not (line["kind"] == "values" and " " in one["printed"]):
-            yield reading(one, one.get("measures") or _CERTAIN), not one["right"]
+    for line in lines:
+        for name, one in line.get("fields", {}).items():
+            if one["text"] and not (line["kind"] == "values" and " " in one["printed"]):
+                yield reading(line, name, link), not one["right"]
 
 
 def held_out(line: Line) -> bool:
@@ -106,16 +116,21 @@ def fit(reads: Sequence[tuple[FieldReading, bool]], names: Sequence[str] = USED)
     return named, round(float(weights[-1]), 6)
 
 
-def looks_scored(calibration: Calibration, lines: Iterable[Line], *, floor: bool) -> list[Scored]:
-    """Every look as sure as its least sure field; -inf where a field is missing or, with `floor`, under the floor."""
-    return [_look(calibration, line["fields"], floor=floor) for line in lines if "fields" in line]
+def looks_scored(calibration: Calibration, lines: Iterable[Line]) -> list[Scored]:
+    """Every look as sure as its least sure field; -inf where a field is missing or under the floor."""
+    return [_look(calibration, line) for line in lines if "fields" in line]
 
 
-def _look(calibration: Calibration, fields: Mapping[str, Any], *, floor: bool) -> Scored:
-    readings = [reading(one, one.get("measures") or _CERTAIN) for one in fields.values()]
-    wrong = any(not one["right"] for one in fields.values())
-    counts = all(one.text for one in readings) and (not floor or all(map(_confident, readings)))
+def _look(calibration: Calibration, line: Line) -> Scored:
+    readings = [reading(line, name) for name in line["fields"]]
+    wrong = any(not one["right"] for one in line["fields"].values())
+    counts = all(one.text for one in readings) and all(map(_confident, readings))
     return Scored(min(map(calibration.score, readings)) if counts else float("-inf"), wrong)
+
+
+def scored(calibration: Calibration, fields: Iterable[tuple[FieldReading, bool]]) -> list[Scored]:
+    """Every field by itself; -inf where it is under the floor."""
+    return [Scored(calibration.score(one) if _confident(one) else float("-inf"), wrong) for one, wrong in fields]
 
 
 def _confident(one: FieldReading) -> bool:
@@ -128,8 +143,7 @@ def two_looks(calibration: Calibration, lines: Iterable[Line]) -> Measured:
     agree = [
         line
         for line in pairs
-        if _look(calibration, line["fields"], floor=True).score > float("-inf")
-        and _look(calibration, line["second"]["fields"], floor=True).score > float("-inf")
+        if all(_look(calibration, one).score > float("-inf") for one in (line, line["second"]))
         and all(same(one["text"], line["second"]["fields"][name]["text"]) for name, one in line["fields"].items())
     ]
     return Measured(len(agree), sum(any(not f["right"] for f in p["fields"].values()) for p in agree), len(pairs))
@@ -162,67 +176,58 @@ def main() -> int:
     parser.add_argument("--curves", type=Path, default=CURVES)
     args = parser.parse_args()
     looks, values = list(kept(args.looks)), list(kept(args.values))
-    ours = {line["reader"] for line in (*looks, *values) if "reader" in line}
+    ours = {line["reader"] for line in looks if "reader" in line}
     if len(ours) != 1:
-        print(f"the reads are by {len(ours)} readers (hashes), and must be by one; read anew", file=sys.stderr)
+        print(f"the looks are by {len(ours)} readers (hashes), and must be by one; read anew", file=sys.stderr)
         return 1
-    on = [line for line in (*looks, *values) if not held_out(line)]
-    held_looks, held_values = ([line for line in lines if held_out(line)] for lines in (looks, values))
-    fitted_on = [one for line in on for one in fields_of(line)]
-    held_fields = [one for line in held_looks for one in fields_of(line)]
-    compare(fitted_on, held_fields)
+    if {line["reader"] for line in values if "reader" in line} != ours:
+        print("some values are by another version of the reader: they still count for the weights")
+    on, held = ([line for line in looks if held_out(line) is out] for out in (False, True))
+    values_on, values_held = ([line for line in values if held_out(line) is out] for out in (False, True))
+    link = median(one.measures["link"] for one, _ in fields_of(on))
+    fitted_on = [*fields_of(on), *fields_of(values_on, link)]
+    compare(fitted_on, [*fields_of(held), *fields_of(values_held, link)])
     weights, bias = fit(fitted_on)
     found = Calibration("ocr", ours.pop(), bias, weights, ((0.0, 0.5),), (), {}, *LEAST)
-    chosen = looks_scored(found, (line for line in looks if not held_out(line)), floor=False)
-    found = replace(found, risk=risk_table([one for one in chosen if one.score > float("-inf")]))
-    sure_on = looks_scored(found, (line for line in looks if not held_out(line)), floor=True)
-    sure_held = looks_scored(found, held_looks, floor=True)
+    found = replace(found, risk=risk_table([Scored(found.score(one), wrong) for one, wrong in fitted_on]))
+    sure_held = looks_scored(found, held)
     found = replace(
         found,
-        thresholds=thresholds(RATES, sure_on, sure_held),
+        # A look is no surer than its fields, and values are many: thresholds are chosen by both.
+        thresholds=thresholds(RATES, [*looks_scored(found, on), *scored(found, fields_of(values_on, link))], sure_held),
         looks={1: measured(sure_held, -1e300), 2: two_looks(found, looks)},
     )
     args.output.write_text(json.dumps(found.facts, indent=1) + "\n", encoding="utf-8")
-    curves = report(found, held_looks, held_values)
+    curves = report(found, held, list(fields_of(values_held, link)))
     args.curves.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
-def report(found: Calibration, held_looks: Sequence[Line], held_values: Sequence[Line]) -> dict[str, Any]:
+def report(found: Calibration, held: Sequence[Line], values: Sequence[tuple[FieldReading, bool]]) -> dict[str, Any]:
     """Print the tables of held-out reads; give them for the file."""
-    plain = [line for line in held_looks if "spoilt" not in line["turn"]]
     sets = {
-        "looks": looks_scored(found, held_looks, floor=True),
-        "looks, nothing spoilt": looks_scored(found, plain, floor=True),
-        "values": [
-            Scored(found.score(one) if _confident(one) else float("-inf"), wrong)
-            for line in held_values
-            for one, wrong in fields_of(line)
-        ],
+        "looks": looks_scored(found, held),
+        "looks, nothing spoilt": looks_scored(found, [line for line in held if "spoilt" not in line["turn"]]),
+        "values": scored(found, values),
     }
     curves: dict[str, Any] = {"thresholds": {}, "reliability": {}}
-    for name, scored in sets.items():
-        print(f"\n{name}: {len(scored)} held out; rate asked for, accepted, wrong, share wrong (95 %)")
-        rows: list[tuple[float | None, Measured]] = [(t.rate, measured(scored, t.score)) for t in found.thresholds]
-        rows.append((None, measured(scored, -1e300)))
+    for name, reads in sets.items():
+        print(f"\n{name}: {len(reads)} held out; rate asked for, accepted, wrong, share wrong (95 %)")
+        rows: list[tuple[float | None, Measured]] = [(t.rate, measured(reads, t.score)) for t in found.thresholds]
+        rows.append((None, measured(reads, -1e300)))
         for rate, one in rows:
             low, high = one.interval
             share = one.accepted / max(one.of, 1)
             print(f"  {rate or 'floor'!s:>7}  {one.accepted:6d} {share:6.1%} {one.wrong:4d}  ({low:.3%} to {high:.3%})")
         curves["thresholds"][name] = [[rate, one.accepted, one.wrong, one.of] for rate, one in rows]
+    fields = [*fields_of(held), *values]
     curves["reliability"] = {
-        "before: least confidence as it is": _bands(
-            [(1 - one.confidence, wrong) for one, wrong in _fields(held_looks)]
-        ),
-        "after": _bands([(found.wrong(one), wrong) for one, wrong in _fields(held_looks)]),
+        "before: least confidence as it is": _bands([(1 - one.confidence, wrong) for one, wrong in fields]),
+        "after": _bands([(found.wrong(one), wrong) for one, wrong in fields]),
     }
     two = found.looks[2]
     print(f"\ntwo agreeing looks: {two.accepted} of {two.of} pairs, {two.wrong} wrong, 95 % {two.interval}")
     return curves
-
-
-def _fields(lines: Sequence[Line]) -> list[tuple[FieldReading, bool]]:
-    return [one for line in lines for one in fields_of(line)]
 
 
 def _bands(said: Sequence[tuple[float, bool]]) -> list[list[float]]:

@@ -28,6 +28,7 @@ from typing import Any
 import cv2
 
 from edge.core import gate
+from edge.core.calibration import in_frame
 from edge.core.fields import Product
 from edge.core.match import same
 from edge.core.reading import Character, Quad
@@ -73,7 +74,7 @@ def look(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, An
     reading = reader.read(drawn.frame, product, located)
     fields = {
         name: _read(drawn.frame, drawn.label[name] or "", field.text, field.characters, field.box)
-        | {"raw": field.raw, "why": field.why, "measures": dict(field.measures)}
+        | {"raw": field.raw, "why": field.why, "measures": dict(in_frame(reading, name).measures)}
         for name, field in reading.fields.items()
     }
     return {**judged, "reader": reading.reader_hash, "fields": fields}
