@@ -10,7 +10,7 @@ from training.linking.layouts import Box, Letter, Mark
 from training.small import words
 
 #: How often each thing happens, a box or a letter; the text of photographs of plates is spoilt about so.
-_WRONG_LETTER = 0.004
+_WRONG_LETTER = 0.008
 _WRONG_KEY_LETTER = 0.06
 _LOST_COLON = 0.1
 _LOST_BLANK = 0.04

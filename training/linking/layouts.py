@@ -1,4 +1,4 @@
-"""Sets keys and values as plates do, as boxes of letters without a pixel: where each letter stands and what it is part of.
+"""Sets keys and values as plates do, as boxes of letters without a pixel: where each stands and what it is part of.
 
 A layout takes rows and a place and gives boxes. Lengths are pixels of text that is 20 px high.
 """
@@ -91,7 +91,9 @@ class Place:
     extra: Mapping[str, float] = field(default_factory=dict)
 
 
-def setting(parts: Sequence[Part], left: float, top: float, size: float, width: float, key: str = "") -> Box:
+def setting(  # noqa: PLR0917 - five lengths in the order of a box
+    parts: Sequence[Part], left: float, top: float, size: float, width: float, key: str = ""
+) -> Box:
     """Set parts one behind the other in one box."""
     letters = []
     x = left
@@ -329,16 +331,16 @@ Layout = Callable[[Random, Sequence[Row], Place], list[Box]]
 #: By name; those for judging never are in a page of the training.
 SEEN: Mapping[str, Layout] = {
     "table": table,
-    "two_tables": two_tables,
     "inline": inline,
     "running": running,
     "above": above,
     "columns": columns,
     "stacked": stacked,
+    "under": under,
 }
 UNSEEN: Mapping[str, Layout] = {
     "grid": grid,
-    "under": under,
+    "two_tables": two_tables,
     "next_line": next_line,
     "glued": glued,
     "shared_key": shared_key,

@@ -19,6 +19,9 @@ from training.small import words
 
 Segment = tuple[int, int, int]
 
+#: How often plates are set so, against twice for the others.
+_OFTEN = {"table": 6, "inline": 6, "above": 3, "columns": 3, "running": 3, "under": 1, "glued": 1, "shared_key": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -35,19 +38,35 @@ class Labelled:
         return any(mark and mark.field == field for line in self.marks for mark in line)
 
     def right(self, field: str, segments: Sequence[Segment]) -> bool:
-        """Say whether parts of lines are exactly one printed copy of the field's value; a blank or a mark is nothing."""
+        """Say whether parts of lines are exactly one printed copy of a field's value; blanks and marks do not count."""
         taken = {
             (line, at) for line, start, end in segments for at in range(start, end)
             if self.lines[line].text[at].isalnum()
         }  # fmt: skip
         return any(needed <= taken <= allowed for needed, allowed in self._copies(field))
 
+    def texts(self, field: str) -> list[str]:
+        """Give what stands for the field, each copy with and without what may be left out, blanks as printed."""
+        found = []
+        for needed, allowed in self._copies(field):
+            found += [self._text(allowed), self._text(needed)]
+        return sorted(set(found))
+
+    def _text(self, letters: set[tuple[int, int]]) -> str:
+        """Join letters in their order, with the marks and blanks between those of one line."""
+        parts = []
+        for line in dict.fromkeys(line for line, _ in sorted(letters)):
+            places = [at for where, at in letters if where == line]
+            text = self.lines[line].text
+            last = max(places) + 1
+            # A closing bracket goes with its opening one.
+            last += text[last : last + 1] == ")" and "(" in text[min(places) : last]
+            parts.append(text[min(places) : last])
+        return " ".join(parts)
+
     def printed(self, field: str) -> list[str]:
-        """Give what stands for the field, copy by copy, in the order of the lines."""
-        return [
-            "".join(self.lines[line].text[at] for line, at in sorted(allowed))
-            for _, allowed in self._copies(field)
-        ]  # fmt: skip
+        """Give what stands for the field, letters and digits only."""
+        return ["".join(c for c in text if c.isalnum()) for text in self.texts(field)]
 
     def _copies(self, field: str) -> list[tuple[set[tuple[int, int]], set[tuple[int, int]]]]:
         """Needed and allowed letters of each copy; a misread copy counts only where all are misread."""
@@ -75,10 +94,10 @@ def pages(seed: int, count: int, *, unseen: bool = False) -> Iterator[Labelled]:
 
 def page(seed: str, *, unseen: bool = False, layout: str | None = None) -> Labelled:
     """Make one page."""
-    dice = Random(f"page {seed}")
+    dice = Random(f"page {seed}")  # noqa: S311 - repeatable, not secret
     language = dice.choice(wording.UNSEEN_LANGUAGES if unseen else wording.SEEN_LANGUAGES)
     known = UNSEEN if unseen else SEEN
-    name = layout or dice.choice(list(known))
+    name = layout or dice.choice([one for one in known for _ in range(_OFTEN.get(one, 2))])
     plan = _Plan(dice, language, unseen)
     boxes = plan.boxes({**SEEN, **UNSEEN}[name])
     shape = ""
@@ -107,13 +126,14 @@ class _Plan:
         self.told = ""
         self.named = dice.random() < 0.2
         self.model = wording.named_model(dice) if self.named else wording.model_of(dice, unseen=unseen)
-        self.serial = words.serial_of(dice)
-        if dice.random() < 0.2:
-            self.serial = wording.some(dice, "0123456789", 4, 8)
+        self.maker = words.name_of(dice)
+        self.serial = wording.serial_of(dice)
         # A model with no key stands at the head; now and then it has both.
         draw = dice.random()
         self.keyed = draw < 0.6
-        self.titled = not self.keyed and draw < 0.92 or dice.random() < 0.1
+        self.titled = (not self.keyed and draw < 0.92) or dice.random() < 0.18
+        if self.keyed and not self.titled and dice.random() < 0.06:
+            self.model = wording.some(dice, "ABCDEFGHKLMNPRSTVX", 3, 6)
         self.serial_there = dice.random() < 0.7
 
     def boxes(self, layout: layouts.Layout) -> list[Box]:
@@ -123,7 +143,7 @@ class _Plan:
         boxes, top = self._head(size, width)
         place = Place(
             0.0, top, size, width,
-            colon=dice.choice((":", ":", "", "", ".", " :", "：" if self.language in ("zh", "ja") else ":")),
+            colon=dice.choice((":", ":", "", "", ".", " :", "\uff1a" if self.language in ("zh", "ja") else ":")),
             pitch=dice.uniform(1.15, 2.0),
         )  # fmt: skip
         rows = self._rows()
@@ -160,6 +180,8 @@ class _Plan:
     def _keys(self, meaning: str) -> tuple[str, ...]:
         dice = self.dice
         first = wording.key_of(dice, meaning, self.language)
+        if meaning == "serial" and dice.random() < 0.06:
+            return (dice.choice(("No.", "Nr.", "N°", "ID", "№", "No")),)
         if dice.random() > 0.2:
             return (first,)
         known = wording.UNSEEN_LANGUAGES if self.unseen else wording.SEEN_LANGUAGES
@@ -183,6 +205,14 @@ class _Plan:
         for _ in range(dice.choice((0, 1, 2, 3, 4, 6, 8))):
             key, value = wording.other_row(dice, self.language)
             rows.append(Row((key,), (Part(value),)))
+        if self.keyed and dice.random() < 0.06:
+            # What it is, at a word that elsewhere names the model.
+            rows.append(
+                Row(
+                    (dice.choice(("Type", "Typ", "Product", "Tipo")),),
+                    (Part(wording.kind_of(dice, unseen=self.unseen)),),
+                )
+            )
         if dice.random() < 0.15 and self.model and not self.named:
             # An order code that begins with the model's name.
             code = f"{self.model}-{wording.some(dice, 'ABCDEFGH0123456789', 2, 6)}"
@@ -197,17 +227,17 @@ class _Plan:
         lines: list[tuple[Part, ...]] = []
         scales: list[float] = []
         if dice.random() < 0.75:
-            lines.append((Part(words.name_of(dice)),))
+            lines.append((Part(self.maker),))
             scales.append(dice.choice((1.0, 1.4, 1.8, 2.5, 3.0)))
         if dice.random() < 0.35:
             lines.append((Part(wording.kind_of(dice, unseen=self.unseen)),))
             scales.append(dice.choice((0.8, 1.0, 1.3)))
         if self.titled:
             parts = self._model_parts(1)
-            if dice.random() < 0.2 and not self.named:
+            if dice.random() < 0.28 and not self.named:
                 parts = (Part(wording.kind_of(dice, unseen=self.unseen) + " "), *parts)
             elif dice.random() < 0.1:
-                parts = (Part(words.name_of(dice).split()[0] + " "), *parts)
+                parts = (Part(self.maker.split()[0] + " "), *parts)
             at = dice.choice((len(lines), len(lines), dice.randint(0, len(lines))))
             lines.insert(at, parts)
             scales.insert(at, dice.choice((0.9, 1.0, 1.2, 1.5, 2.0)))

@@ -3,6 +3,8 @@
 The languages, model names and layouts in `UNSEEN` are for judging only: no page of the training uses them.
 """
 
+# ruff: noqa: E501, RUF001 - tables of words in many alphabets
+
 from __future__ import annotations
 
 import string
@@ -115,7 +117,7 @@ _KINDS = (
     "Asynchronous motor", "Centrifugal pump", "Power supply", "Switching adapter", "Gas meter", "Wireless router",
     "Gearmotor", "Frequenzumrichter", "Drehstrommotor", "Netzteil", "Pompe centrifuge", "Moteur asynchrone",
     "Alimentatore", "Motore elettrico", "Bomba", "Pompa", "Air compressor", "Hard disk drive", "Access Point",
-    "Luftentfeuchter", "Gaszähler", "AC SERVO MOTOR", "SWITCHING POWER SUPPLY", "3-PHASE INDUCTION MOTOR", "Kompressor",
+    "Luftentfeuchter", "3~Mot.", "Mot. 3~", "3~ MOTOR", "Gaszähler", "AC SERVO MOTOR", "SWITCHING POWER SUPPLY", "3-PHASE INDUCTION MOTOR", "Kompressor",
 )  # fmt: skip
 _UNSEEN_KINDS = (
     "Wasserzähler", "Heat pump", "Soft starter", "Print server", "Cordless drill", "Circulateur", "Ventilatore",
@@ -130,7 +132,7 @@ _FAMILIES = (
     "Smart",
     "Ultra",
     "Flex",
-    "Max",
+    "Vita",
     "Star",
     "Line",
     "Net",
@@ -185,20 +187,39 @@ def model_of(dice: Random, *, unseen: bool) -> str:
             "AAA00-0A0", "AA 000", "A00A/000", "AAAA-000AA-0", "000A00-AAA", "AA-00.00", "AAA 00/00-0", "AA0A0000AA",
             "00AA00-0A", "AAA000AA A", "AA00 AAA", "A-000-AA-00",
         ))  # fmt: skip
-        text = "".join(
+        return "".join(
             dice.choice(_CAPITALS) if c == "A" else dice.choice(string.digits) if c == "0" else c for c in pattern
         )
-        return text
     draw = dice.random()
-    if draw < 0.75:
+    if draw < 0.6:
         return words.model_of(dice)
-    if draw < 0.85:
+    if draw < 0.68:
+        # Long ones, as parts of computers have.
+        text = some(dice, _CAPITALS, 2, 4) + some(dice, string.digits, 2, 4) + some(dice, _CAPITALS, 1, 2)
+        text += some(dice, string.digits, 1, 3) + some(dice, _CAPITALS, 0, 3)
+        return f"{text}-{some(dice, _CAPITALS, 0, 1)}{some(dice, string.digits, 1, 2)}"
+    if draw < 0.78:
         return f"{some(dice, _CAPITALS, 2, 4)} {dice.choice((25, 32, 40, 50, 65, 80, 100))}-{dice.randint(4, 250)}"
-    if draw < 0.92:
+    if draw < 0.86:
         return " ".join(
             some(dice, _CAPITALS, 1, 3) + some(dice, string.digits, 1, 3) for _ in range(dice.randint(2, 3))
         )
-    return f"{some(dice, string.digits, 3, 5)}{dice.choice(('', some(dice, _CAPITALS, 1, 2)))}"
+    if draw < 0.93:
+        return some(dice, string.digits, 3, 5)
+    return f"{some(dice, string.digits, 3, 5)}{dice.choice(('', '', some(dice, _CAPITALS, 1, 2)))}"
+
+
+def serial_of(dice: Random) -> str:
+    """Give a serial number: as `words` has them, a short number, or groups with blanks between."""
+    draw = dice.random()
+    if draw < 0.7:
+        return words.serial_of(dice)
+    if draw < 0.85:
+        return some(dice, string.digits, 4, 8)
+    groups = [some(dice, string.digits, 2, 4) for _ in range(dice.randint(2, 4))]
+    if dice.random() < 0.5:
+        groups.insert(dice.randint(0, 1), some(dice, _CAPITALS, 1, 3) + some(dice, string.digits, 0, 2))
+    return " ".join(groups)
 
 
 def named_model(dice: Random) -> str:
@@ -241,8 +262,13 @@ def around(dice: Random) -> str:
     draw = dice.random()
     if draw < 0.35:
         return words.small_print(dice)
-    if draw < 0.55:
-        return dice.choice(_SLOGANS)
+    if draw < 0.52:
+        text = dice.choice(_SLOGANS)
+        return words.mistaken(dice, text) if dice.random() < 0.15 else text
+    if draw < 0.56:
+        # A word and a number that are no name.
+        word = dice.choice(("Korea", "China", "CLASS", "Class", "Box", "Part", "Taper", "Slot", "Size", "Grade"))
+        return f"{word} {dice.choice((some(dice, string.digits, 1, 2), some(dice, 'ABC', 1, 1)))}"
     if draw < 0.65:
         return dice.choice(_SIGNS)
     if draw < 0.8:

@@ -24,6 +24,8 @@ _SIDE_BY_SIDE = 12.0
 _LARGE = 1.4
 #: Keys that name a kind less surely than this are hints.
 _WEAK = 0.5
+#: Keys at least this sure with a value beside them say that what has no key is not this field's.
+_SURE = 0.7
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -73,7 +75,10 @@ class Surroundings:
         self.echoes = Echoes(page)
         self.rows = _key_rows(page)
         self.turn = _main_turn(page)
-        self.captioned = {piece.kind for piece in page.pieces if piece.kind}
+        self.captioned = {
+            link.key.kind for found in linked.values() for link in found
+            if link.key.strength > _SURE and link.relation in ("inline", "right")
+        }  # fmt: skip
         self.repeats: dict[str, int] = {}
         self._places: dict[int, dict[str, float]] = {}
         for piece in page.pieces:
@@ -98,7 +103,11 @@ class Surroundings:
         box = piece.rect
         nearest = math.inf
         for other in self.page.pieces:
-            if other.turn == piece.turn and other is not piece and abs(other.rect.middle - box.middle) < 0.5 * box.height:
+            if (
+                other.turn == piece.turn
+                and other is not piece
+                and abs(other.rect.middle - box.middle) < 0.5 * box.height
+            ):
                 away = box.left - other.rect.right
                 if -0.5 * box.height < away < nearest:
                     nearest = away
@@ -114,6 +123,18 @@ class Surroundings:
         reach = own.key.rect.height
         return [key for key in row if key.rect.left < piece.rect.right and piece.rect.left < key.rect.right + reach]
 
+    def joined(self, index: int, segments: Sequence[Segment], own: Link | None) -> dict[str, float]:
+        """Give how a text goes on in the next boxes: whether it does, whether it could, and whether those have keys."""
+        after = index
+        owned = 0.0
+        for _ in segments[1:]:
+            after = self.followers[after][0]
+            keys = self.linked.get(after, ())
+            owned = max([owned, *(link.hold for link in keys if own is None or link.key is not own.key)])
+        goes_on = len(segments) == 1 and index in self.followers
+        gap = self.followers[index][1] if goes_on else 1.0
+        return {"joined": float(len(segments) > 1), "joined_keyed": owned, "goes_on": max(0.0, 1.0 - max(gap, 0.0))}
+
     def slot(self, own: Link | None, piece: Piece, segments: Sequence[Segment]) -> float:
         """Say whether a part of a value is the one that its key means among the keys of one row: 1, -1, or 0 for alone.
 
@@ -128,7 +149,9 @@ class Surroundings:
         parts = text[piece.start : piece.end].split(" / ")
         if len(parts) == len(row):
             begin = piece.start + sum(len(part) + 3 for part in parts[:number])
-            return 1.0 if begin <= start and end <= begin + len(parts[number]) else -1.0
+            if (start, end) == (begin, begin + len(parts[number])):
+                return 1.0
+            return 0.5 if begin <= start and end <= begin + len(parts[number]) else -1.0
         rect = self.page.rect(line, start, end)
         if own.relation not in ("below", "above"):
             return 0.0
@@ -167,6 +190,7 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
                 "habit": around.habits[own.relation] if own else 0.0,
                 "slot": around.slot(own, piece, segments),
                 **_left_out(piece, span, text),
+                **around.joined(index, segments, own),
             }
             features["echo"], features["doubt"] = around.echoes.of(text, segments)
             features["maker_word"] = float(any(token in around.makers for token in fold_tokens(text)))
@@ -272,7 +296,6 @@ def _features(rule: FieldRule, text: str, own: Link | None, other: float, fits: 
     return {
         "key": own.key.strength if own else 0.0,
         "key_shape": own.key.strength * likeness if own else 0.0,
-        "unkeyed": float(own is None),
         **{name: own.strength if own and own.relation == name else 0.0 for name in RELATIONS},
         "contested": contested,
         "shape": max(likeness, _SHAPE_THAT_FITS) if fits else likeness,

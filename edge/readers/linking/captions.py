@@ -95,19 +95,24 @@ def _head(line: _Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
     if len(line.text) > _LONGEST_HEAD or any(c.isdigit() for c in line.text):
         return []
-    found = []
-    index = 0
-    while index < len(line.spans):
-        for folded, end in _runs(line, index):
-            word = line.lexicon.exact(folded)
-            if word is not None:
-                found.append(Caption(line.spans[index][0], end, word, separated(line.text, end)))
-                while index < len(line.spans) and line.spans[index][0] < end:
-                    index += 1
-                break
-        else:
-            return []
-    return found
+    return _keys_from(line, 0) or []
+
+
+def _keys_from(line: _Line, index: int) -> list[Caption] | None:
+    """Cut the words from `index` on into keys, longer ones first; None where they are not all keys."""
+    if index == len(line.spans):
+        return []
+    for folded, end in _runs(line, index):
+        word = line.lexicon.exact(folded)
+        if word is None:
+            continue
+        following = index
+        while following < len(line.spans) and line.spans[following][0] < end:
+            following += 1
+        behind = _keys_from(line, following)
+        if behind is not None:
+            return [Caption(line.spans[index][0], end, word, separated(line.text, end)), *behind]
+    return None
 
 
 def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Caption | None:
@@ -115,18 +120,16 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
     text, first = line.text, index == 0
     start = line.spans[index][0]
     runs = _runs(line, index)
+    whole = _glued_words(line) if first and any(c.isdigit() for c in text) else None
+    if whole is not None:
+        return whole
     for folded, end in runs:
         word = line.lexicon.exact(folded)
-        if word is not None and _stands_as_key(text, start, end, word, first=first, after=after):
+        if word is not None and _stands_as_key(text, start, end, word, first=first, after=after, goes_on=goes_on):
             return Caption(start, end, word, separated(text, end))
     if not first:
-        if goes_on:
-            for folded, end in runs:
-                word = line.lexicon.nearest(folded) if separated(text, end) else None
-                if word is not None:
-                    return Caption(start, end, word, separated=True)
-        return None
-    glued = _glued(text, start, line.lexicon) or _glued_words(line)
+        return _next_language(line, runs, start) if goes_on else None
+    glued = _glued(text, start, line.lexicon)
     if glued is not None:
         return glued
     for folded, end in runs:
@@ -136,6 +139,18 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
             word = line.lexicon.nearest(folded)
             if word is not None:
                 return Caption(start, end, word, separated(text, end))
+    return None
+
+
+def _next_language(line: _Line, runs: list[tuple[str, int]], start: int) -> Caption | None:
+    """Find a key right behind another one: glued to its value, or damaged and with its separator."""
+    glued = _glued(line.text, start, line.lexicon)
+    if glued is not None:
+        return glued
+    for folded, end in runs:
+        word = line.lexicon.nearest(folded) if separated(line.text, end) else None
+        if word is not None:
+            return Caption(start, end, word, separated=True)
     return None
 
 
@@ -156,7 +171,7 @@ def _runs(line: _Line, index: int) -> list[tuple[str, int]]:
     return runs
 
 
-def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool) -> bool:
+def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool, goes_on: bool) -> bool:
     """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
     printed = text[start:end]
     if printed[0].isdigit():
@@ -175,7 +190,7 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
     known = after or word.kind in ("serial", "model")
-    long_enough = (word.strength >= 0.5 and len(fold(printed)) > _SHORT) or "/" in printed
+    long_enough = (word.strength >= 0.5 and len(fold(printed)) > _SHORT) or "/" in printed or goes_on
     return known and long_enough and _begins_value(text, end)
 
 
@@ -223,10 +238,12 @@ def _glued_words(line: _Line) -> Caption | None:
     """Find a key of several words, the last one glued to its number ("N° de série2262065")."""
     for last in range(1, min(_MOST_ATOMS, len(line.spans))):
         start, end = line.spans[last]
+        if any(c in _HARD_OR_LIST for c in line.text[line.spans[last - 1][1] : start]):
+            return None
         letters = next(
             (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
         )
-        if letters == end or len(line.text[letters:].split(maxsplit=1)[0]) < _SHORT:
+        if not line.text[start].isalpha() or letters == end or len(line.text[letters:].split(maxsplit=1)[0]) < _SHORT:
             continue
         word = line.lexicon.exact("".join(line.folds[:last]) + fold(line.text[start:letters]))
         if word is not None:

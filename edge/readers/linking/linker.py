@@ -20,9 +20,10 @@ from edge.readers.linking.keywords import lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
 
-#: What each feature is worth, by field; the threshold is 0. Fields of other names use "other". Trained by
-#: `training/linking/train.py` on made-up pages; "other" and what only a product's pattern can say are set by hand.
-WEIGHTS: Mapping[str, Mapping[str, float]] = json.loads(
+#: What each feature is worth, by field, for candidates at a key ("keyed") and without one ("free"); the threshold is 0.
+#: Fields of other names use "other". Trained by `training/linking/train.py` on made-up pages; "other" and what only a
+#: product's pattern can say are set by hand.
+WEIGHTS: Mapping[str, Mapping[str, Mapping[str, float]]] = json.loads(
     resources.files(__package__).joinpath("weights.json").read_text(encoding="utf-8")
 )
 
@@ -75,17 +76,22 @@ def gather(lines: Sequence[TextLine], product: Product) -> tuple[Page, dict[str,
     return page, {name: candidates(around, rule) for name, rule in product.fields.items()}
 
 
+def weights_of(name: str, candidate: Candidate) -> Mapping[str, float]:
+    """Give the weights that count for a candidate of a field."""
+    return WEIGHTS.get(name, WEIGHTS["other"])["free" if candidate.link is None else "keyed"]
+
+
 def _score(name: str, candidate: Candidate) -> float:
     """Add up what speaks for a candidate by itself."""
-    weights = WEIGHTS.get(name, WEIGHTS["other"])
-    return weights["bias"] + sum(weights[feature] * value for feature, value in candidate.features.items())
+    weights = weights_of(name, candidate)
+    return weights["bias"] + sum(weights[feature] * value for feature, value in candidate.features.items() if value)
 
 
 def _ranked(name: str, found: Sequence[_Scored], chosen: Mapping[str, _Scored]) -> list[_Scored]:
     """Order one field's candidates, best first, less those that another field holds with a better score."""
-    weight = WEIGHTS.get(name, WEIGHTS["other"])["together"]
     free = []
     for alone, candidate in found:
+        weight = weights_of(name, candidate)["together"]
         near = max((together(candidate, other) for _, other in chosen.values()), default=0.0) if weight else 0.0
         score = alone + weight * near
         if not any(held >= score and _overlap(candidate, other) for held, other in chosen.values()):

@@ -86,7 +86,9 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
                 _keep(nearest, "right", far + 3 * abs(lift), index, strength)
             continue
         shared = min(box.right, place.right) - max(box.left, place.left)
-        inset = key.separated and 0 < place.left - box.left < _INSET * box.height and place.left < box.right + box.height
+        inset = (
+            key.separated and 0 < place.left - box.left < _INSET * box.height and place.left < box.right + box.height
+        )
         if shared < _SHARED_WIDTH * min(box.width, place.width) and not (inset and lift > 0):
             continue
         askew = min(abs(place.left - box.left), abs(sideways))

@@ -9,9 +9,14 @@ from functools import lru_cache
 _NUMBER = r"[-+±]?\d{1,5}(?:[.,]\d+)?"
 _UNITS = (
     "vac|vdc|vca|v~|v|ma|mah|ah|a|wh|kwh|kw|w|kva|va|hz|khz|mhz|ghz|°c|℃|°f|℉|bar|mbar|kpa|mpa|psi|mm|cm|m|m²|m³|m3|m³/h|"
-    "m3/h|dm³|l|ml|kg|g|lbs|lb|rpm|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
+    "m3/h|dm³|l|ml|kg|g|lbs|lb|rpm|r/min|u/min|1/min|min-1|min⁻¹|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
 )
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_COUNTRIES = (
+    "p\\.?r\\.? ?c|china|taiwan|korea|japan|thailand|malaysia|philippines|vietnam|singapore|india|germany|deutschland|"
+    "france|italy|italia|spain|españa|austria|switzerland|netherlands|poland|polska|czech|hungary|romania|sweden|"
+    "denmark|finland|norway|turkey|mexico|brazil|brasil|canada|usa|u\\.s\\.a"
+)
 _STREETS = "street|road|rd\\.|straße|strasse|avenue|ave\\.|rue|via|house|court|box \\d"
 _STREET_ENDS = "weg|straße|strasse|str\\.|gasse|allee|platz|vej|gade|vägen|gatan|straat|laan"
 
@@ -43,6 +48,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]?\d{1,3}([._]\w+)*$"),
     ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
     ("a place", rf"(?i)\b({_STREETS})\b|({_STREET_ENDS})\s?\d"),
+    ("a place", rf"(?i)^(made\s?in\s)?({_COUNTRIES})\b"),
     (
         "a maker",
         r"(?i)\b(gmbh|ltd|inc|corp|corporation|company|s\.?p\.?a|s\.a|oy|a/s|b\.v|limited|llc|ag)\b\.?$|made in",
@@ -63,6 +69,8 @@ _MODEL_LENGTH = 24
 #: So many digits on end are counted up, and so a serial number; a model's digits mean sizes.
 _COUNTED_DIGITS = re.compile(r"\d{7}")
 _MIXED = re.compile(r"(?=\S*[0-9])(?=\S*[^\W\d_])\S+")
+#: A word of which a reader took a letter for a digit ("F0RWARD") is no name.
+_MISREAD_WORD = re.compile(r"(?=(?:[0158]*[^\W\d_]){5})[^\W\d_]+[0158][^\W\d_]{2,}")
 _LOWER_WORD = re.compile(r"[^\W\d_]*[a-zà-ÿа-я][^\W\d_]+")
 _SENTENCE = re.compile(
     r"[.,;!?] [A-Za-z]|\b(the|and|of|to|or|is|if|in|by|for|with|not|und|der|die|les|des|will|be)\b", re.IGNORECASE
@@ -107,13 +115,13 @@ def model_shape(text: str) -> float:
     length = len(text)
     if not tokens or length < 2 or _SENTENCE.search(text):
         return 0.0
-    mixed = [token for token in tokens if _MIXED.fullmatch(token)]
+    mixed = [token for token in tokens if _MIXED.fullmatch(token) and not _MISREAD_WORD.fullmatch(token)]
     letters = sum(c.isalpha() for c in text)
     digits = sum(c.isdigit() for c in text)
     if mixed:
         best = max(mixed, key=len)
         # A short mix ("8B", "F2") is rather a mark than a name.
-        score = min(1.0, 0.35 + 0.08 * min(len(best), 7) + (0.1 if "-" in best else 0.0))
+        score = min(1.0, 0.35 + 0.08 * min(len(best), 7) + (0.1 if "-" in text else 0.0))
         score -= 0.15 * best[0].isdigit() + 0.3 * bool(_COUNTED_DIGITS.search(best))
     elif digits and letters >= 2 and len(tokens) > 1:
         named = tokens[0].isalpha() and tokens[0].isupper()
@@ -146,7 +154,8 @@ _REMARK = re.compile(r"(?i)\W*|[(\[]?(rev|ver|v|r|version|wifi|plus|ce|tm|ip\d\d
 @lru_cache(maxsize=2048)
 def named(text: str) -> float:
     """Say whether a text is a word and a short number, as things for homes are called ("Aqua Line 200")."""
-    return float(_NAMED.fullmatch(text) is not None and not looks(text))
+    word = _NAMED.fullmatch(text) is not None and (" " in text or any(c.islower() for c in text))
+    return float(word and not looks(text))
 
 
 @lru_cache(maxsize=2048)
@@ -154,7 +163,7 @@ def worded(text: str) -> float:
     """Say whether a text has words beside its letters and digits, and is no name of that form: "Pump NX 20"."""
     if named(text):
         return 0.0
-    return float(any(len(token) > 3 and token.isalpha() for token in re.split(r"[\s-]", text)))
+    return float(any(len(token) > 3 and token.isalpha() for token in text.split()))
 
 
 @lru_cache(maxsize=2048)

@@ -71,12 +71,13 @@ def spans(
             continue
         seen.add((start, end))
         segments: tuple[Segment, ...] = ((piece.line, start, end),)
+        yield Span(segments, *_around(line, piece, start, end), natural=True)
         if end == piece.end:
             for follower, gap in _boxes(page, index, next_in_row):
                 if gap > _ONE_VALUE_GAP or not _continues(follower.text):
                     break
                 segments = (*segments, (follower.line, follower.start, follower.end))
-        yield Span(segments, *_around(line, piece, start, end), natural=True)
+                yield Span(segments, *_around(line, piece, start, end), natural=True)
     if rule.pattern is None:
         return
     for start, end in _parts(line, tokens[: 2 * _MOST_TOKENS]):

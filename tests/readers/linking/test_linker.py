@@ -248,7 +248,7 @@ def test_a_model_stands_without_keys_around_it(drawing: str) -> None:
 
 def test_every_feature_has_a_weight() -> None:
     """All fields weigh the same features, so that a table can be trained in place of the one by hand."""
-    assert len({frozenset(weights) for weights in WEIGHTS.values()}) == 1
+    assert len({frozenset(weights) for kinds in WEIGHTS.values() for weights in kinds.values()}) == 1
 
 
 _COORDINATES = st.floats(-50, 4000)

@@ -1,0 +1,66 @@
+"""What the rest of a page says about a text: printed again, part of a longer one, or read otherwise elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.core.reading import Character
+from edge.readers.linking.keywords import fold
+from edge.readers.linking.layout import Page
+from edge.readers.linking.spans import Segment
+
+#: Shorter texts (letters and digits) are part of longer ones by chance.
+_SHORTEST = 4
+#: So much surer a reader is of a letter elsewhere before it speaks against this one.
+_SURER = 0.05
+
+
+class Echoes:
+    """The texts of a page with the letters that readers mix up as one."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._folded = [
+            (piece.line, fold(piece.text), piece.start, piece.end)
+            for piece in page.pieces
+            if not piece.kind and any(c.isdigit() for c in piece.text)
+        ]
+
+    def of(self, text: str, segments: Sequence[Segment]) -> tuple[float, float]:
+        """Give how much a text is found in longer ones, and how much their letters speak against it, both 0 to 1."""
+        own = fold(text)
+        if len(own) < _SHORTEST or not any(c.isdigit() for c in text):
+            return 0.0, 0.0
+        echo = doubt = 0.0
+        for line, other, start, end in self._folded:
+            if len(other) < _SHORTEST or line == segments[0][0]:
+                continue
+            within = own in other
+            if within and own != other:
+                echo = min(1.0, echo + 0.5)
+            if (within or other in own) and self._otherwise(segments, own, (line, start, end), other):
+                doubt = 1.0
+        return echo, doubt
+
+    def _otherwise(self, segments: Sequence[Segment], own: str, where: Segment, other: str) -> bool:
+        """Say whether another print of the same letters has one read differently, and surer."""
+        mine = self._solid(segments)
+        theirs = self._solid((where,))
+        if len(mine) != len(own) or len(theirs) != len(other):
+            return False
+        if own in other:
+            theirs = theirs[other.index(own) :][: len(mine)]
+        else:
+            mine = mine[own.index(other) :][: len(theirs)]
+        return any(
+            a.text.casefold() != b.text.casefold() and b.confidence > a.confidence + _SURER
+            for a, b in zip(mine, theirs, strict=True)
+        )
+
+    def _solid(self, segments: Sequence[Segment]) -> list[Character]:
+        return [
+            character
+            for line, start, end in segments
+            for character in self._page.lines[line].characters[start:end]
+            if character.text.isalnum()
+        ]

@@ -1,0 +1,98 @@
+"""The linker's promises about place: it depends on how texts stand to each other, on nothing else."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.core.fields import FieldRule, Product
+from edge.core.reading import Character, Point, Quad, TextLine
+from edge.readers.linking.linker import link
+from training.linking.pages import page
+
+NAMEPLATE = Product("nameplate", {"model": FieldRule("model"), "serial": FieldRule("serial")})
+SIZE = (4000, 4000)
+PAGES = st.builds(lambda seed, unseen: page(str(seed), unseen=unseen), st.integers(0, 10_000), st.booleans())
+
+
+def texts(lines: list[TextLine]) -> dict[str, str]:
+    """Give what is linked to each field."""
+    return {name: reading.text for name, reading in link(lines, NAMEPLATE, SIZE).items()}
+
+
+def moved(lines: list[TextLine], angle_deg: float, scale: float) -> list[TextLine]:
+    """Turn and scale lines about the origin."""
+    cosine, sine = math.cos(math.radians(angle_deg)) * scale, math.sin(math.radians(angle_deg)) * scale
+
+    def at(p: Point) -> Point:
+        return (p[0] * cosine - p[1] * sine, p[0] * sine + p[1] * cosine)
+
+    def quad(box: Quad) -> Quad:
+        return (at(box[0]), at(box[1]), at(box[2]), at(box[3]))
+
+    return [
+        TextLine(
+            line.text,
+            quad(line.box),
+            tuple(
+                Character(c.text, c.confidence, c.alternatives, quad(c.box) if c.box else None) for c in line.characters
+            ),
+        )
+        for line in lines
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(PAGES)
+def test_what_is_linked_stands_on_a_line(made: object) -> None:
+    """Every value is made of parts of printed lines, letter by letter, and empty ones say why (L3, L7)."""
+    lines = list(made.lines)  # type: ignore[attr-defined]
+
+    for reading in link(lines, NAMEPLATE, SIZE).values():
+        assert all(any(part in line.text for line in lines) for part in reading.raw.split())
+        assert "".join(c.text for c in reading.characters) == reading.raw
+        assert reading.why
+
+
+@settings(deadline=None, max_examples=60)
+@given(PAGES, st.randoms(use_true_random=False))
+def test_the_order_of_lines_does_not_matter(made: object, dice: object) -> None:
+    """Lines in any order give the same fields."""
+    lines = list(made.lines)  # type: ignore[attr-defined]
+    other = list(lines)
+    dice.shuffle(other)  # type: ignore[attr-defined]
+
+    assert texts(other) == texts(lines)
+
+
+@settings(deadline=None, max_examples=60)
+@given(PAGES, st.sampled_from([90.0, 180.0, -90.0]), st.sampled_from([0.5, 2.0, 8.0]))
+def test_turning_and_scaling_the_page_does_not_matter(made: object, angle_deg: float, scale: float) -> None:
+    """A page turned by right angles, nearer or farther, gives the same fields."""
+    lines = list(made.lines)  # type: ignore[attr-defined]
+
+    assert texts(moved(lines, angle_deg, scale)) == texts(lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("S/N: 12345678",), 'after key "S/N"; score'),
+        (("S/N: 12345678", "SN 87654321"), "behind"),
+    ],
+)
+def test_a_value_says_why(lines: tuple[str, ...], why: str) -> None:
+    """The key, how the value stands to it, and what came second with its distance are told in one line."""
+    made = [
+        TextLine(text, ((0, 40 * n), (200, 40 * n), (200, 40 * n + 20), (0, 40 * n + 20)))
+        for n, text in enumerate(lines)
+    ]
+
+    told = link(made, NAMEPLATE, SIZE)["serial"].why
+
+    assert why in told
+    assert "runner-up" in told
+    assert "\n" not in told
