@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.calibrations import read_calibration
-from edge.core.calibration import FEATURES, Calibration, FalseAccept, Measured, Threshold, clopper_pearson
-from edge.core.reading import Character, FieldReading
+from edge.core.calibration import FEATURES, Calibration, FalseAccept, Measured, Threshold, clopper_pearson, in_frame
+from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine
 
 SHARES = st.floats(0, 1)
+BOX: Quad = ((0, 0), (1, 0), (1, 1), (0, 1))
 CALIBRATION = Calibration(
     "ocr",
     "aa",
@@ -55,6 +56,23 @@ def test_a_less_certain_character_never_makes_a_field_surer(
 def test_a_nearer_second_link_never_makes_a_field_surer(confidence: float, link: float, nearer: float) -> None:
     """Another text that could be the field as well counts against it."""
     assert CALIBRATION.wrong(read([confidence], link=link - nearer)) >= CALIBRATION.wrong(read([confidence], link=link))
+
+
+@given(st.lists(SHARES, min_size=1, max_size=20), st.data())
+def test_a_doubt_anywhere_on_the_frame_never_makes_a_field_surer(confidences: list[float], data: st.DataObject) -> None:
+    """A less certain character of another line counts against every field of the frame, if it counts at all."""
+    which = data.draw(st.integers(0, len(confidences) - 1))
+    lower = [*confidences]
+    lower[which] = data.draw(st.floats(0, confidences[which]))
+
+    before, after = (
+        in_frame(
+            Reading({"serial": read([0.9] * 4)}, (TextLine("", BOX, tuple(Character("7", c) for c in cs)),)), "serial"
+        )
+        for cs in (confidences, lower)
+    )
+
+    assert CALIBRATION.score(after) <= CALIBRATION.score(before)
 
 
 def test_characters_that_stand_apart_count_against_a_field() -> None:

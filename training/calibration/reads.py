@@ -205,17 +205,27 @@ def main() -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(args.threads)
     reader, product = Ocr(threads=args.threads), load_product("nameplate")
-    frames, reads = _resume(path)
     end = time.monotonic() + args.minutes * 60
+
+    def read(index: int) -> dict[str, Any]:
+        known = {"kind": args.kind, "index": index, "turn": _TURNS[index % len(_TURNS)]}
+        return {**known, **KINDS[args.kind](index, args.seed, reader, product)}
+
+    frames, reads = go_on(path, read, args.reads, lambda: time.monotonic() >= end)
+    print(f"{reads} of {args.reads} reads in {path}, {frames} frames drawn; {time.process_time():.0f} CPU s this time")
+    return 0 if reads >= args.reads else 1
+
+
+def go_on(path: Path, read: Callable[[int], Mapping[str, Any]], most: int, over: Callable[[], bool]) -> tuple[int, int]:
+    """Read frame after frame from where the file ends, until it has enough reads; give its frames and reads."""
+    frames, reads = _resume(path)
     with path.open("a", encoding="utf-8") as lines:
-        while reads < args.reads and time.monotonic() < end:
-            line = {"kind": args.kind, "index": frames, "turn": _TURNS[frames % len(_TURNS)]}
-            line.update(KINDS[args.kind](frames, args.seed, reader, product))
+        while reads < most and not over():
+            line = read(frames)
             lines.write(json.dumps(line, separators=(",", ":")) + "\n")
             lines.flush()
             frames, reads = frames + 1, reads + num_reads(line)
-    print(f"{reads} of {args.reads} reads in {path}, {frames} frames drawn; {time.process_time():.0f} CPU s this time")
-    return 0 if reads >= args.reads else 1
+    return frames, reads
 
 
 if __name__ == "__main__":
