@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
 
 from edge.core.reading import Code
 from edge.errors import ReaderError
@@ -22,3 +25,18 @@ def sought(image: Image) -> tuple[tuple[Code, ...], float]:
     except Exception as error:
         raise ReaderError(f"the search for codes on a frame failed: {error}; see the reader's log") from error
     return found, (time.perf_counter() - begun) * 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that was begun as the frame's text was located."""
+
+    image: Image
+    found: Future[tuple[tuple[Code, ...], float]]
+
+
+def begun(image: Image, beside: Executor, kept: Any = None) -> Search:
+    """The search for a frame's codes: `kept`, where that is the search of this very frame, or one begun now."""
+    if isinstance(kept, Search) and kept.image is image:
+        return kept
+    return Search(image, beside.submit(sought, image))

@@ -75,7 +75,6 @@ class Ocr:
             self._detector.warm(_stepped(math.sqrt(_MOST_PIXELS)))
             self._recogniser.warm()
         self._cutters = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="cutters")
-        # Codes are sought while the lines are cut out, which needs one core only.
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
 
     @property
@@ -86,10 +85,13 @@ class Ocr:
     def locate(self, image: Image) -> Located:
         """Find the text lines of an image, in reading order; an image without text gives no boxes.
 
+        The search for codes is begun, and kept for `read`: much of this, and the gate after it, needs one core only.
+
         Raises:
             ReaderError: the detector did not run.
         """
         started = time.perf_counter()
+        search = frame_codes.begun(image, self._beside)
         rows, columns = image.shape[:2]
         boxes: tuple[Quad, ...] = ()
         try:
@@ -106,7 +108,7 @@ class Ocr:
             boxes = _in_order(quads)
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
-        return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3)
+        return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3, search)
 
     def _find(self, image: Image, half: Image, where: Subject) -> list[Quad]:
         """Detect the lines of a subject, which is in pixels of `half`; corners in pixels of `image`."""
@@ -183,7 +185,7 @@ class Ocr:
         if located is None:
             located = self.locate(image)
         begun = time.perf_counter()
-        codes_found = self._beside.submit(frame_codes.sought, image)
+        search = frame_codes.begun(image, self._beside, located.kept)
         try:
             lines = self.lines(image, located.boxes)
             read_at = time.perf_counter()
@@ -192,7 +194,7 @@ class Ocr:
         except cv2.error as error:
             raise ReaderError(f"a frame of {located.size_px} px could not be cut into lines: {error}") from error
         finally:
-            seen, codes_ms = codes_found.result()
+            seen, codes_ms = search.found.result()
         ms = {
             "locate": located.ms,
             "lines": (read_at - begun) * 1e3,

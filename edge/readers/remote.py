@@ -157,7 +157,7 @@ class Remote:
         if located is None:
             located = self.locate(image)
         begun = time.perf_counter()
-        codes_found = self._beside.submit(frame_codes.sought, image)
+        search = frame_codes.begun(image, self._beside, located.kept)
         try:
             lines = self._locator.lines(image, located.boxes)
             read_at = time.perf_counter()
@@ -171,7 +171,7 @@ class Remote:
         except cv2.error as error:
             raise ReaderError(f"a frame of {located.size_px} px could not be set on a sheet: {error}") from error
         finally:
-            seen, codes_ms = codes_found.result()
+            seen, codes_ms = search.found.result()
         ms = {
             "locate": located.ms,
             "lines": (read_at - begun) * 1e3,
