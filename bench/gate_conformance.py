@@ -41,8 +41,8 @@ class Direction:
 DIRECTIONS = (
     Direction("blur", ("sharpness",), 3),
     Direction("blur", (), 3),
-    Direction("motion", ("sharpness", "motion"), 15),
-    Direction("motion", (), 15),
+    Direction("motion", ("sharpness", "motion"), 20),
+    Direction("motion", (), 20),
     Direction("glare_on", ("glare",), 3),
     Direction("glare_on", (), 3),
     Direction("dark", ("underexposure",), 3),
