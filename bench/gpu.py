@@ -1,7 +1,7 @@
 """Every GPU figure of the README: the vlm reader on the reference architecture, against `transformers` in the same run.
 
-    python bench/gpu.py [--runs 200] [--peer-runs 20] [--tiny] [--eight]
-        [--only speed,profile,memory,batch] [--compiled] [--out FILE]
+    python bench/gpu.py [--runs 200] [--peer-runs 20] [--reads 2000] [--bits 16,8]
+        [--only speed,profile,memory,batch] [--folder FOLDER] [--out FILE] [--tiny]
 
 The model has the exact configuration of GLM-4.6V-Flash (10.29 billion parameters) and RANDOM weights: its speed is
 measured, and nothing is said of what it would read. Since random weights read nothing, each frame is read once
@@ -19,7 +19,6 @@ import argparse
 import gc
 import json
 import statistics
-import string
 import sys
 import tempfile
 import time
@@ -27,7 +26,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from transformers import AutoModelForImageTextToText
@@ -35,52 +33,10 @@ from transformers import AutoModelForImageTextToText
 # Run as a file, this folder is on the path and the one above is not.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.reference import DRAFT, PRODUCT, save_folder
-from edge.core.fields import Product
-from edge.core.reading import FieldReading, Quad, Reading, TextLine
+from bench.reference import DRAFT, PRODUCT, Lines, save_folder
 from edge.errors import ReaderError
-from edge.readers.reader import Image, Located
 from edge.readers.vlm import Request, Vlm
 from edge.vision import sheet
-
-
-class Lines:
-    """Stands for the ocr reader: it knows where the lines are, because it drew them."""
-
-    name, hash = "drawn", "0" * 64
-
-    def __init__(self) -> None:
-        self.known: dict[int, tuple[TextLine, ...]] = {}
-
-    def locate(self, image: Image) -> Located:
-        """The lines that were drawn."""
-        return Located(tuple(line.box for line in self.known[id(image)]), (image.shape[1], image.shape[0]))
-
-    def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
-        """Their texts."""
-        del boxes
-        return self.known[id(image)]
-
-    def read(
-        self, image: Image, product: Product, located: Located | None = None, draft: Mapping[str, str] | None = None
-    ) -> Reading:
-        """Fields with nothing in them."""
-        del located, draft
-        return Reading({name: FieldReading(name) for name in product.fields}, self.known[id(image)])
-
-    def draw(self, rows: int, seed: int) -> Image:
-        """A frame of 1920 x 1200 px whose lines fill a sheet of so many rows."""
-        rng = np.random.default_rng(seed)
-        frame = np.full((1200, 1920, 3), 190, np.uint8)
-        lines = []
-        for row in range(rows - 2):
-            text = "".join(rng.choice(list(string.ascii_uppercase + string.digits), 12))
-            top = 30 + row * 1140 // rows
-            cv2.putText(frame, text, (60, top + 24), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (30, 30, 30), 2, cv2.LINE_AA)
-            # As wide as the sheet: a row each. A character is a token here: 6 lines are the 80 tokens of a real plate.
-            lines.append(TextLine(text if row < 6 else "", ((50, top), (434, top), (434, top + 32), (50, top + 32))))
-        self.known[id(frame)] = tuple(lines)
-        return frame
 
 
 class Bench:
@@ -224,9 +180,8 @@ def _settle() -> None:
         torch.cuda.synchronize()
 
 
-def speed(bench: Bench, folder: Path, peer_runs: int, *, compiled: bool) -> None:
-    """One plate: with a right draft at two sizes, with none, and what `generate` takes."""
-    peer = Peer(bench, folder)
+def speed(bench: Bench, folder: Path, peer_runs: int) -> None:
+    """One plate: with a right draft at three sizes, with a wrong one, and what `generate` takes."""
     ours: dict[int, float] = {}
     for rows in (9, 18, 32):
         right = bench.request(rows)
@@ -236,22 +191,20 @@ def speed(bench: Bench, folder: Path, peer_runs: int, *, compiled: bool) -> None
     right, wrong = bench.request(18), bench.request(18, right=False)
     fallback = bench.time([wrong], max(5, bench.runs // 4))
     bench.tell("read 216, draft wholly rejected", fallback, **bench.about([wrong]))
-    for rows in (18, 32):
-        spent = peer.time(bench.request(rows), peer_runs, 32)
-        ratio = statistics.median(spent) / ours[rows * 12]
-        bench.tell(f"generate 32 tokens, {rows * 12} image tokens", spent, ratio=round(ratio, 1))
-    if compiled:
+    if peer_runs:
+        peer = Peer(bench, folder)
+        for rows in (18, 32):
+            spent = peer.time(bench.request(rows), peer_runs, 32)
+            ratio = statistics.median(spent) / ours[rows * 12]
+            bench.tell(f"generate 32 tokens, {rows * 12} image tokens", spent, ratio=round(ratio, 1))
         spent = peer.time(right, max(3, peer_runs // 4), 16, cache_implementation="static")
-        bench.tell(
-            "generate 16 tokens, static cache and compile",
-            spent,
-            ratio_of_fallback=round(statistics.median(spent) / statistics.median(fallback), 1),
-        )
+        ratio = statistics.median(spent) / statistics.median(fallback)
+        bench.tell("generate 16 tokens, static cache and compile", spent, ratio_of_fallback=round(ratio, 1))
+        del peer
+        gc.collect()
+        torch.cuda.empty_cache()
     spent = bench.time([right], bench.runs)  # once more: how far the same thing differs from itself
     bench.tell("read 216 image tokens, again", spent)
-    del peer
-    gc.collect()
-    torch.cuda.empty_cache()
 
 
 def batch(bench: Bench) -> None:
@@ -351,53 +304,56 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+def measured(folder: Path, args: argparse.Namespace, *, eight: bool) -> dict[str, Any]:
+    """Load the model with products in 16 or 8 bits, and measure; peers are timed beside 16 bits only."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    begun = time.perf_counter()
+    bench = Bench(folder, args.runs, eight=eight)
+    bench.vlm.read_many([bench.request(18)])
+    bench.written["about"] = {
+        "card": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+        "torch": torch.__version__,
+        "bits": 8 if eight else 16,
+        "loaded_s": round(bench.loaded_s, 1),
+        "first_answer_s": round(time.perf_counter() - begun, 1),
+    }
+    print(json.dumps(bench.written["about"]), flush=True)
+    parts: Mapping[str, Callable[[], None]] = {
+        "speed": lambda: speed(bench, folder, 0 if eight else args.peer_runs),
+        "batch": lambda: batch(bench),
+        "memory": lambda: memory(bench, args.reads),
+        "profile": lambda: profile(bench),
+    }
+    for name in args.only.split(","):
+        begun = time.perf_counter()
+        parts[name]()
+        print(f"-- {name} took {time.perf_counter() - begun:.0f} s", flush=True)
+    return bench.written
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the model, measure, print, and write the figures."""
     parser = argparse.ArgumentParser(description="GPU figures of the vlm reader.")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--peer-runs", type=int, default=20)
     parser.add_argument("--reads", type=int, default=2000)
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--eight", action="store_true", help="products in 8 bits")
+    parser.add_argument("--bits", default="16,8", help="of the products")
     parser.add_argument("--only", default="speed,profile,memory,batch")
-    parser.add_argument("--compiled", action="store_true", help="also against generate with static cache and compile")
+    parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--folder", type=Path, help="where the model is, or is to be written")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(argv)
-    parts: dict[str, Callable[[], None]] = {}
     with tempfile.TemporaryDirectory() as made:
         folder = args.folder or Path(made)
         begun = time.perf_counter()
         count = 0.0 if (folder / "config.json").is_file() else save_folder(folder, tiny=args.tiny)
         print(f"{count / 1e9:.2f} billion parameters written in {time.perf_counter() - begun:.0f} s", flush=True)
-        gc.collect()
-        torch.cuda.empty_cache()
-        begun = time.perf_counter()
-        bench = Bench(folder, args.runs, eight=args.eight)
-        bench.vlm.read_many([bench.request(18)])
-        card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-        told = {
-            "card": card,
-            "torch": torch.__version__,
-            "parameters": count,
-            "eight": args.eight,
-            "loaded_s": round(bench.loaded_s, 1),
-        }
-        told["first_answer_s"] = round(time.perf_counter() - begun, 1)
-        bench.written["about"] = told
-        print(json.dumps(told), flush=True)
-        parts = {
-            "speed": lambda: speed(bench, folder, args.peer_runs, compiled=args.compiled),
-            "batch": lambda: batch(bench),
-            "memory": lambda: memory(bench, args.reads),
-            "profile": lambda: profile(bench),
-        }
-        for name in args.only.split(","):
-            begun = time.perf_counter()
-            parts[name]()
-            print(f"-- {name} took {time.perf_counter() - begun:.0f} s", flush=True)
+        written = {}
+        for bits in args.bits.split(","):
+            written[bits] = measured(folder, args, eight=bits == "8")
             if args.out:
-                args.out.write_text(json.dumps(bench.written, indent=1), encoding="utf-8")
+                args.out.write_text(json.dumps(written, indent=1), encoding="utf-8")
     return 0
 
 

@@ -1,17 +1,23 @@
-"""The reference architecture as a folder: the exact configuration of GLM-4.6V-Flash, with random weights."""
+"""The reference architecture as a folder (GLM-4.6V-Flash's exact configuration, random weights), and its frames."""
 
 from __future__ import annotations
 
 import json
+import string
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import Glm46VConfig, Glm46VForConditionalGeneration, PreTrainedTokenizerFast
 
 from edge.core.fields import FieldRule, Product
+from edge.core.reading import FieldReading, Quad, Reading, TextLine
 from edge.readers.decoding.prompt import question_text
+from edge.readers.reader import Image, Located
 
 #: Field tokens that a plate's draft has, two fields of it.
 DRAFT = 16
@@ -22,6 +28,45 @@ PRODUCT = Product(
         for name in ("model", "serial")
     },
 )
+
+
+class Lines:
+    """Stands for the ocr reader: it knows where the lines are, because it drew them."""
+
+    name, hash = "drawn", "0" * 64
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[TextLine, ...]] = {}
+
+    def locate(self, image: Image) -> Located:
+        """The lines that were drawn."""
+        return Located(tuple(line.box for line in self.known[id(image)]), (image.shape[1], image.shape[0]))
+
+    def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+        """Their texts."""
+        del boxes
+        return self.known[id(image)]
+
+    def read(
+        self, image: Image, product: Product, located: Located | None = None, draft: Mapping[str, str] | None = None
+    ) -> Reading:
+        """Fields with nothing in them."""
+        del located, draft
+        return Reading({name: FieldReading(name) for name in product.fields}, self.known[id(image)])
+
+    def draw(self, rows: int, seed: int) -> Image:
+        """A frame of 1920 x 1200 px whose lines fill a sheet of so many rows."""
+        rng = np.random.default_rng(seed)
+        frame = np.full((1200, 1920, 3), 190, np.uint8)
+        lines = []
+        for row in range(rows - 2):
+            text = "".join(rng.choice(list(string.ascii_uppercase + string.digits), 12))
+            top = 30 + row * 1140 // rows
+            cv2.putText(frame, text, (60, top + 24), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (30, 30, 30), 2, cv2.LINE_AA)
+            # As wide as the sheet: a row each. A character is a token here: 6 lines are the 80 tokens of a real plate.
+            lines.append(TextLine(text if row < 6 else "", ((50, top), (434, top), (434, top + 32), (50, top + 32))))
+        self.known[id(frame)] = tuple(lines)
+        return frame
 
 
 def configuration(*, tiny: bool) -> Any:
