@@ -146,7 +146,7 @@ def knots_of(a: float, b: float, one: Measured, good: float) -> list[tuple[float
         if score == DECISION[0][0]:
             raw = max(raw, good) if one.rising else min(raw, good)
         before = knots[-1][0]
-        if (raw > before) is one.rising and raw != before:
+        if raw > before if one.rising else one.worst < raw < before:
             knots.append((round(raw, 3), score))
     last = knots[-1][0]
     worst = max(one.worst, last * 1.2) if one.rising else one.worst
