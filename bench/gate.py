@@ -33,7 +33,7 @@ from training.gate.collect import ONE_WAY, TWO_WAYS, bare, frame_of, observed, r
 from training.gate.spoil import SPOILS, Image, Text
 
 FOLDER = Path("build/gate")
-#: How far a photograph is spoilt: it should still be read, and it should not.
+#: How far a photograph is spoilt, in turn: it should still be read, and it should not.
 STRENGTHS = (0.25, 0.6)
 #: What spoils no text, and so should be let pass.
 BESIDE = ("glare_beside", "glare_between")
@@ -54,10 +54,11 @@ def drawn(seed: int, count: int, known: set[str]) -> Iterator[Shot]:
 
 def photographs(folder: Path, reader: Ocr, known: set[str]) -> Iterator[Shot]:
     """The photographs of a folder as they are, and spoilt; glare is put on the line that holds the model."""
-    for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate((folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()):
         label = json.loads(line)
-        ways = [("", 0.0), *((way, strength) for way in SPOILS for strength in STRENGTHS if way not in BESIDE)]
-        ways += [(way, max(STRENGTHS)) for way in BESIDE]
+        ways = [("", 0.0)]
+        for turn, way in enumerate(SPOILS):
+            ways.append((way, max(STRENGTHS) if way in BESIDE else STRENGTHS[(number + turn) % len(STRENGTHS)]))
         keys = {f"{label['file']}-{way}-{strength}": (way, strength) for way, strength in ways}
         if not keys.keys() - known:
             continue
