@@ -10,18 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.vision import codes
+from edge.vision.code_patches import Image, propose
 from tests.vision.drawn_frames import scene
 
 FORMATS = zxingcpp.BarcodeFormat
 
 
-def drawn(kind: zxingcpp.BarcodeFormat, text: str, module_px: int = 5) -> codes.Image:
+def drawn(kind: zxingcpp.BarcodeFormat, text: str, module_px: int = 5) -> Image:
     """A code with its quiet zone."""
     barcode = zxingcpp.create_barcode(text, kind)
     return np.array(zxingcpp.write_barcode_to_image(barcode, scale=module_px, add_quiet_zones=True))
 
 
-def frame_with(*marks: codes.Image, turned: int = 0, ink: int = 30, ground: int = 210) -> codes.Image:
+def frame_with(*marks: Image, turned: int = 0, ink: int = 30, ground: int = 210) -> Image:
     """The drawn plate with codes pasted into its free right side, one below the other."""
     frame = scene().frame
     row = 190
@@ -76,6 +77,33 @@ def test_several_codes_are_all_found_from_top_to_bottom() -> None:
         ("4012345678901", {"gtin": "4012345678901"}),
         ("SN=88123", {"serial": "88123"}),
     ]
+
+
+@pytest.mark.parametrize("kind", [FORMATS.QRCode, FORMATS.DataMatrix, FORMATS.Code128, FORMATS.EAN13])
+@pytest.mark.parametrize("turned", [12, 30, 45])
+def test_a_code_is_found_at_any_angle(kind: zxingcpp.BarcodeFormat, turned: int) -> None:
+    """A strip is cut out across the bars, whichever way they run."""
+    text = "4012345678901" if kind is FORMATS.EAN13 else "20418873KF"
+    found = codes.find(frame_with(drawn(kind, text, 4), turned=turned))
+
+    assert [(code.format, code.text) for code in found] == [(kind.name, text)]
+
+
+@pytest.mark.parametrize("kind", [FORMATS.QRCode, FORMATS.DataMatrix, FORMATS.Code128])
+def test_a_pale_and_blurred_code_is_found(kind: zxingcpp.BarcodeFormat) -> None:
+    """Little contrast and soft edges leave a code a code."""
+    mark = cv2.GaussianBlur(drawn(kind, "20418873KF", 4), (0, 0), 1.0).astype(np.uint8)
+
+    found = codes.find(frame_with(mark, ink=140, ground=210))
+    assert [code.text for code in found] == ["20418873KF"]
+
+
+def test_text_is_hardly_looked_at() -> None:
+    """On a plate without a code at most a twentieth of the frame is decoded: that is what keeps it cheap."""
+    frame = scene().frame
+    patches = propose(frame)
+
+    assert sum(patch.pixels for patch in patches.matrices) < 0.05 * frame.shape[0] * frame.shape[1]
 
 
 def test_a_plate_without_a_code_gives_none() -> None:
