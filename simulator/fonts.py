@@ -1,7 +1,8 @@
 """Gives the typefaces that plates are printed in: the same pixels on every PC, with no font file needed.
 
 OpenCV 5 carries three typefaces inside its wheel (a sans with a slashed zero, its italic, and a wide Unicode face with
-Chinese); `dots` is the needle pattern of a dot-peen marker, drawn here. A font file of the PC may be added by its path,
+Chinese); `dots` is the needle pattern of a dot-peen marker and `inkjet` the
+same pattern in drops that stay apart, both drawn here. A font file of the PC may be added by its path,
 for more variety in drawn training frames; scenes never use one, so that they look the same everywhere.
 """
 
@@ -19,7 +20,10 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.uint8]
 
 #: Built-in typefaces, by the names that scene files use.
-BUILT_IN = ("sans", "uni", "italic", "dots")
+BUILT_IN = ("sans", "uni", "italic", "dots", "inkjet")
+
+#: Radius of a dot by typeface, as a share of the pitch: needles strike into each other, drops of ink leave a gap.
+_DOTS = {"dots": 0.50, "inkjet": 0.36}
 
 #: Height of a capital letter as a share of the text's size; the line box below and above is counted from it.
 CAP_HEIGHT = 0.71
@@ -89,7 +93,7 @@ class Typeface:
 
     def width_px(self, text: str, size_px: int) -> int:
         """How wide the text will be."""
-        if self.name == "dots":
+        if self.name in _DOTS:
             return round(len(text) * 6 * size_px * CAP_HEIGHT / 7)
         box = cv2.getTextSize((1 << 14, 1 << 10), text, (0, 512), _face(self.name), size_px, self.weight)
         return int(box[0] + box[2])
@@ -97,8 +101,8 @@ class Typeface:
     def draw(self, mask: Mask, text: str, left_px: int, baseline_px: int, size_px: int) -> Box:
         """Put the text into the ink mask (255 = full ink) and say where it stands."""
         width = self.width_px(text, size_px)
-        if self.name == "dots":
-            _peen(mask, text, left_px, baseline_px, size_px)
+        if self.name in _DOTS:
+            _peen(mask, text, (left_px, baseline_px), size_px, _DOTS[self.name])
         else:
             cv2.putText(mask, text, (left_px, baseline_px), 255, _face(self.name), size_px, self.weight)
         return Box(left_px, baseline_px - round(size_px * CAP_HEIGHT), left_px + width, baseline_px)
@@ -122,10 +126,11 @@ def _face(name: str) -> Any:
     return cv2.FontFace(name)
 
 
-def _peen(mask: Mask, text: str, left_px: int, baseline_px: int, size_px: int) -> None:
+def _peen(mask: Mask, text: str, start: tuple[int, int], size_px: int, share: float) -> None:
     """Strike the needle positions of each character; a character that the marker has not is left out as a gap."""
+    left_px, baseline_px = start
     pitch = size_px * CAP_HEIGHT / 7
-    radius = max(1, round(pitch * 0.50 * 16))
+    radius = max(1, round(pitch * share * 16))
     for index, character in enumerate(text.upper()):
         for row, needles in enumerate(_NEEDLES.get(character, _NEEDLES[" "]).split()):
             for column, needle in enumerate(needles):
