@@ -10,16 +10,16 @@ itself, however often the others did: a reader makes its own mistake again on th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.core.accept import false_accept, one_is_enough
 from edge.core.calibration import FalseAccept
 from edge.core.evidence import FieldEvidence, combine
-from edge.core.fields import FieldRule, Product
-from edge.core.match import code_verdicts
+from edge.core.fields import FieldRule, Product, violation
+from edge.core.match import code_verdicts, confirmed
 from edge.core.outcome import Defect, Reason
 from edge.core.policy import Policy
-from edge.core.reading import Reading
+from edge.core.reading import Code, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,10 @@ _GRAVITY: Mapping[str, tuple[Reason, tuple[Defect, ...]]] = {
 
 def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assessment:
     """Weigh all looks at one part, the latest last; each is by one reader."""
-    evidence = {name: _combined(name, looks) for name in product.fields}
+    seen = [code for look in looks for code in look.codes]
+    evidence = {name: _settled(_combined(name, looks), rule, seen) for name, rule in product.fields.items()}
     texts = {name: one.reading.text for name, one in evidence.items()}
-    codes = code_verdicts([code for look in looks for code in look.codes], texts, product)
+    codes = code_verdicts(seen, texts, product)
     support = {name: one.agreeing + (codes.get(name) is True) for name, one in evidence.items()}
     certain = {
         name: support[name] >= policy.looks or one_is_enough(name, one, looks, policy) for name, one in evidence.items()
@@ -100,6 +101,22 @@ def _combined(name: str, looks: Sequence[Reading]) -> FieldEvidence:
     return combine([look.fields[name] for look in having], [look.reader for look in having])
 
 
+def _settled(one: FieldEvidence, rule: FieldRule, codes: Sequence[Code]) -> FieldEvidence:
+    """Take a proposed text in place of one of the wrong form where a code on the plate says it, and name the rule (L7).
+
+    Nothing else makes a proposal the text: not its likelihood, and not the record. The looks never gave it as a whole,
+    so that all of them together count as one.
+    """
+    reading = one.reading
+    if not reading.text or one.disagreement or violation(reading.text, rule) is None:
+        return one
+    found = confirmed(reading.alternatives, codes, rule)
+    if found is None:
+        return one
+    named = ", ".join(part for part in (reading.rule, found[1], "as its code says") if part)
+    return replace(one, reading=replace(reading, text=found[0], rule=named), agreeing=1, looks=1)
+
+
 #: What is wrong with the part rather than with the look; it counts in optional fields as well.
 _FAULTS = ("code_conflict", "format_violation")
 
@@ -119,7 +136,7 @@ def _verdict(rule: FieldRule, one: FieldEvidence, code: bool | None, policy: Pol
         return "low_confidence"
     if code is False:
         return "code_conflict"
-    if not rule.matches(reading.text):
+    if violation(reading.text, rule) is not None:
         # Where a character that readers mix up would mend it, the reader is the likelier culprit: in doubt, hold.
         return "low_confidence" if reading.alternatives else "format_violation"
     return "read" if certain else "one_look"
