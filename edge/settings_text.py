@@ -67,7 +67,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "reader.remote.redis_password_file": "/etc/edge/redis_password",
     "reader.remote.ca_file": "/etc/edge/ca.pem",
     "accept.single_look_confidence": 0.98,
-    "accept.single_look_rate": 0.001,
+    "accept.single_look_rate": 0.01,
     "accept.calibration": "/etc/edge/calibration.json",
     "accept.false_accept_rate": {"1": 0.001, "2": 0.0001},
     "erp.columns": {"serial": "SERNR", "model": "MATNR"},

@@ -85,7 +85,10 @@ def _above(score: float, reads: Sequence[Scored]) -> float | None:
 def thresholds(
     rates: Sequence[float], chosen_on: Sequence[Scored], measured_on: Sequence[Scored]
 ) -> tuple[Threshold, ...]:
-    """A threshold a rate, the greatest rate first; a rate that no score reaches has none."""
+    """A threshold a rate, the greatest rate first.
+
+    A rate that no score reaches has none, nor one whose threshold none of the other reads reached: it was not measured.
+    """
     found = []
     least = float("-inf")
     for rate in sorted(rates, reverse=True):
@@ -94,7 +97,7 @@ def thresholds(
             # A stricter rate never has a lower score: the count of a handful of reads may say so by chance.
             least = max(least, score)
             found.append(Threshold(rate, least, measured(measured_on, least)))
-    return tuple(found)
+    return tuple(one for one in found if one.measured.accepted)
 
 
 def bands(reads: Sequence[Scored], said: Sequence[float], edges: Sequence[float]) -> tuple[Band, ...]:

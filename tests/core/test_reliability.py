@@ -39,7 +39,7 @@ def test_a_stricter_rate_never_has_a_lower_threshold(chosen: list[Scored], held:
 
     assert [one.rate for one in found] == sorted((one.rate for one in found), reverse=True)
     assert [one.score for one in found] == sorted(one.score for one in found)
-    assert all(one.measured.of == len(held) for one in found)
+    assert all(one.measured.of == len(held) and one.measured.accepted for one in found)
 
 
 def test_few_reads_give_no_rate_that_they_cannot_show_or_say() -> None:

@@ -1,8 +1,10 @@
 """Fit the ocr reader's calibration to kept reads and measure it on others: `python -m training.calibration.fit`.
 
 Takes `build/calibration/looks.jsonl` and `values.jsonl`; writes `edge/readers/calibration.json`, and
-`training/calibration/reliability.json` with the curves. Ten frames in twenty are fitted on; the other ten are held out:
+`training/calibration/reliability.json` with the curves. A third of the frames is fitted on; the others are held out:
 nothing is fitted on them, no threshold is chosen by them, and every figure that is printed or written is theirs.
+
+Values teach how sure a reading is, since they are many; looks then teach what a near second link takes away from it.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ from training.calibration.reads import FOLDER, kept
 RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 LEAST = 0.9, 0.2
 #: Features that were tried together; what is not worth its place on held-out reads is left out (see the decision).
-USED = ("together", "length", "even", "link", "around")
+USED = ("together", "even", "around")
 CURVES = Path("training/calibration/reliability.json")
 EDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.01)
+SHARES = (0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 1.0)
 _PULL = 1.0
 
 Numbers = npt.NDArray[np.float64]
@@ -70,8 +73,8 @@ def fields_of(lines: Iterable[Line], link: float = 0.0) -> Iterator[tuple[FieldR
 
 
 def held_out(line: Line) -> bool:
-    """Whether a frame is one of those that nothing is fitted on: ten in twenty, of every turn alike."""
-    return bool(line["index"] // 10 % 2)
+    """Whether a frame is one of those that nothing is fitted on: twenty in thirty, of every turn alike."""
+    return bool(line["index"] // 10 % 3)
 
 
 def features(readings: Sequence[FieldReading], names: Sequence[str]) -> Numbers:
@@ -116,6 +119,15 @@ def fit(reads: Sequence[tuple[FieldReading, bool]], names: Sequence[str] = USED)
     return named, round(float(weights[-1]), 6)
 
 
+def with_links(calibration: Calibration, looks: Sequence[tuple[FieldReading, bool]]) -> Calibration:
+    """The calibration with the weight of links, its scores drawn to what the looks came out as."""
+    inputs = np.array([[calibration.score(one), FEATURES["link"][0](one)] for one, _ in looks])
+    slope, link, shift = logistic(inputs, np.array([not wrong for _, wrong in looks]), [True, True])
+    weights = {name: round(float(slope * weight), 6) for name, weight in calibration.weights.items()}
+    bias = round(float(slope * calibration.bias + shift), 6)
+    return replace(calibration, bias=bias, weights={**weights, "link": round(float(link), 6)})
+
+
 def looks_scored(calibration: Calibration, lines: Iterable[Line]) -> list[Scored]:
     """Every look as sure as its least sure field; -inf where a field is missing or under the floor."""
     return [_look(calibration, line) for line in lines if "fields" in line]
@@ -157,10 +169,11 @@ def loss(scores: Numbers, wrong: npt.NDArray[np.bool_]) -> float:
 def compare(fitted_on: Sequence[tuple[FieldReading, bool]], held: Sequence[tuple[FieldReading, bool]]) -> None:
     """Print what each set of features is worth on held-out reads: the log-loss, the least is the best."""
     wrong = np.array([wrong for _, wrong in held])
-    print(f"held-out fields: {len(held)}, {wrong.sum()} wrong; log-loss by features")
+    print(f"held-out values: {len(held)}, {wrong.sum()} wrong; log-loss by features")
     for names in (
         ("confidence",), ("margin",), ("together",), ("confidence", "second"), ("confidence", "length"),
-        ("together", "length"), ("together", "length", "even"), ("together", "link"), USED, tuple(FEATURES),
+        ("together", "length"), ("together", "length", "even"), ("together", "around"), USED,
+        ("together", "length", "even", "around"), tuple(name for name in FEATURES if name != "link"),
     ):  # fmt: skip
         weights, bias = fit(fitted_on, names)
         scores = features([one for one, _ in held], names) @ np.array([weights.get(name, 0.0) for name in names]) + bias
@@ -186,9 +199,10 @@ def main() -> int:
     values_on, values_held = ([line for line in values if held_out(line) is out] for out in (False, True))
     link = median(one.measures["link"] for one, _ in fields_of(on))
     fitted_on = [*fields_of(on), *fields_of(values_on, link)]
-    compare(fitted_on, [*fields_of(held), *fields_of(values_held, link)])
-    weights, bias = fit(fitted_on)
+    compare(list(fields_of(values_on, link)), list(fields_of(values_held, link)))
+    weights, bias = fit(list(fields_of(values_on, link)))
     found = Calibration("ocr", ours.pop(), bias, weights, ((0.0, 0.5),), (), {}, *LEAST)
+    found = with_links(found, list(fields_of(on)))
     found = replace(found, risk=risk_table([Scored(found.score(one), wrong) for one, wrong in fitted_on]))
     sure_held = looks_scored(found, held)
     found = replace(
@@ -225,9 +239,23 @@ def report(found: Calibration, held: Sequence[Line], values: Sequence[tuple[Fiel
         "before: least confidence as it is": _bands([(1 - one.confidence, wrong) for one, wrong in fields]),
         "after": _bands([(found.wrong(one), wrong) for one, wrong in fields]),
     }
+    curves["wrong by share accepted"] = {
+        "least confidence": _curve([(one.confidence, wrong) for one, wrong in fields]),
+        "score": _curve([(found.score(one), wrong) for one, wrong in fields]),
+    }
     two = found.looks[2]
     print(f"\ntwo agreeing looks: {two.accepted} of {two.of} pairs, {two.wrong} wrong, 95 % {two.interval}")
     return curves
+
+
+def _curve(ranked: Sequence[tuple[float, bool]]) -> list[list[float]]:
+    """Rows: share accepted, surest first, fields, wrong ones; printed too."""
+    wrong = [wrong for _, wrong in sorted(ranked, key=lambda one: (-one[0], not one[1]))]
+    rows: list[list[float]] = [
+        [share, round(share * len(wrong)), sum(wrong[: round(share * len(wrong))])] for share in SHARES
+    ]
+    print("\naccepted: wrong  " + "  ".join(f"{share:.0%}: {number}" for share, _, number in rows))
+    return rows
 
 
 def _bands(said: Sequence[tuple[float, bool]]) -> list[list[float]]:
