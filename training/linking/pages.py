@@ -164,9 +164,9 @@ class _Plan:
             extra = dice.choice((f" ({wording.some(dice, 'ABCR', 1, 1)}{wording.some(dice, '0123456789', 1, 2)})",
                                  f" {wording.some(dice, 'ABCDEFX', 1, 2)}"))  # fmt: skip
             parts.append(Part(extra, Mark("model", copy, optional=True)))
-        elif dice.random() < 0.12:
+        elif dice.random() < 0.2:
             parts.append(Part(f" {wording.remark(dice)}"))
-            if dice.random() < 0.3:
+            if dice.random() < 0.4:
                 parts.append(Part(f" {wording.kind_of(dice, unseen=self.unseen)}"))
         return tuple(parts)
 

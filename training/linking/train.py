@@ -1,6 +1,6 @@
 """Train the field linker: weights of named features, a softmax over a page's candidates and the answer "nothing there".
 
-    python -m training.linking.train [--pages 12000] [--seed 1] [-o edge/readers/linking/weights.json]
+    python -m training.linking.train [--pages 6000] [--seed 1] [-o edge/readers/linking/weights.json]
 
 Repeatable: pages come from the seed, and the fit is a plain descent over all of them. Weights come from made-up pages
 only. A quarter of the pages has a product's pattern; "other" fields, and what only a pattern can say, stay by hand.
@@ -28,7 +28,7 @@ FIELDS = ("model", "serial")
 NAMEPLATE = Product("nameplate", {name: FieldRule(name) for name in FIELDS})
 OUT = Path("edge/readers/linking/weights.json")
 #: Set by hand: the pattern's own worth is a promise (a misprint at its key outweighs a fitting text elsewhere).
-FIXED = ("pattern", "check")
+FIXED = ("pattern", "check", "specific")
 
 #: Evidence for a value never counts against it, nor the other way round, however the pages fell.
 FOR = frozenset((
@@ -128,7 +128,7 @@ def sample(some: Iterable[Labelled]) -> dict[str, Samples]:
 
 
 def fit(
-    samples: Samples, columns: Sequence[str], *, steps: int = 1500, decay: float = 3e-4, absent_worth: float = 1.0
+    samples: Samples, columns: Sequence[str], *, steps: int = 900, decay: float = 3e-4, absent_worth: float = 1.0
 ) -> dict[str, float]:
     """Fit the weights by gradient descent with momentum (Adam); 0 is where every weight begins.
 
@@ -169,7 +169,7 @@ def fit(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and write the weights."""
     parser = argparse.ArgumentParser(description="Train the field linker's weights.")
-    parser.add_argument("--pages", type=int, default=12000)
+    parser.add_argument("--pages", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--out", type=Path, default=OUT)
     asked = parser.parse_args(arguments)

@@ -15,7 +15,17 @@ from edge.core.reading import Character, Quad
 from edge.readers.linking.echoes import Echoes
 from edge.readers.linking.layout import Page, Piece, Rect, quad
 from edge.readers.linking.links import RELATIONS, ROW_REACH, Link, followers, habits
-from edge.readers.linking.shape import is_brand, looks, model_shape, named, plain_number, rest, serial_shape, worded
+from edge.readers.linking.shape import (
+    is_brand,
+    looks,
+    model_shape,
+    named,
+    plain_number,
+    rest,
+    serial_shape,
+    specific,
+    worded,
+)
 from edge.readers.linking.spans import Segment, Span, spans
 
 #: Fields farther apart than this, in text heights, say nothing about each other.
@@ -100,17 +110,13 @@ class Surroundings:
 
     def _led(self, piece: Piece) -> float:
         """Say how closely another text stands to the left in the row, 0 to 1: a caption that is not known."""
-        box = piece.rect
+        box, turn = piece.rect, piece.turn
         nearest = math.inf
+        near, low, high = -0.5 * box.height, box.middle - 0.5 * box.height, box.middle + 0.5 * box.height
         for other in self.page.pieces:
-            if (
-                other.turn == piece.turn
-                and other is not piece
-                and abs(other.rect.middle - box.middle) < 0.5 * box.height
-            ):
-                away = box.left - other.rect.right
-                if -0.5 * box.height < away < nearest:
-                    nearest = away
+            place = other.rect
+            if low < place.middle < high and near < box.left - place.right < nearest and other.turn == turn:
+                nearest = box.left - place.right if other is not piece else nearest
         return max(0.0, 1 - nearest / (ROW_REACH * box.height))
 
     def row(self, own: Link | None, piece: Piece) -> Sequence[Piece]:
@@ -169,12 +175,16 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
         if piece.kind:
             continue
         own, other = _owners(rule.name, around.linked.get(index, ()))
-        if own is None and rule.pattern is None and rule.name != "model":
+        if own is None and rule.pattern is None and (rule.name != "model" or not any(map(str.isdigit, piece.text))):
+            # Without a key a word alone names nothing, and only a model's form can speak for itself.
             continue
         shared = len(around.row(own, piece)) > 1
         for span in spans(page, index, rule, around.followers, keyed=own is not None, shared=shared):
             segments, natural = span.segments, span.natural
-            raw = " ".join(page.lines[line].text[start:end] for line, start, end in segments)
+            line, start, end = segments[0]
+            raw = page.lines[line].text[start:end]
+            for line, start, end in segments[1:]:
+                raw += " " + page.lines[line].text[start:end]
             text, changed = normalise(raw, rule)
             fits = rule.pattern is not None and violation(text, rule) is None
             # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
@@ -308,5 +318,6 @@ def _features(rule: FieldRule, text: str, own: Link | None, other: float, fits: 
         "long": min(1.0, len(text) / 24),
         "looks": float(shape is not None and not fits and bool(looks(text))),
         "pattern": float(fits),
+        "specific": specific(text) if fits else 0.0,
         "check": float(fits and rule.check is not None),
     }

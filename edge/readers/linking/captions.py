@@ -77,7 +77,8 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     found: list[Caption] = []
     index = 0
     while index < len(spans):
-        goes_on = bool(found) and not text[found[-1].end : spans[index][0]].strip(_AROUND)
+        between = text[found[-1].end : spans[index][0]] if found else ":"
+        goes_on = not between.strip(_AROUND) and not any(c in _HARD for c in between)
         caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
         index += 1
         if caption is not None:
@@ -243,7 +244,8 @@ def _glued_words(line: _Line) -> Caption | None:
         letters = next(
             (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
         )
-        if not line.text[start].isalpha() or letters == end or len(line.text[letters:].split(maxsplit=1)[0]) < _SHORT:
+        number = sum(c.isalnum() for c in line.text[letters:])
+        if not line.text[start].isalpha() or letters == end or number < _SHORT:
             continue
         word = line.lexicon.exact("".join(line.folds[:last]) + fold(line.text[start:letters]))
         if word is not None:
@@ -280,6 +282,8 @@ def _joined(text: str, found: list[Caption]) -> list[Caption]:
     """Join neighbours of one kind, a weak word with the key before it, and a key with its translation."""
     joined: list[Caption] = []
     for caption in found:
+        if joined and caption.start < joined[-1].end:
+            continue
         bracket = _TRANSLATION.match(text, caption.end)
         whole = caption._replace(end=bracket.end()) if bracket and _translates(bracket[0]) else caption
         closed = _CLOSING.match(text, whole.end)

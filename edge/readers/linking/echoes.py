@@ -11,6 +11,8 @@ from edge.readers.linking.spans import Segment
 
 #: Shorter texts (letters and digits) are part of longer ones by chance.
 _SHORTEST = 4
+#: Texts of one length at least this long with one other letter are two readings of one.
+_SHORTEST_ALIKE = 8
 #: So much surer a reader is of a letter elsewhere before it speaks against this one.
 _SURER = 0.05
 
@@ -36,9 +38,11 @@ class Echoes:
             if len(other) < _SHORTEST or line == segments[0][0]:
                 continue
             within = own in other
-            if within and own != other:
+            if within and own != other and not _apart(text, self._page.lines[line].text[start:end]):
                 echo = min(1.0, echo + 0.5)
-            if (within or other in own) and self._otherwise(segments, own, (line, start, end), other):
+            if (within or other in own or _alike(own, other)) and self._otherwise(
+                segments, own, (line, start, end), other
+            ):
                 doubt = 1.0
         return echo, doubt
 
@@ -48,7 +52,9 @@ class Echoes:
         theirs = self._solid((where,))
         if len(mine) != len(own) or len(theirs) != len(other):
             return False
-        if own in other:
+        if _alike(own, other):
+            pass
+        elif own in other:
             theirs = theirs[other.index(own) :][: len(mine)]
         else:
             mine = mine[own.index(other) :][: len(theirs)]
@@ -64,3 +70,13 @@ class Echoes:
             for character in self._page.lines[line].characters[start:end]
             if character.text.isalnum()
         ]
+
+
+def _apart(text: str, other: str) -> bool:
+    """Say whether a text stands in another one as words of its own: that is a second print, not a longer code."""
+    return f" {text.casefold()} " in f" {other.casefold()} "
+
+
+def _alike(one: str, other: str) -> bool:
+    """Say whether two texts differ in one letter only."""
+    return len(one) == len(other) >= _SHORTEST_ALIKE and sum(a != b for a, b in zip(one, other, strict=True)) == 1

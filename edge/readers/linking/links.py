@@ -26,6 +26,8 @@ _INSET = 5.0
 _SECOND_VALUE = 0.5
 #: A colon points to the right: below it the value is rarer, above it hardly ever.
 _COLON_BELOW, _COLON_ABOVE = 0.8, 0.4
+#: The values of a table stand below its head.
+_HEAD_ABOVE = 0.3
 #: Boxes of one row farther apart than this (in text heights) are never one value in pieces.
 _ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
@@ -50,6 +52,7 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
     """Give for every value (its index in `page.pieces`) the keys that it may belong to."""
     found: dict[int, list[Link]] = {}
     pieces = page.pieces
+    heads = _heads(pieces)
     for index, key in enumerate(pieces):
         if not key.kind:
             continue
@@ -58,11 +61,24 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
         if following < len(pieces) and pieces[following].line == key.line and not pieces[following].kind:
             reached.append((following, Link(key, "inline", RELATIONS["inline"])))
         elif key.separated or (len(key.text) > 1 and (key.kind in _REACHING or key.kind in fields)):
-            reached.extend(_reach(key, pieces, fields))
+            reached.extend(
+                (value, replace(link, strength=link.strength * _HEAD_ABOVE))
+                if link.relation == "above" and key.line in heads
+                else (value, link)
+                for value, link in _reach(key, pieces, fields)
+            )
         for rank, (value, link) in enumerate(sorted(reached, key=lambda pair: -pair[1].strength)):
             held = link if rank == 0 else replace(link, strength=link.strength * _SECOND_VALUE)
             found.setdefault(value, []).append(held)
     return found
+
+
+def _heads(pieces: Sequence[Piece]) -> set[int]:
+    """Give the lines that hold several keys and nothing else: heads of tables."""
+    keys: dict[int, int] = {}
+    for piece in pieces:
+        keys[piece.line] = keys.get(piece.line, 0) + 1 if piece.kind else -len(pieces)
+    return {line for line, count in keys.items() if count > 1}
 
 
 def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iterator[tuple[int, Link]]:

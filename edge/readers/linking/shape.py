@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 #: A rating has a handful of digits; "54037427KG" is a serial number that ends like one.
 _NUMBER = r"[-+±]?\d{1,5}(?:[.,]\d+)?"
@@ -117,7 +118,7 @@ def model_shape(text: str) -> float:
         return 0.0
     mixed = [token for token in tokens if _MIXED.fullmatch(token) and not _MISREAD_WORD.fullmatch(token)]
     letters = sum(c.isalpha() for c in text)
-    digits = sum(c.isdigit() for c in text)
+    digits = sum(c.isdigit() for token in tokens if not _MISREAD_WORD.fullmatch(token) for c in token)
     if mixed:
         best = max(mixed, key=len)
         # A short mix ("8B", "F2") is rather a mark than a name.
@@ -177,6 +178,21 @@ def rest(text: str) -> str:
     """Name what a candidate leaves out of its box: nothing, a remark, words, or what could be a part of it (code)."""
     if not text:
         return ""
-    if _REMARK.fullmatch(text) or looks(text):
+    plain = [c for c in text if c.isalpha() or c.isdecimal()]
+    if not plain or _REMARK.fullmatch(text) or looks(text):
         return "remark"
-    return "code" if any(c.isdigit() for c in text) or all(len(token) < 3 for token in text.split()) else "words"
+    # "DP/N" is a caption, and not the first word of a name.
+    coded = any(c.isdecimal() for c in plain) or "/" in text or all(len(token) < 3 for token in text.split())
+    return "code" if coded else "words"
+
+
+#: A plain number with so many digits is found by chance; with this many more it is not.
+_BY_CHANCE, _NOT_BY_CHANCE = 8, 4
+
+
+@lru_cache(maxsize=2048)
+def specific(text: str) -> float:
+    """Say how little a text of this form is met by chance, 0 to 1: by its length and its changes of kind."""
+    kinds = ["a" if c.isalpha() else "0" if c.isdigit() else "-" for c in text]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return max(0.0, min(1.0, max(changes / 2, (len(text) - _BY_CHANCE) / _NOT_BY_CHANCE)))
