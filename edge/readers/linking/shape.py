@@ -68,7 +68,7 @@ _SERIAL_LENGTH = (6, 20)
 #: Model names are seldom longer.
 _MODEL_LENGTH = 24
 #: So many digits on end are counted up, and so a serial number; a model's digits mean sizes.
-_COUNTED_DIGITS = re.compile(r"\d{7}")
+_COUNTED_DIGITS = re.compile(r"\d{6}")
 _MIXED = re.compile(r"(?=\S*[0-9])(?=\S*[^\W\d_])\S+")
 #: A word of which a reader took a letter for a digit ("F0RWARD") is no name.
 _MISREAD_WORD = re.compile(r"(?=(?:[0158]*[^\W\d_]){5})[^\W\d_]+[0158][^\W\d_]{2,}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given
@@ -15,7 +16,7 @@ from training.linking.train import AGAINST, FIELDS, FOR, KINDS, Samples, fit, na
 COLUMNS = ["keyed.bias", "keyed.shape", "keyed.looks", "keyed.top"]
 
 
-def pages_of(features: list[list[float]], right: list[bool]) -> Samples:
+def pages_of(features: Sequence[Sequence[float]], right: list[bool]) -> Samples:
     """Give samples of two candidates a page; a page without a right one has nothing on it."""
     starts = np.arange(0, len(features), 2)
     absent = ~np.logical_or.reduceat(np.array(right), starts)
