@@ -7,8 +7,10 @@ frames as they are: P(misread) = base + (1 - base) / (1 + exp(-(a + b x))), by i
 a small ridge; `base` is the share misread on frames as they are, x the raw value, or its logarithm where it is a level.
 The decision, for every measure alike: a score of 50 where 1 value in 5 more than on good frames is misread (a misread
 look costs about four rejected good ones: it is read, it asks for another look, and it may pass), 20 where 1 in 2 is,
-80 where 1 in 100 is or at the worst tenth of good frames, whichever is further. With the knots stand the number of
-values and of misreads; isotonic shares (pool adjacent violators), which assume no form, are printed to judge it by.
+80 where 1 in 100 is or at the worst tenth of good frames, whichever is further. A dark frame is under 50 already where
+1 in 10 is: a longer exposure is the surest remedy of all, and a dark look that is misread is given other light. With
+the knots stand the number of values and of misreads; isotonic shares (pool adjacent violators), which assume no form,
+are printed to judge it by.
 
 Not fitted, since a misreading does not depend on them smoothly: see `KEPT`.
 """
@@ -33,8 +35,8 @@ from training.gate.collect import READS, rows_of
 Floats = npt.NDArray[np.float64]
 
 SCORES = Path("edge/vision/scores.json")
-#: The score that each excess of misreadings means.
-DECISION = ((80, 0.01), (50, 0.20), (20, 0.50))
+#: The excess of misreadings that a score of 50 stands at, unless a measure says otherwise, and those of 80 and 20.
+LIMIT, SURE, HOPELESS = 0.20, 0.01, 0.50
 #: The share of good frames that score 80 or better on each measure.
 GOOD = 0.9
 RIDGE = 1e-3
@@ -48,6 +50,7 @@ class Measured:
     best: float
     worst: float
     log: bool = False
+    limit: float = LIMIT
 
     def x_of(self, raw: Floats) -> Floats:
         """What the curve is fitted over."""
@@ -63,7 +66,7 @@ FITTED: Mapping[MeasureName, Measured] = {
     "sharpness": Measured((("defocus", ""), ("", "blur")), 0.0, 10.0),
     "motion": Measured((("motion", ""), ("", "motion")), 0.0, 12.0),
     "glare": Measured((("glare", ""), ("", "glare_on"), ("", "glare_beside"), ("", "glare_between")), 0.0, 1.5),
-    "underexposure": Measured((("dark", ""), ("", "dark")), 128.0, 0.0, log=True),
+    "underexposure": Measured((("dark", ""), ("", "dark")), 128.0, 0.0, log=True, limit=0.10),
     "contrast": Measured((("low_contrast", ""),), 100.0, 0.0, log=True),
     "text_height": Measured((("small", ""), ("", "shrink")), 50.0, 0.0, log=True),
 }
@@ -140,10 +143,10 @@ def knots_of(a: float, b: float, one: Measured, good: float) -> list[tuple[float
     `good` is the raw value that the worst tenth of good frames begins at.
     """
     knots: list[tuple[float, int]] = [(one.best, 100)]
-    for score, excess in DECISION:
+    for score, excess in ((80, SURE), (50, one.limit), (20, HOPELESS)):
         raw = (math.log(excess / (1 - excess)) - a) / b
         raw = math.exp(raw) if one.log else raw
-        if score == DECISION[0][0]:
+        if excess == SURE:
             raw = max(raw, good) if one.rising else min(raw, good)
         before = knots[-1][0]
         if raw > before if one.rising else one.worst < raw < before:
