@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "read": ("read", "read image files and print the fields"),
     "calibrate": ("calibrate", "count on labelled images what a confidence is worth, and find thresholds"),
     "gate": ("gate", "judge the quality of image files, and say what to change"),
+    "profile": ("profile", "write a first product file from a few labelled images"),
     "ask": ("ask", "ask the vlm reader a free question about an image file"),
     "check": ("check", "check configuration, camera, reader, broker, ERP, disk and clock"),
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
