@@ -29,9 +29,10 @@ from edge.adapters import images
 from edge.core.gate import DEFAULT_LIMITS, DEFECT_OF
 from edge.readers.ocr import Ocr
 from edge.vision import scores
-from training.gate.collect import ONE_WAY, TWO_WAYS, bare, frame_of, observed, rows_of, wanted
+from training.gate.collect import ONE_WAY, READS, TWO_WAYS, bare, frame_of, observed, rows_of, wanted
 from training.gate.spoil import SPOILS, Image, Text
 
+WAYS = (*ONE_WAY, *TWO_WAYS)
 FOLDER = Path("build/gate")
 #: How far a photograph is spoilt, in turn: it should still be read, and it should not.
 STRENGTHS = (0.25, 0.6)
@@ -46,9 +47,10 @@ Shot = tuple[str, tuple[str, str], Image, Mapping[str, Any]]
 def drawn(seed: int, count: int, known: set[str]) -> Iterator[Shot]:
     """Frames drawn and spoilt that are not known yet, a few of each way first."""
     for way, index in wanted(count):
-        key = f"{seed}-{'+'.join(way)}-{index}"
+        key = f"{seed + WAYS.index(way)}-{'+'.join(way)}-{index}"
         if key not in known:
-            frame, label, _ = frame_of(seed, way, index)
+            # Other plates for each way: one that is hard to read must not weigh on all of them.
+            frame, label, _ = frame_of(seed + WAYS.index(way), way, index)
             yield key, way, frame, label
 
 
@@ -110,9 +112,13 @@ def main() -> int:
     args = parser.parse_args()
     ends = time.monotonic() + args.minutes * 60
     reader = Ocr()
+    fitted = rows_of(READS)
+    if fitted:
+        print(f"the {len(fitted)} frames that the curves were fitted on, each half by the curves of the other")
+        print("\n".join(gate_curves.crossed(fitted)), flush=True)
     path = FOLDER / f"bench-{args.seed}.jsonl"
     rows = collect(path, drawn(args.seed, args.count, {row["key"] for row in rows_of(path)}), reader, ends)
-    show("drawn", rows, (*ONE_WAY, *TWO_WAYS))
+    show("drawn", rows, WAYS)
     if args.photographs is not None:
         if not (args.photographs / "labels.jsonl").is_file():
             print(f"{args.photographs} has no labels.jsonl; photographs are skipped")

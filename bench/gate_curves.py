@@ -7,6 +7,8 @@ with).
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +18,15 @@ import numpy.typing as npt
 from edge.core.gate import DEFAULT_LIMITS
 from edge.core.quality import MeasureName
 from edge.vision import scores
+from training.gate.fit import FITTED, KEPT, SCORES, learnt
 
 Floats = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
+
+#: The curves that stand behind the scores.
+LEARNT: Mapping[MeasureName, Mapping[str, Any]] = {
+    name: one for name, one in json.loads(SCORES.read_text(encoding="utf-8")).items() if name in FITTED
+}
 
 DISCARDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 #: A brightness in the middle of the window of 80 to 220 that guides for document photographs give.
@@ -28,25 +36,28 @@ USUAL_LAPLACIAN = 100.0
 RESAMPLES = 400
 
 
-def margin(row: Row) -> float:
+def margin(row: Row, knots: Mapping[MeasureName, scores.Knots] = scores.SCORES) -> float:
     """By how much the worst measure of a frame is above its limit; what the gate rejects is below 0."""
     if not row["num_lines"]:
         return -100.0
     known = [
-        scores.score(name, row["measures"][name]) - least
+        float(np.interp(raw, [at for at, _ in knots[name]], [to for _, to in knots[name]])) - least
         for name, least in DEFAULT_LIMITS.min_scores.items()
-        if row["measures"][name] is not None
+        if (raw := row["measures"][name]) is not None
     ]
     return float(min(known, default=-100))
 
 
-def margin_without(*names: MeasureName) -> Callable[[Row], float]:
-    """The same, without some measures: what each of them is worth."""
-
-    def of(row: Row) -> float:
-        return margin({**row, "measures": {**row["measures"], **dict.fromkeys(names)}})
-
-    return of
+def safety(row: Row, curves: Mapping[MeasureName, Mapping[str, Any]] = LEARNT) -> float:
+    """How likely no measure's own curve says misread, all of them taken as independent; -1 without text."""
+    if not row["num_lines"]:
+        return -1.0
+    read = 1.0
+    for name, curve in curves.items():
+        if (raw := row["measures"][name]) is not None:
+            x = float(FITTED[name].x_of(np.asarray(raw)))
+            read *= 1 / (1 + math.exp(min(700.0, curve["a"] + curve["b"] * x)))
+    return read - (row["measures"]["cut_off"] or 0.0)  # what is cut off is not read
 
 
 def brightness(row: Row) -> float:
@@ -62,7 +73,7 @@ def laplacian(row: Row) -> float:
 #: What orders the frames, best first.
 GATES: Mapping[str, Callable[[Row], float]] = {
     "edge": margin,
-    "edge, not area": margin_without("subject_area"),
+    "edge, all curves": safety,
     "laplacian": laplacian,
     "brightness": brightness,
 }
@@ -86,10 +97,10 @@ def area(order: Floats, bad: Floats) -> float:
     return float(errors(order, bad).mean())
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
+def table(rows: Sequence[Row], gates: Mapping[str, Callable[[Row], float]] = GATES) -> Iterator[str]:
     """Curves, areas, and how far the peers' areas are from edge's, with a 95 % interval over resampled frames."""
     bad = np.array([wrong(row) for row in rows], np.float64)
-    orders = {name: np.array([gate(row) for row in rows]) for name, gate in GATES.items()}
+    orders = {name: np.array([gate(row) for row in rows]) for name, gate in gates.items()}
     yield f"{'discarded':<16}" + "".join(f"{share:>8.0%}" for share in DISCARDS) + f"{'area':>9}   area less edge's"
     dice = np.random.default_rng(5)
     samples = [dice.integers(0, len(bad), len(bad)) for _ in range(RESAMPLES)]
@@ -108,11 +119,27 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     yield from _at_limits(orders, bad)
 
 
+def crossed(rows: Sequence[Row]) -> Iterator[str]:
+    """The table, each half of the plates ordered by curves that were fitted on the other half alone."""
+    halves = [[row for row in rows if int(row["key"].rsplit("-", 1)[1]) % 2 == half] for half in (0, 1)]
+    kept = {name: knots for name, (knots, _) in KEPT.items()}
+    told = [learnt(halves[1 - half]) for half in (0, 1)]
+    knots: list[dict[MeasureName, scores.Knots]] = [
+        {**kept, **{name: tuple(sorted(one["knots"])) for name, one in half.items()}} for half in told
+    ]
+    gates: dict[str, Callable[[Row], float]] = {
+        "edge": lambda row: margin(row, knots[row["half"]]),
+        "edge, all curves": lambda row: safety(row, told[row["half"]]),
+        "laplacian": laplacian,
+        "brightness": brightness,
+    }
+    yield from table([{**row, "half": half} for half in (0, 1) for row in halves[half]], gates)
+
+
 def _at_limits(orders: Mapping[str, Floats], bad: Floats) -> Iterator[str]:
     """What the gates do at their limits: edge's defaults, and those that guides give for the peers."""
     limits = {
         "edge": (0.0, "default limits"),
-        "edge, not area": (0.0, "default limits"),
         "laplacian": (USUAL_LAPLACIAN, f"variance of {USUAL_LAPLACIAN:g}"),
         "brightness": (-70.0, "mean level 80 to 220"),
     }

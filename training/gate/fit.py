@@ -156,6 +156,20 @@ def knots_of(a: float, b: float, one: Measured, good: float) -> list[tuple[float
     return [*knots, (round(worst, 3), 0)]
 
 
+def learnt(rows: Sequence[Mapping[str, Any]]) -> dict[MeasureName, dict[str, Any]]:
+    """For each measure that is fitted: its knots, the curve, and how many values and misreads are behind it."""
+    base = base_of(rows)
+    as_they_are = [row for row in rows if tuple(row["way"]) == ("", "")]
+    found: dict[MeasureName, dict[str, Any]] = {}
+    for name, one in FITTED.items():
+        raw, wrong = values_of(rows, name, one)
+        a, b = logistic(one.x_of(raw), wrong, base)
+        good = float(np.quantile(values_of(as_they_are, name, one)[0], GOOD if one.rising else 1 - GOOD))
+        counts = {"values": len(raw), "misread": int(wrong.sum())}
+        found[name] = {"knots": knots_of(a, b, one, good), **counts, "a": round(a, 4), "b": round(b, 4)}
+    return found
+
+
 def main() -> int:
     """Fit, print, and write the knots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -163,33 +177,25 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=SCORES)
     args = parser.parse_args()
     rows = rows_of(args.reads)
-    base = base_of(rows)
-    facts: dict[str, Any] = {}
-    print(f"{len(rows)} frames; {base:.1%} of the values misread on frames as they are")
-    for name, one in FITTED.items():
-        raw, wrong = values_of(rows, name, one)
-        a, b = logistic(one.x_of(raw), wrong, base)
-        if (b > 0) is not one.rising:
-            print(f"{name}: the fitted curve runs the wrong way (b = {b:.3g}); collect more frames", file=sys.stderr)
+    print(f"{len(rows)} frames; {base_of(rows):.1%} of the values misread on frames as they are")
+    facts = learnt(rows)
+    for name, found in facts.items():
+        one = FITTED[name]
+        if (found["b"] > 0) is not one.rising:
+            print(f"{name}: the fitted curve runs the wrong way; collect more frames", file=sys.stderr)
             return 1
-        as_they_are = [row for row in rows if tuple(row["way"]) == ("", "")]
-        good = float(np.quantile(values_of(as_they_are, name, one)[0], GOOD if one.rising else 1 - GOOD))
-        knots = knots_of(a, b, one, good)
-        facts[name] = {
-            "knots": knots,
-            "values": len(raw),
-            "misread": int(wrong.sum()),
-            "a": round(a, 4),
-            "b": round(b, 4),
-        }
-        pools = [f"{x:.3g}: {y:.0%} of {n}" for x, y, n in isotonic(raw, wrong, rising=one.rising) if n > 3]
-        print(f"{name:<14} {len(raw)} values, {int(wrong.sum())} misread; knots {knots}; isotonic {'; '.join(pools)}")
-    facts |= {name: {"knots": knots, "kept": why} for name, (knots, why) in KEPT.items()}
-    args.to.write_text(_text(facts), encoding="utf-8")
+        pools = isotonic(*values_of(rows, name, one), rising=one.rising)
+        told = "; ".join(f"{x:.3g}: {y:.0%} of {n}" for x, y, n in pools if n > 3)
+        counts = f"{found['values']} values, {found['misread']} misread"
+        print(f"{name:<14} {counts}; knots {found['knots']}; isotonic {told}")
+    kept: dict[MeasureName, dict[str, Any]] = {
+        name: {"knots": knots, "kept": why} for name, (knots, why) in KEPT.items()
+    }
+    args.to.write_text(_text({**facts, **kept}), encoding="utf-8")
     return 0
 
 
-def _text(facts: Mapping[str, Any]) -> str:
+def _text(facts: Mapping[MeasureName, Any]) -> str:
     """JSON with one measure a line."""
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in facts.items())
     return f"{{\n{lines}\n}}\n"
