@@ -55,21 +55,18 @@ def drawn(seed: int, count: int, known: set[str]) -> Iterator[Shot]:
 
 
 def photographs(folder: Path, reader: Ocr, known: set[str]) -> Iterator[Shot]:
-    """The photographs of a folder as they are, and spoilt; glare is put on the line that holds the model."""
-    for number, line in enumerate((folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()):
-        label = json.loads(line)
-        ways = [("", 0.0)]
-        for turn, way in enumerate(SPOILS):
-            ways.append((way, max(STRENGTHS) if way in BESIDE else STRENGTHS[(number + turn) % len(STRENGTHS)]))
-        keys = {f"{label['file']}-{way}-{strength}": (way, strength) for way, strength in ways}
-        if not keys.keys() - known:
-            continue
-        frame = _fitting(images.load(folder / label["file"]))
-        text = _text(reader, frame, label)
-        for key, (way, strength) in keys.items():
-            if key not in known:
-                spoilt = SPOILS[way](frame, text, strength) if way and text.boxes else frame
-                yield key, ("", way), spoilt, label
+    """Photographs as they are and spoilt, each once before any twice; glare is put on the line with the model."""
+    labels = [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
+    for turn in range(len(SPOILS) + 1):
+        for number, label in enumerate(labels):
+            way = ("", *SPOILS)[0 if turn == 0 else 1 + (turn + number) % len(SPOILS)]
+            strength = max(STRENGTHS) if way in BESIDE else STRENGTHS[number // len(SPOILS) % len(STRENGTHS)]
+            key = f"{label['file']}-{way}-{strength if way else 0.0}"
+            if key in known or not (label.get("model") or label.get("serial")):
+                continue
+            frame = _fitting(images.load(folder / label["file"]))
+            text = _text(reader, frame, label, read=way == "glare_on") if way else Text(())
+            yield key, ("", way), SPOILS[way](frame, text, strength) if text.boxes else frame, label
 
 
 def collect(path: Path, shots: Iterator[Shot], reader: Ocr, ends: float) -> list[dict[str, Any]]:
@@ -87,6 +84,9 @@ def collect(path: Path, shots: Iterator[Shot], reader: Ocr, ends: float) -> list
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], ways: Sequence[tuple[str, str]]) -> None:
     """The table by way, and the curves over all."""
+    if not rows:
+        print(f"\n{title}: no frames")
+        return
     print(f"\n{title}: {len(rows)} frames\n{'way':<22} fit,read  fit,misread  unfit,read  unfit,misread  defects")
     for way in ways:
         counts: Counter[tuple[bool, bool]] = Counter()
@@ -152,16 +152,18 @@ def _fitting(frame: Image) -> Image:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _text(reader: Ocr, frame: Image, label: Mapping[str, Any]) -> Text:
-    """The lines of a photograph, and the one that glare is put on: with the model, or the longest."""
-    boxes = reader.locate(frame).boxes
-    lines = reader.lines(frame, boxes)
+def _text(reader: Ocr, frame: Image, label: Mapping[str, Any], *, read: bool) -> Text:
+    """The lines of a photograph, and the one that glare is put on: one with the model if it is read, else the longest."""
+    boxes = tuple(reader.locate(frame).boxes)
+    if not boxes:
+        return Text(())
     said = bare(str(label.get("model") or label.get("serial") or ""))
+    lines = reader.lines(frame, boxes) if read else ()
     holding = [line.box for line in lines if said and said in bare(line.text)]
-    longest = [line.box for line in sorted(lines, key=lambda line: -len(line.text))]
-    boxes = tuple(line.box for line in lines)
-    target = boxes.index((holding or longest)[0]) if boxes else 0
-    return Text(boxes, target)
+    if holding:
+        return Text(tuple(line.box for line in lines), [line.box for line in lines].index(holding[0]))
+    wide = [float(np.linalg.norm(np.subtract(box[1], box[0]))) for box in boxes]
+    return Text(boxes, int(np.argmax(wide)))
 
 
 if __name__ == "__main__":
