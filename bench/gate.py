@@ -153,7 +153,7 @@ def _fitting(frame: Image) -> Image:
 
 
 def _text(reader: Ocr, frame: Image, label: Mapping[str, Any], *, read: bool) -> Text:
-    """The lines of a photograph, and the one that glare is put on: one with the model if it is read, else the longest."""
+    """The lines of a photograph, and the one that glare is put on: with the model if it is read, else the longest."""
     boxes = tuple(reader.locate(frame).boxes)
     if not boxes:
         return Text(())
