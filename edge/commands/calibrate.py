@@ -2,8 +2,9 @@
 
 DIR holds images and `labels.jsonl`: one object a line with `file`, `model`, `serial` (null: there is none, or none that
 can be read), any other field of the product, and optionally `model_alternatives`, `serial_alternatives` (texts that
-count as right too). A read is one look at one image that the gate accepts; it is right where every required field is.
-Thresholds are chosen on one half of the reads and measured on the other, so that what is printed was not fitted to.
+count as right too). A read is one look at one image that the gate accepts; it is right where every required field is,
+blanks aside, as MES and ERP compare it. Thresholds are chosen on one half of the reads and measured on the other, so
+that what is printed was not fitted to.
 """
 
 from __future__ import annotations
@@ -174,7 +175,10 @@ def _compared(reading: Reading, label: Label, product: Product) -> Read:
     fields = {
         name: in_frame(reading, name) for name, rule in product.fields.items() if rule.required and name in label.texts
     }
-    wrong = any(not any(same(field.text, text) for text in label.texts[name]) for name, field in fields.items())
+    # Nothing read where nothing is printed is right, and still no read that could pass.
+    wrong = any(
+        not any(same(field.text, text) for text in label.texts[name] or ("",)) for name, field in fields.items()
+    )
     return Read(label, fields, wrong, reading.reader, reading.reader_hash)
 
 

@@ -23,8 +23,8 @@ def show(found: Calibration, held: Sequence[Scored], rates: Sequence[float]) -> 
 
 def _reliability(found: Calibration, held: Sequence[Scored]) -> None:
     print("\nsaid to be wrong     reads  wrong  said    counted  (95 %)")
-    said = [found.wrong_at(read.score) if read.score > float("-inf") else 1.0 for read in held]
-    for band in bands(held, said, _EDGES):
+    whole = [read for read in held if read.score > float("-inf")]
+    for band in bands(whole, [found.wrong_at(read.score) for read in whole], _EDGES):
         low, high = clopper_pearson(band.wrong, band.reads)
         print(
             f"{band.low:8.2%} to {min(band.high, 1.0):7.2%}  {band.reads:5d}  {band.wrong:5d}  {band.said:7.2%}"
@@ -34,12 +34,12 @@ def _reliability(found: Calibration, held: Sequence[Scored]) -> None:
 
 def _curve(held: Sequence[Scored]) -> None:
     print("\naccepted, surest first   wrong  share wrong (95 %)")
-    ranked = sorted(held, key=lambda read: -read.score)
-    for number in sorted({max(1, round(share * len(ranked))) for share in _ACCEPTED}):
+    ranked = sorted((read for read in held if read.score > float("-inf")), key=lambda read: -read.score)
+    for number in sorted({max(1, round(share * len(ranked))) for share in _ACCEPTED} if ranked else ()):
         wrong = sum(read.wrong for read in ranked[:number])
         low, high = clopper_pearson(wrong, number)
         share = f"{wrong / number:.3%} ({low:.3%} to {high:.3%})"
-        print(f"{number:6d} of {len(ranked):5d} {number / len(ranked):6.1%}  {wrong:6d}  {share}")
+        print(f"{number:6d} of {len(held):5d} {number / len(held):6.1%}  {wrong:6d}  {share}")
 
 
 def _thresholds(found: Calibration, rates: Sequence[float]) -> None:
