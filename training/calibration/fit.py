@@ -222,6 +222,7 @@ def report(found: Calibration, held: Sequence[Line], values: Sequence[tuple[Fiel
     sets = {
         "looks": looks_scored(found, held),
         "looks, nothing spoilt": looks_scored(found, [line for line in held if "spoilt" not in line["turn"]]),
+        "looks, of the printed form": looks_scored(found, map(_of_the_form, held)),
         "values": scored(found, values),
     }
     curves: dict[str, Any] = {"thresholds": {}, "reliability": {}}
@@ -246,6 +247,23 @@ def report(found: Calibration, held: Sequence[Line], values: Sequence[tuple[Fiel
     two = found.looks[2]
     print(f"\ntwo agreeing looks: {two.accepted} of {two.of} pairs, {two.wrong} wrong, 95 % {two.interval}")
     return curves
+
+
+def _of_the_form(line: Line) -> Line:
+    """A look at a plate whose product has patterns: what has another form than is printed is as good as not read."""
+    if "fields" not in line:
+        return line
+    fields = {
+        name: one
+        if _form(one["text"]) == _form(one["printed"])
+        else {"printed": one["printed"], "text": "", "right": False}
+        for name, one in line["fields"].items()
+    }
+    return {**line, "fields": fields}
+
+
+def _form(text: str) -> str:
+    return "".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in text if not c.isspace())
 
 
 def _curve(ranked: Sequence[tuple[float, bool]]) -> list[list[float]]:
