@@ -33,7 +33,7 @@ def found(*looks: Reading, **changes: object) -> Assessment:
 
 
 def test_one_look_never_passes_unless_it_is_allowed_to() -> None:
-    """A calibration by itself lets nothing pass: neither key is set by default."""
+    """A calibration by itself lets nothing pass: neither key is set by default (L4)."""
     assert found(reading(confidence=1.0)).confirm
 
 
@@ -51,7 +51,7 @@ def test_one_look_needs_every_threshold_that_is_set() -> None:
 
 
 def test_a_calibration_of_other_weights_lets_nothing_pass_and_states_nothing() -> None:
-    """What was measured with one reader is not said of another."""
+    """What was measured with one reader is not said of another, and passes nothing (L4)."""
     other = replace(reading(), reader_hash="1" * 64)
 
     assert found(other, single_look_rate=0.01).confirm
