@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -156,6 +157,7 @@ def read_by_peer(labels: Sequence[Mapping[str, Any]], folder: Path) -> list[Scor
     """Read every image with the `rapidocr` package as it comes, and link its lines by rules."""
     from rapidocr import RapidOCR  # noqa: PLC0415 - its import takes seconds
 
+    logging.getLogger("RapidOCR").setLevel(logging.WARNING)  # it tells of each of its models
     engine = RapidOCR()
     scores = []
     for label in labels:

@@ -131,7 +131,7 @@ class _Plan:
         # A model with no key stands at the head; now and then it has both.
         draw = dice.random()
         self.keyed = draw < 0.6
-        self.titled = (not self.keyed and draw < 0.92) or dice.random() < 0.18
+        self.titled = (not self.keyed and draw < 0.96) or dice.random() < 0.18
         if self.keyed and not self.titled and dice.random() < 0.06:
             self.model = wording.some(dice, "ABCDEFGHKLMNPRSTVX", 3, 6)
         self.serial_there = dice.random() < 0.7

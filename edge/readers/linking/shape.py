@@ -179,7 +179,7 @@ def rest(text: str) -> str:
     if not text:
         return ""
     plain = [c for c in text if c.isalpha() or c.isdecimal()]
-    if not plain or _REMARK.fullmatch(text) or looks(text):
+    if not plain or _REMARK.fullmatch(text) or (looks(text) and text.count(" ") < 2):
         return "remark"
     # "DP/N" is a caption, and not the first word of a name.
     coded = any(c.isdecimal() for c in plain) or "/" in text or all(len(token) < 3 for token in text.split())
