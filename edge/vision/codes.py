@@ -2,14 +2,14 @@
 
 `find` decodes only the patches that look like a code on a coarse grid (`code_patches`): a frame without a code costs a
 few milliseconds instead of fifty. `parse` takes a code's text apart: GS1 element strings, GS1 Digital Link and other
-addresses, and `S:…` and `SN=…` forms.
+addresses, ISO 15434 messages, and `S:…` and `SN=…` forms.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -58,7 +58,14 @@ _KEYS: Mapping[str, str] = {
     **dict.fromkeys(("gtin", "ean"), "gtin"),
     **dict.fromkeys(("lot", "batch"), "batch"),
 }
+#: Steps of an address whose next one is the serial; shorter keys are parts of many an address.
+_PATH_KEYS = frozenset({"sn", "serial", "serialno", "serialnumber"})
 _GROUP = "\x1d"
+#: How an ISO 15434 message begins, the identifiers in it (ANSI MH10.8.2), and control characters as they are shown.
+_ENVELOPE = "[)>\x1e"
+_IDENTIFIER = re.compile(r"\d{0,3}[A-Z]")
+_IDENTIFIED: Mapping[str, str] = {"S": "serial", "1P": "model", "P": "article", "1T": "batch", "T": "batch"}
+_SHOWN = {0x2400 + control: control for control in (0x04, 0x1D, 0x1E)}
 _ELEMENT = re.compile(r"\((\d{2,4})\)([^(]+)")
 _PAIR = re.compile(r"\s*([A-Za-z][A-Za-z ./_-]{0,18}?)\s*[:=]\s*(.+?)\s*")
 #: Forms whose own `S:` or `T:` are about networks and people, not parts.
@@ -192,9 +199,11 @@ def parse(text: str) -> Mapping[str, str]:
     Understands GS1 (with parentheses, or raw with group separators), addresses (GS1 Digital Link paths and query
     keys), and `KEY:value` forms. A text of none of these forms names no field: what it is, the caller's pattern says.
     """
-    text = text.strip()
+    text = text.translate(_SHOWN).strip()
     if _FOREIGN.match(text):
         return {}
+    if text.startswith(_ENVELOPE):
+        return _from_envelope(text.removeprefix(_ENVELOPE))
     if re.match(r"https?://", text, re.IGNORECASE):
         return _from_address(text)
     elements = _ELEMENT.findall(text) if text.startswith("(") else _raw_elements(text)
@@ -209,10 +218,14 @@ def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Fields of key and value pairs; the first of a name counts."""
     fields: dict[str, str] = {}
     for key, value in pairs:
-        name = _KEYS.get(re.sub(r"[^a-z]", "", key.lower()))
+        name = _KEYS.get(_letters(key))
         if name and value:
             fields.setdefault(name, value)
     return fields
+
+
+def _letters(key: str) -> str:
+    return re.sub(r"[^a-z]", "", key.lower())
 
 
 def _from_address(text: str) -> dict[str, str]:
@@ -222,9 +235,32 @@ def _from_address(text: str) -> dict[str, str]:
     except ValueError:  # an unclosed bracket in the host
         return {}
     steps = [unquote(step) for step in address.path.split("/") if step]
-    linked = {_GS1_FIELDS[key]: value for key, value in pairwise(steps) if key in _GS1_FIELDS and value}
-    query = parse_qsl(address.query)
-    return linked | _named(query) | {_GS1_FIELDS[key]: value for key, value in query if key in _GS1_FIELDS}
+    first = next((at for at, step in enumerate(steps) if step in _GS1_FIELDS), len(steps))
+    linked = {_GS1_FIELDS[key]: value for key, value in _pairs(steps[first:]) if key in _GS1_FIELDS}
+    spoken = [(key, value) for key, value in pairwise(steps) if _letters(key) in _PATH_KEYS]
+    query = parse_qsl(address.query) + parse_qsl(address.fragment)
+    numbered = {_GS1_FIELDS[key]: value for key, value in query if key in _GS1_FIELDS}
+    return _named(spoken) | linked | _named(query) | numbered
+
+
+def _pairs(steps: Sequence[str]) -> Iterable[tuple[str, str]]:
+    return zip(steps[::2], steps[1::2], strict=False)
+
+
+def _from_envelope(text: str) -> dict[str, str]:
+    """Fields of an ISO 15434 message: its parts begin with data identifiers (format 06) or are GS1 (format 05)."""
+    fields: dict[str, str] = {}
+    for part in text.rstrip("\x04").split("\x1e"):
+        form, _, rest = part.partition(_GROUP)
+        if form == "05":
+            fields |= {_GS1_FIELDS[key]: value for key, value in _raw_elements(_GROUP + rest) if key in _GS1_FIELDS}
+        elif form == "06":
+            for element in rest.split(_GROUP):
+                identifier = _IDENTIFIER.match(element)
+                name = _IDENTIFIED.get(identifier[0]) if identifier else None
+                if identifier and name and element[identifier.end() :]:
+                    fields.setdefault(name, element[identifier.end() :])
+    return fields
 
 
 def _raw_elements(text: str) -> list[tuple[str, str]]:

@@ -127,6 +127,21 @@ def test_a_frame_of_any_size_is_searched(size: tuple[int, int]) -> None:
         ("https://id.gs1.org/01/04012345678901/21/AB%2F12", {"gtin": "04012345678901", "serial": "AB/12"}),
         ("HTTPS://example.com/p?sn=88123&model=HX-4711&lang=de", {"serial": "88123", "model": "HX-4711"}),
         ("https://example.com/x?21=88123", {"serial": "88123"}),
+        (
+            "https://id.gs1.org/01/04012345678901/10/21/21/88123",
+            {"gtin": "04012345678901", "batch": "21", "serial": "88123"},
+        ),
+        ("https://id.gs1.org/01/04012345678901?17=271231&10=B9", {"gtin": "04012345678901", "batch": "B9"}),
+        ("https://id.gs1.org/8004/4012345ABC", {"asset": "4012345ABC"}),
+        ("http://qr.example.com/device/sn/88123", {"serial": "88123"}),
+        ("https://example.com/product/HX-4711?serial_number=88-123&utm=qr", {"serial": "88-123"}),
+        ("https://example.com/check#SN=88123&type=HX", {"serial": "88123", "model": "HX"}),
+        ("[)>\x1e06\x1d1PHX-4711\x1dS88123\x1d1TB9\x1e\x04", {"model": "HX-4711", "serial": "88123", "batch": "B9"}),
+        ("[)>\u241e06\u241dP5-1\u241dS88123\u241e\u2404", {"article": "5-1", "serial": "88123"}),
+        ("[)>\x1e05\x1d0104012345678901\x1d2188123\x1e\x04", {"gtin": "04012345678901", "serial": "88123"}),
+        ("(01)04012345678901(11)260131(21)A(12", {"gtin": "04012345678901", "serial": "A"}),
+        ("01040123456789011726123121A1\x1d10B9", {"gtin": "04012345678901", "serial": "A1", "batch": "B9"}),
+        ("SN:88123,MODEL:HX-4711,MAC:001122334455", {"serial": "88123", "model": "HX-4711"}),
         ("S:88123;M:HX-4711", {"serial": "88123", "model": "HX-4711"}),
         ("SN=88123", {"serial": "88123"}),
         ("S/N: 88123\nTyp: HX 4711/B", {"serial": "88123", "model": "HX 4711/B"}),
@@ -151,6 +166,10 @@ def test_known_forms_name_their_fields(text: str, fields: dict[str, str]) -> Non
         "WIFI:T:WPA;S:plant;P:secret;;",
         "BEGIN:VCARD\nN:Miller\nTEL:123",
         "mailto:service@example.com",
+        "https://example.com/en/type/pdf",
+        "https://example.com/21",
+        "[)>\x1e06\x1e\x04",
+        "[)>\x1e12\x1dS88123",
         "https://example.com/manual",
         "https://[broken",
         "(99)",
@@ -175,5 +194,5 @@ def test_any_text_is_survived(text: str) -> None:
 @given(st.text("0123456789()\x1d/:=;S21", max_size=40))
 def test_any_nearly_valid_text_is_survived(text: str) -> None:
     """Cut and broken element strings raise nothing either."""
-    for prefix in ("", "]d2", "(01)", "https://x/01/"):
+    for prefix in ("", "]d2", "(01)", "https://x/01/", "[)>\x1e06\x1d", "[)>\x1e05\x1d"):
         assert all(value for value in codes.parse(prefix + text).values())
