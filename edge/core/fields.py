@@ -181,8 +181,17 @@ class Proposals:
 def propose(text: str, rule: FieldRule) -> Proposals:
     """Propose the texts of the right form that differ only by confusable characters, fewest swaps first.
 
-    They are proposals: nobody may take one without saying so (law L7). Positions count from 1: "0->O at 3".
+    They are proposals: nobody may take one without saying so (law L7). Positions count from 1: "0->O at 3". A text in
+    groups, with blanks that the pattern may not have, is also tried without them; positions count without them then.
     """
+    if " " not in text:
+        return _proposed(text, rule, "")
+    whole, closed = _proposed(text, rule, ""), _proposed(text.replace(" ", ""), rule, "blanks inside, ")
+    found = whole.texts + closed.texts
+    return Proposals(found[:MAX_PROPOSALS], whole.complete and closed.complete and len(found) <= MAX_PROPOSALS)
+
+
+def _proposed(text: str, rule: FieldRule, before: str) -> Proposals:
     choices = {
         index: others
         for index, character in enumerate(text)
@@ -199,9 +208,8 @@ def propose(text: str, rule: FieldRule) -> Proposals:
         if violation(proposal, rule) is None:
             if len(found) == MAX_PROPOSALS:
                 return Proposals(tuple(found), complete=False)
-            found.append(
-                (proposal, ", ".join(f"{text[index]}->{character} at {index + 1}" for index, character in swaps))
-            )
+            named = ", ".join(f"{text[index]}->{character} at {index + 1}" for index, character in swaps)
+            found.append((proposal, before + named))
     return Proposals(tuple(found))
 
 

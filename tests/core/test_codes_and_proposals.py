@@ -131,6 +131,14 @@ def test_a_code_that_says_no_proposal_settles_nothing() -> None:
     assert found.evidence["serial"].reading.text == MISREAD
 
 
+def test_a_text_in_groups_is_proposed_without_blanks() -> None:
+    """Both changes, the blanks and the character, are named in the proposal's rule (L7)."""
+    found = propose("2O48 1357 KX", product().fields["serial"])
+
+    assert found.texts == ((SERIAL, "blanks inside, O->0 at 2"),)
+    assert found.complete
+
+
 CONFUSED = st.text("0O1I8B2X", min_size=10, max_size=10)
 
 
