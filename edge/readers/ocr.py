@@ -53,6 +53,10 @@ _ALIKE = 0.88
 #: A line is read again, wide, if its least certain character is under this, if it has fewer frames a character than
 #: this, or if two characters stand further apart than this many times the usual: one may have been passed over.
 _DOUBT = 0.7
+#: The same for a line whose box is under this height on the frame, px (a capital of 14 px): of 145 lines of 6 and 8 px
+#: 93 were right with it, and 90 without.
+_FINE_PX = 20.0
+_FINE_DOUBT = 0.9
 _LEAST_FRAMES = 1.35
 _GAP = 2.2
 #: A line whose characters are under this on average may stand upside down.
@@ -139,7 +143,7 @@ class Ocr:
         doubtful = [n for n, line in enumerate(glyphs) if len(line) > _FEW_GLYPHS and _trust(line) < _SURE]
         if doubtful:
             self._turn(image, quads, glyphs, doubtful)
-        unsure = [n for n, line in enumerate(glyphs) if _crowded(line, strips[n].shape[1])]
+        unsure = [n for n, line in enumerate(glyphs) if _crowded(line, strips[n].shape[1], _doubt(quads[n]))]
         wide = self._recogniser.read([_wide_strip(image, quads[n]) for n in unsure])
         for n, line in zip(unsure, wide, strict=True):
             glyphs[n] = line  # always, not only where it is surer: the better of two would flatter itself
@@ -306,11 +310,16 @@ def _width(wanted_px: float) -> int:
     return min(MAX_WIDTH_PX, max(2 * WIDTH_STEP_PX, math.ceil(wanted_px / WIDTH_STEP_PX) * WIDTH_STEP_PX))
 
 
-def _crowded(glyphs: Sequence[Glyph], width_px: int) -> bool:
-    """Whether a line may hold characters that the narrow strip left no frame for."""
+def _doubt(quad: Quad) -> float:
+    """The confidence under which a character puts its line in doubt."""
+    return _FINE_DOUBT if size_of(quad)[1] < _FINE_PX else _DOUBT
+
+
+def _crowded(glyphs: Sequence[Glyph], width_px: int, doubt: float = _DOUBT) -> bool:
+    """Whether a line may hold characters that the narrow strip left no frame for, or one under `doubt`."""
     if len(glyphs) < 2:
         return False
-    if min(glyph.confidence for glyph in glyphs) < _DOUBT or width_px < _LEAST_FRAMES * FRAME_PX * len(glyphs):
+    if min(glyph.confidence for glyph in glyphs) < doubt or width_px < _LEAST_FRAMES * FRAME_PX * len(glyphs):
         return True
     middles = [(glyph.start + glyph.end) / 2 for glyph in glyphs]
     pitches = [
