@@ -13,8 +13,8 @@ from itertools import takewhile
 
 from edge.core.fields import CHECKS, FieldRule, normalise
 
-#: So many different examples must share a beginning before it is taken for fixed, and have a right check digit: by
-#: chance one in eleven to a hundred has one, so three do in less than one of a thousand.
+#: So many different examples must share a beginning before it is taken for fixed, and have a right check digit before
+#: they have one: by chance three do in about 3 of 1000, over the four checks that there are.
 LEAST_EXAMPLES = 3
 #: With more forms than this the pattern says only which characters there are, and how many.
 MOST_FORMS = 6
