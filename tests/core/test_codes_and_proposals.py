@@ -6,15 +6,18 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from edge.core.actions import Commit
 from edge.core.assess import assess
+from edge.core.events import RecordFound
 from edge.core.fields import FieldRule, propose
 from edge.core.match import code_verdicts
 from edge.core.outcome import Reason
 from edge.core.reading import Code, Reading
-from tests.core.parts import MODEL, PLATE, SERIAL, both, field, policy, product, reading
+from tests.core.parts import MODEL, PLATE, SERIAL, both, field, policy, product, reading, triggered
+from tests.core.test_inspection import T, run, two_looks
 
 OTHER = "11111111AA"
 MISREAD = "2O481357KX"
@@ -177,3 +180,17 @@ def test_another_family_does_not_edit_either(text: str, looks: int) -> None:
     found = assess([look for _ in range(looks) for look in both(proposing(text), other).looks], product(), policy())
 
     assert found.verdicts["serial"] != "read" or text == SERIAL
+
+
+@given(st.text("01", min_size=8, max_size=8), st.text("0O1I", min_size=8, max_size=8))
+@example("01010101", "01010101")
+@example("01010101", "O1010101")
+def test_the_record_verifies_and_never_edits(read: str, recorded: str) -> None:
+    """Whatever ERP holds, the text stays as read, and it passes only where both are the same (L6, L7)."""
+    printed = {"serial": f"{read}KX", "model": MODEL}
+    record = RecordFound(T + 400_000, 2, {"serial": f"{recorded}KX", "model": MODEL}, "csv", 0.0)
+    _, actions = run(triggered(T, None), *two_looks(printed)[1:], record, mode="identify")
+
+    outcomes = [action.outcome for action in actions if isinstance(action, Commit)]
+    assert (outcomes[0].reason is Reason.MATCHED) == (read == recorded) if outcomes else read != recorded
+    assert all(outcome.fields["serial"].reading.text == printed["serial"] for outcome in outcomes)
