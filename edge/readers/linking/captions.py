@@ -18,6 +18,8 @@ MAX_SEARCHED = 120
 MAX_REMEMBERED = 2048
 #: Words in one key at most ("Device serial number", "N. di serie").
 _MOST_ATOMS = 6
+#: Shorter words (folded) of a head are known only exactly.
+_LEAST_DAMAGED = 6
 #: A line longer than this is no head of a table.
 _LONGEST_HEAD = 80
 #: Letters of key words that are sure only with a separator or a value behind them ("SN", "No", "IP").
@@ -96,23 +98,30 @@ def _head(line: _Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
     if len(line.text) > _LONGEST_HEAD or any(c.isdigit() for c in line.text):
         return []
-    return _keys_from(line, 0) or []
+    found = _keys_from(line, 0, damaged=0) or []
+    # A head of three keys and more is one, too, when one of them is damaged.
+    return found or (len(line.spans) > 2 and _keys_from(line, 0, damaged=1)) or []
 
 
-def _keys_from(line: _Line, index: int) -> list[Caption] | None:
-    """Cut the words from `index` on into keys, longer ones first; None where they are not all keys."""
+def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None:
+    """Cut the words from `index` on into keys, longer ones first; None where they are not all keys.
+
+    `damaged` is how many of them may be misspelt.
+    """
     if index == len(line.spans):
         return []
-    for folded, end in _runs(line, index):
-        word = line.lexicon.exact(folded)
-        if word is None:
-            continue
-        following = index
-        while following < len(line.spans) and line.spans[following][0] < end:
-            following += 1
-        behind = _keys_from(line, following)
-        if behind is not None:
-            return [Caption(line.spans[index][0], end, word, separated(line.text, end)), *behind]
+    for known in (line.lexicon.exact, line.lexicon.nearest)[: 1 + damaged]:
+        for folded, end in _runs(line, index):
+            word = known(folded) if known == line.lexicon.exact or len(folded) >= _LEAST_DAMAGED else None
+            if word is None:
+                continue
+            following = index
+            while following < len(line.spans) and line.spans[following][0] < end:
+                following += 1
+            left = damaged if known == line.lexicon.exact else damaged - 1
+            behind = _keys_from(line, following, damaged=left)
+            if behind is not None:
+                return [Caption(line.spans[index][0], end, word, separated(line.text, end)), *behind]
     return None
 
 
