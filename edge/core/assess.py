@@ -66,12 +66,15 @@ _GRAVITY: Mapping[str, tuple[Reason, tuple[Defect, ...]]] = {
 def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assessment:
     """Weigh all looks at one part, the latest last; each is by one reader."""
     seen = [code for look in looks for code in look.codes]
-    evidence = {name: _settled(_combined(name, looks), rule, seen) for name, rule in product.fields.items()}
+    combined = {name: _combined(name, looks) for name in product.fields}
+    evidence = {name: _settled(combined[name], rule, seen) for name, rule in product.fields.items()}
     texts = {name: one.reading.text for name, one in evidence.items()}
     codes = code_verdicts(seen, texts, product)
     support = {name: one.agreeing + (codes.get(name) is True) for name, one in evidence.items()}
+    # How sure a look is of another text says nothing about the one that a code put in its place.
     certain = {
-        name: support[name] >= policy.looks or one_is_enough(name, one, looks, policy) for name, one in evidence.items()
+        name: support[name] >= policy.looks or (one is combined[name] and one_is_enough(name, one, looks, policy))
+        for name, one in evidence.items()
     }
     verdicts = {
         name: _verdict(rule, evidence[name], codes.get(name), policy, certain=certain[name])

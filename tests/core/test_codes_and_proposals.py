@@ -120,7 +120,7 @@ def test_a_proposal_that_the_code_says_is_taken_and_told() -> None:
 def test_a_proposal_and_its_code_are_two_looks_at_most() -> None:
     """However often the wrong text was read, it stands for one look; the code is the other (L4)."""
     once = assess([proposing(MISREAD, bare(SERIAL))], product(), policy())
-    often = assess([proposing(MISREAD, bare(SERIAL))] * 4, product(), policy(looks=3))
+    often = assess([proposing(MISREAD, bare(SERIAL))] * 4, product(), policy(looks=3, single_look_confidence=0.5))
 
     assert once.verdicts["serial"] == "read"
     assert often.verdicts["serial"] == "one_look"
