@@ -35,6 +35,8 @@ USED = ("together", "even", "around")
 CURVES = Path("training/calibration/reliability.json")
 EDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.01)
 SHARES = (0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 1.0)
+#: A threshold that fewer held-out looks reached is not shipped: none wrong of so many only says less than 3.7 %.
+FEWEST = 100
 _PULL = 1.0
 
 Numbers = npt.NDArray[np.float64]
@@ -211,6 +213,7 @@ def main() -> int:
         thresholds=thresholds(RATES, [*looks_scored(found, on), *scored(found, fields_of(values_on, link))], sure_held),
         looks={1: measured(sure_held, -1e300), 2: two_looks(found, looks)},
     )
+    found = replace(found, thresholds=tuple(one for one in found.thresholds if one.measured.accepted >= FEWEST))
     args.output.write_text(json.dumps(found.facts, indent=1) + "\n", encoding="utf-8")
     curves = report(found, held, list(fields_of(values_held, link)))
     args.curves.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
