@@ -204,6 +204,9 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             }
             features["echo"], features["doubt"] = around.echoes.of(text, segments)
             features["maker_word"] = float(any(token in around.makers for token in fold_tokens(text)))
+            if fits:
+                # The product says that its texts look so: words, figures and length are then nothing against it.
+                features |= dict.fromkeys(("worded", "maker_word", "number", "long"), 0.0)
             features["caption"] = float(own is None and rule.name in around.captioned)
             found.append(Candidate(piece, segments, raw, text, changed, own, features, fits, span.left_out))
     return found
