@@ -48,6 +48,8 @@ MATRIX_COHERENCE = 0.6
 BARS_CELLS = 5
 MATRIX_CELLS = 5
 WIDE_CELLS = 40
+#: Patches of a kind at most.
+MOST_PATCHES = 16
 #: Least width of bars for their height.
 BARS_WIDE = 0.7
 #: Cells around what was found: a code's quiet zone, and where a window sees its surroundings
@@ -176,7 +178,9 @@ def _patches(
     _, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     found = []
     for x, y, w, h, count in sorted(facts[1:].tolist(), key=lambda fact: -fact[4]):
-        if count < least or (cells is not None and not _wide(cells, x, y, w, h)):
+        if count < least or len(found) == MOST_PATCHES:
+            break
+        if cells is not None and not _wide(cells, x, y, w, h):
             continue
         margin = MARGIN + (0 if cells else max(w, h) // MARGIN_SHARE)
         left, top = max(0, x - margin) * cell_px, max(0, y - margin) * cell_px
