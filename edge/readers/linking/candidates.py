@@ -32,6 +32,8 @@ from edge.readers.linking.spans import Segment, Span, spans
 _SIDE_BY_SIDE = 12.0
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4
+#: Letters and digits at a key that are fewer are the rest of a hidden text, and no misprint of one.
+_LEAST_MISPRINT = 3
 #: Keys that name a kind less surely than this are hints.
 _WEAK = 0.5
 #: Keys at least this sure with a value beside them say that what has no key is not this field's.
@@ -192,7 +194,8 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
                 continue
             features = _features(rule, text, own, other, fits)
             # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.
-            if rule.pattern is None and rule.name == "serial" and not features["shape"]:
+            hidden = sum(map(str.isalnum, text)) < _LEAST_MISPRINT or rule.pattern is None
+            if rule.name == "serial" and not fits and hidden and not features["shape"]:
                 continue
             features |= {
                 **around.place(index),
