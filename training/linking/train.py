@@ -3,7 +3,7 @@
     python -m training.linking.train [--pages 6000] [--seed 1] [-o edge/readers/linking/weights.json]
 
 Repeatable: pages come from the seed, and the fit is a plain descent over all of them. Weights come from made-up pages
-only. A quarter of the pages has a product's pattern; "other" fields, and what only a pattern can say, stay by hand.
+only. "Other" fields, what only a product's pattern can say, and a serial without a key stay by hand.
 """
 
 from __future__ import annotations
