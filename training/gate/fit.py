@@ -77,8 +77,8 @@ KEPT: Mapping[MeasureName, tuple[tuple[tuple[float, int], ...], str]] = {
         "read up to 0.8, but from 0.35 on the ground itself is clipped, and a highlight that hides a digit is not seen",
     ),
     "subject_area": (
-        ((0.0, 0), (0.27, 50), (0.6, 100)),
-        "a rule of composition; what it does to the reading is text_height's",
+        ((0.0, 0), (0.25, 50), (0.6, 100)),
+        "a rule of composition: a plate should fill 0.3 of its frame, and its outline may keep to a line a sixth inside",
     ),
     "cut_off": (((0.0, 100), (0.05, 50), (1.0, 0)), "one line of twenty; which one, only the reading shows"),
     "tilt": (
