@@ -210,7 +210,7 @@ def looks(reader: Ocr, product: Product, seed: int, count: int) -> None:
         plan = design(f"looks {seed} {number}", language="en", layout="table")
         worn = Wear(rubbed=dice.uniform(0.0, 0.35))
         look = surface(
-            draw(plan).ink, dice.choice(list(MATERIALS)), worn, contrast=dice.uniform(0.10, 0.4), seed=str(number)
+            draw(plan).ink, dice.choice(list(MATERIALS)), worn, contrast=dice.uniform(0.2, 0.5), seed=str(number)
         )
         readings = [reader.read(_varied(look, dice, turn), product) for turn in range(4)]
         for name in ("model", "serial"):
@@ -235,13 +235,13 @@ def _varied(look: Picture, dice: random.Random, turn: int) -> np.ndarray[Any, np
     """One of several frames of a part: another light, focus, motion and noise each time."""
     conditions = Conditions(
         brightness=dice.uniform(0.4, 1.0),
-        defocus_px=dice.uniform(2, 7),
+        defocus_px=dice.uniform(1, 5),
         speed_px_per_ms=dice.uniform(0, 1.5),
         motion_degrees=dice.uniform(0, 180),
         noise=4.0,
     )
     light = ("normal", "diffuse", "off_axis", "normal")[turn]
-    pose = Pose(width=dice.uniform(0.55, 0.75), degrees=dice.uniform(-2, 2))
+    pose = Pose(width=dice.uniform(0.6, 0.8), degrees=dice.uniform(-2, 2))
     frame = expose(look, pose, conditions, Settings(light=light), SENSOR, seed="looks", counter=turn + 1)
     return np.asarray(frame, np.uint8)
 

@@ -78,7 +78,7 @@ KEPT: Mapping[MeasureName, tuple[tuple[tuple[float, int], ...], str]] = {
     ),
     "subject_area": (
         ((0.0, 0), (0.25, 50), (0.6, 100)),
-        "a rule of composition: a plate should fill 0.3 of its frame, and its outline may keep to a line a sixth inside",
+        "a rule of composition: a plate fills 0.3 of its frame, and its outline may keep to a line a sixth less",
     ),
     "cut_off": (((0.0, 100), (0.05, 50), (1.0, 0)), "one line of twenty; which one, only the reading shows"),
     "tilt": (
