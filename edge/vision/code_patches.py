@@ -176,7 +176,7 @@ def _patches(
 ) -> list[Patch]:
     """Give the rectangles around the parts of a mask, the largest part first; with `cells`, those wide as bars are."""
     _, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    found = []
+    found: list[Patch] = []
     for x, y, w, h, count in sorted(facts[1:].tolist(), key=lambda fact: -fact[4]):
         if count < least or len(found) == MOST_PATCHES:
             break
