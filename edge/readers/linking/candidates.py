@@ -197,6 +197,9 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             hidden = sum(map(str.isalnum, text)) < _LEAST_MISPRINT or rule.pattern is None
             if rule.name == "serial" and not fits and hidden and not features["shape"]:
                 continue
+            # Nor is a rating, a date or an address without a key a model, however large it stands at the top.
+            if rule.name == "model" and not fits and own is None and features["looks"]:
+                continue
             features |= {
                 **around.place(index),
                 "height": _mismatch(piece.rect, own.key.rect) if own else 0.0,

@@ -56,7 +56,10 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ),
     ("a maker", r"(?i)\bco\.,?\s?ltd"),
     ("a telephone number", r"^\+?\d{1,2}[-\s]\d{3}[-\s]\d{3}[-\s]\d{4}$|^\+\d[\d\s/-]{7,}$|^0\d{2,4}[-/]\d{5,}$"),
-    ("a measured value", r"^[-+]?\d{1,4}[.,]\d{1,3}$"),
+    # With its class or unit as a letter: "1.0G", "2,5 B".
+    ("a measured value", r"^[-+]?\d{1,4}[.,]\d{1,3}(\s?[A-Za-z])?$"),
+    # How JEDEC has a memory module name its ranks and its speed.
+    ("a rating", r"\b\d[SDQO]?Rx\d{1,2}\b|\bPC\d?L?-\d{4,5}[A-Z]?\b"),
 )
 #: Looks that a text without a digit can have; all others are not even searched for.
 _OF_WORDS = frozenset(("an address on the web", "a place", "a maker", "an approval"))
