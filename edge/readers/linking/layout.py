@@ -86,7 +86,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
             continue
         turn, angle = turns[index]
         cosine, sine = math.cos(angle), math.sin(angle)
-        slope = math.tan(max(-0.6, min(0.6, _angle(line.box) - angle)))
+        slope = math.tan(max(-0.6, min(0.6, _off(_angle(line.box), angle))))
         for caption, start, end in cuts[index]:
             rect = _rect(line, start, end, cosine, sine)
             told = slope if rect.width > _TELLS_SLOPE * rect.height else 0.0
@@ -142,6 +142,11 @@ def _angle(box: Quad) -> float:
     return math.atan2(tr[1] - tl[1] + br[1] - bl[1], tr[0] - tl[0] + br[0] - bl[0])
 
 
+def _off(one: float, other: float) -> float:
+    """How far one direction is from another, radians; upside down, half a turn to the left is half a turn to the right."""
+    return (one - other + math.pi) % (2 * math.pi) - math.pi
+
+
 def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
     """Group lines by direction; each gets its group's number and common direction (radians)."""
     lengths = [math.dist(line.box[0], line.box[1]) for line in lines]
@@ -149,8 +154,7 @@ def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
     groups: list[list[int]] = []
     for index in sorted(range(len(lines)), key=lambda i: -lengths[i]):
         for group in groups:
-            off = (angles[index] - angles[group[0]] + math.pi) % (2 * math.pi) - math.pi
-            if abs(off) <= math.radians(_SAME_DIRECTION_DEG):
+            if abs(_off(angles[index], angles[group[0]])) <= math.radians(_SAME_DIRECTION_DEG):
                 group.append(index)
                 break
         else:
