@@ -143,7 +143,7 @@ def _angle(box: Quad) -> float:
 
 
 def _off(one: float, other: float) -> float:
-    """How far one direction is from another, radians; upside down, half a turn to the left is half a turn to the right."""
+    """How far one direction is from another, radians: half a turn to the left is half a turn to the right."""
     return (one - other + math.pi) % (2 * math.pi) - math.pi
 
 

@@ -77,18 +77,19 @@ def test_turning_and_scaling_the_page_does_not_matter(made: object, angle_deg: f
     assert texts(moved(lines, angle_deg, scale)) == texts(lines)
 
 
-def test_upside_down_lines_may_lean_to_either_side() -> None:
+@pytest.mark.parametrize("lean_deg", [-0.2, 0.2])
+def test_upside_down_lines_may_lean_to_either_side(lean_deg: float) -> None:
     """Lines that lean a little to the left and to the right are one direction, upside down as upright."""
-    rows = (("Model", "NG90-90H2"), ("Serial No.", "86481363XU"), ("Speed", "2290 1/min"), ("Ratio", "i=18.17"))
+    rows = (("Model number", "NG90-90H2"), ("Serial number", "86481363XU"), ("Speed", "2290 1/min"), ("Ratio", "i=18"))
     upright: list[TextLine] = []
     leaning: list[TextLine] = []
     for row, (key, value) in enumerate(rows):
         for column, text in enumerate((key, value)):
-            left, top, wide = 240.0 * column, 60.0 * row, 20.0 * len(text)
+            left, top, wide = 300.0 * column, 60.0 * row, 20.0 * len(text)
             box = ((left, top), (left + wide, top), (left + wide, top + 34), (left, top + 34))
             line = TextLine(text, box, tuple(Character(c, 1.0) for c in text))
             upright.append(line)
-            leaning.extend(moved([line], 180.0 + (0.2 if row % 2 else -0.2), 1.0))
+            leaning.extend(moved([line], 180.0 + (lean_deg if row % 2 else -lean_deg), 1.0))
 
     assert texts(leaning) == texts(upright) == {"model": "NG90-90H2", "serial": "86481363XU"}
 
