@@ -29,8 +29,9 @@ from edge.adapters import images
 from edge.core.gate import DEFAULT_LIMITS, DEFECT_OF
 from edge.readers.ocr import Ocr
 from edge.vision import scores
-from training.gate.collect import ONE_WAY, READS, TWO_WAYS, bare, frame_of, observed, rows_of, wanted
+from training.gate.collect import ONE_WAY, READS, TWO_WAYS, bare, frame_of, observed, wanted
 from training.gate.spoil import SPOILS, Image, Text
+from training.kept import gone_on, kept
 
 WAYS = (*ONE_WAY, *TWO_WAYS)
 FOLDER = Path("build/gate")
@@ -71,15 +72,14 @@ def photographs(folder: Path, reader: Ocr, known: set[str]) -> Iterator[Shot]:
 
 def collect(path: Path, shots: Iterator[Shot], reader: Ocr, ends: float) -> list[dict[str, Any]]:
     """Read what is not kept yet until the time is up; gives all that is kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as lines:
+    with gone_on(path) as lines:
         for key, way, frame, label in shots:
             lines.write(json.dumps({"key": key, "way": way, **observed(reader, frame, label)}) + "\n")
             lines.flush()
             if time.monotonic() > ends:
                 print(f"time is up; run it again to go on ({path})", file=sys.stderr)
                 break
-    return rows_of(path)
+    return list(kept(path))
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], ways: Sequence[tuple[str, str]]) -> None:
@@ -112,19 +112,19 @@ def main() -> int:
     args = parser.parse_args()
     ends = time.monotonic() + args.minutes * 60
     reader = Ocr()
-    fitted = rows_of(READS)
+    fitted = list(kept(READS))
     if fitted:
         print(f"the {len(fitted)} frames that the curves were fitted on, each half by the curves of the other")
         print("\n".join(gate_curves.crossed(fitted)), flush=True)
     path = FOLDER / f"bench-{args.seed}.jsonl"
-    rows = collect(path, drawn(args.seed, args.count, {row["key"] for row in rows_of(path)}), reader, ends)
+    rows = collect(path, drawn(args.seed, args.count, {row["key"] for row in kept(path)}), reader, ends)
     show("drawn", rows, WAYS)
     if args.photographs is not None:
         if not (args.photographs / "labels.jsonl").is_file():
             print(f"{args.photographs} has no labels.jsonl; photographs are skipped")
         else:
             path = FOLDER / "bench-photographs.jsonl"
-            shots = photographs(args.photographs, reader, {row["key"] for row in rows_of(path)})
+            shots = photographs(args.photographs, reader, {row["key"] for row in kept(path)})
             rows = [row for row in collect(path, shots, reader, ends) if row["values"]]
             show("photographs", rows, [("", ""), *(("", way) for way in SPOILS)])
     print("\ndirections, text located anew on every frame")

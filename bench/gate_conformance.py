@@ -20,6 +20,7 @@ from simulator import drawing
 from simulator.material import MATERIALS
 from simulator.optics import Sensor
 from training.gate.spoil import SPOILS, Image, Text
+from training.labels import quad
 
 STRENGTHS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 SENSOR = Sensor(1280, 800)
@@ -82,7 +83,7 @@ def plates(materials: Sequence[str] = tuple(MATERIALS), seed: int = 700) -> Iter
     """A frame with nothing wrong, of each material."""
     for number, material in enumerate(materials):
         drawn = drawing.one(drawing.Order(seed=seed, sensor=SENSOR, materials=(material,), with_code=0.0), number)
-        boxes = [_quad(np.asarray(field["box"])) for field in drawn.label["fields"].values()]
+        boxes = [quad(field["box"]) for field in drawn.label["fields"].values()]
         yield Plate(material, np.asarray(drawn.frame, np.uint8), boxes)
 
 
@@ -117,7 +118,7 @@ def _measured(plate: Plate, way: str, strength: float, locate: Locate | None) ->
     if locate is not None:
         return quality.measure(frame, locate(frame))
     scale = frame.shape[1] / plate.frame.shape[1]
-    return quality.measure(frame, [_quad(np.asarray(box) * scale) for box in plate.boxes])
+    return quality.measure(frame, [quad(np.asarray(box) * scale) for box in plate.boxes])
 
 
 def _score(measured: Quality, names: tuple[MeasureName, ...]) -> int | None:
@@ -132,8 +133,3 @@ def _rise(scores: Sequence[int]) -> int:
     """How far the scores rise above the lowest that came before."""
     lowest = np.minimum.accumulate(scores) if scores else np.zeros(1, int)
     return int(max(np.asarray(scores or [0]) - lowest))
-
-
-def _quad(corners: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Quad:
-    a, b, c, d = ((float(x), float(y)) for x, y in corners)
-    return (a, b, c, d)

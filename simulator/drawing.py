@@ -79,7 +79,7 @@ def one(order: Order, index: int) -> Drawn:
     frame = expose(look, shot.pose, shot.conditions, shot.settings, order.sensor, seed=str(index % 5), counter=index)
     matrix = placement((look.shape[1], look.shape[0]), shot.pose, order.sensor)
     label = {
-        **_printed(plan, flat.boxes, matrix),
+        **printed(plan, flat.boxes, matrix),
         "material": material,
         "light": shot.settings.light,
         "exposure_us": shot.settings.exposure_us,
@@ -103,7 +103,7 @@ def write(order: Order, count: int, folder: Path, form: str = "jpg") -> Path:
     return labels
 
 
-def _printed(plan: Design, boxes: Mapping[str, Box], matrix: Any) -> dict[str, Any]:
+def printed(plan: Design, boxes: Mapping[str, Box], matrix: Any) -> dict[str, Any]:
     """What stands on a plate and where on its frame, as JSON types."""
     fields = {
         meaning: {"key": key, "text": value, "box": _corners(boxes[meaning], matrix)}

@@ -26,7 +26,8 @@ from edge.core.calibration import FEATURES, Calibration, Measured, clopper_pears
 from edge.core.match import same
 from edge.core.reading import Character, FieldReading, Reading, TextLine
 from edge.core.reliability import Scored, bands, measured, risk_table, thresholds
-from training.calibration.reads import FOLDER, kept
+from training.calibration.reads import FOLDER
+from training.kept import kept
 
 RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 LEAST = 0.9, 0.2

@@ -21,7 +21,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ from simulator import drawing, spoiling
 from simulator.material import MATERIALS, NOMINAL
 from training.calibration.crops import measures
 from training.calibration.twice import two_of_one_plate
+from training.kept import gone_on, kept
+from training.labels import quad
 
 FOLDER = Path("build/calibration")
 #: What is drawn, in turn by the frame's number: usual material or any, and whether something is wrong with the frame.
@@ -84,7 +86,7 @@ def values(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, 
     """Every value of a frame by itself."""
     rows = drawn.label["fields"]
     dice = random.Random(f"framing {drawn.label['serial']} {drawn.label['model']}")  # noqa: S311 - no secret
-    boxes = {name: _framed(_quad(row["box"]), dice) for name, row in rows.items()}
+    boxes = {name: _framed(quad(row["box"]), dice) for name, row in rows.items()}
     judged = _judged(drawn.frame, tuple(boxes.values()), product)
     if not judged["fit"]:
         return judged
@@ -139,30 +141,6 @@ def _framed(box: Quad, dice: random.Random) -> Quad:
     return second, third, fourth, first
 
 
-def _quad(corners: list[list[float]]) -> Quad:
-    one, two, three, four = ((float(x), float(y)) for x, y in corners)
-    return one, two, three, four
-
-
-def kept(path: Path) -> Iterator[dict[str, Any]]:
-    """What a file of reads holds, in order; a line that a kill cut short is not given."""
-    if path.is_file():
-        with path.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines if line.endswith("\n"))
-
-
-def _resume(path: Path) -> tuple[int, int]:
-    """Frames and reads that the file has; what a kill cut short is dropped from its end."""
-    if path.exists():
-        data = path.read_bytes()
-        with path.open("r+b") as file:
-            file.truncate(data.rfind(b"\n") + 1)
-    frames = reads = 0
-    for line in kept(path):
-        frames, reads = frames + 1, reads + num_reads(line)
-    return frames, reads
-
-
 def num_reads(line: Mapping[str, Any]) -> int:
     """How many reads a frame's line stands for: one for a look, each value for itself, none where it was refused."""
     return (1 if line.get("kind") == "looks" else len(line["fields"])) if "fields" in line else 0
@@ -202,7 +180,6 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     path = args.output or FOLDER / f"{args.kind}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(args.threads)
     reader, product = Ocr(threads=args.threads), load_product("nameplate")
     end = time.monotonic() + args.minutes * 60
@@ -218,8 +195,9 @@ def main() -> int:
 
 def go_on(path: Path, read: Callable[[int], Mapping[str, Any]], most: int, over: Callable[[], bool]) -> tuple[int, int]:
     """Read frame after frame from where the file ends, until it has enough reads; give its frames and reads."""
-    frames, reads = _resume(path)
-    with path.open("a", encoding="utf-8") as lines:
+    with gone_on(path) as lines:
+        found = [num_reads(line) for line in kept(path)]
+        frames, reads = len(found), sum(found)
         while reads < most and not over():
             line = read(frames)
             lines.write(json.dumps(line, separators=(",", ":")) + "\n")

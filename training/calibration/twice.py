@@ -9,11 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-import cv2
-import numpy as np
-
 from simulator import spoiling
-from simulator.drawing import Drawn, Order
+from simulator.drawing import Drawn, Order, printed
 from simulator.fonts import Typeface
 from simulator.material import surface
 from simulator.optics import expose, placement
@@ -41,12 +38,6 @@ def two_of_one_plate(order: Order, index: int) -> tuple[Drawn, Drawn]:
         look = surface(flat.ink, material, shot.wear, contrast=shot.contrast, seed=name)
         frame = expose(look, shot.pose, shot.conditions, shot.settings, order.sensor, seed=str(index % 5 + number))
         matrix = placement((look.shape[1], look.shape[0]), shot.pose, order.sensor)
-        fields = {}
-        for meaning, _, text in plan.rows:
-            box = flat.boxes[meaning]
-            left, right, top, bottom = box.left, box.right, box.top, box.bottom
-            flat_box = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
-            fields[meaning] = {"text": text, "box": cv2.perspectiveTransform(flat_box, matrix)[0].tolist()}
-        known = {"material": material, "language": language, "make": make, "degradations": [w for w in wrong if w]}
-        drawn.append(Drawn(frame, {**known, "serial": plan.serial, "model": plan.model, "fields": fields}))
+        label = {**printed(plan, flat.boxes, matrix), "material": material, "degradations": [w for w in wrong if w]}
+        drawn.append(Drawn(frame, label))
     return drawn[0], drawn[1]

@@ -29,6 +29,8 @@ from simulator import drawing
 from simulator.material import MATERIALS
 from simulator.optics import Sensor
 from training.gate.spoil import SPOILS, Image, Text
+from training.kept import gone_on, kept
+from training.labels import quad
 
 READS = Path("build/gate/reads.jsonl")
 #: Optics and pixels spoilt one at a time, and then together: (by the simulator, on the pixels).
@@ -59,7 +61,7 @@ def frame_of(seed: int, way: tuple[str, str], index: int) -> tuple[Image, Mappin
         return np.asarray(drawn.frame, np.uint8), drawn.label, 0.0
     dice = random.Random(f"{seed} {way} {index}")  # noqa: S311 - not a secret
     strength = dice.uniform(0.02, 0.7 if by_optics else 1.0)
-    boxes = [_quad(field["box"]) for field in drawn.label["fields"].values()]
+    boxes = [quad(field["box"]) for field in drawn.label["fields"].values()]
     text = Text(boxes, list(drawn.label["fields"]).index(dice.choice(("model", "serial"))))
     frame = SPOILS[on_pixels](np.asarray(drawn.frame, np.uint8), text, strength)
     return frame, _scaled(drawn.label, frame.shape[1] / drawn.frame.shape[1]), strength
@@ -73,7 +75,7 @@ def observed(reader: Ocr, frame: Image, label: Mapping[str, Any]) -> dict[str, A
     located = reader.locate(frame)
     measured = quality.measure(frame, located.boxes)
     named = [name for name in ("model", "serial") if label.get(name)]
-    boxes = {name: _quad(field["box"]) for name, field in (label.get("fields") or {}).items()}
+    boxes = {name: quad(field["box"]) for name, field in (label.get("fields") or {}).items()}
     owned = {
         name: [one for one in located.boxes if overlap(boxes[name], one) > LEAST_OVERLAP]
         for name in named
@@ -120,30 +122,12 @@ def overlap(one: Quad, other: Quad) -> float:
     return float(cv2.intersectConvexConvex(a, b)[0]) / area if area else 0.0
 
 
-def _quad(corners: Sequence[Sequence[float]]) -> Quad:
-    a, b, c, d = ((float(x), float(y)) for x, y in corners)
-    return (a, b, c, d)
-
-
 def _scaled(label: Mapping[str, Any], scale: float) -> dict[str, Any]:
     fields = {
         name: {**field, "box": [[x * scale, y * scale] for x, y in field["box"]]}
         for name, field in label["fields"].items()
     }
     return {**label, "fields": fields}
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The lines kept so far; a last one that was cut off is left out."""
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
 
 
 def wanted(count: int) -> Iterator[tuple[tuple[str, str], int]]:
@@ -161,12 +145,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--to", type=Path, default=READS)
     args = parser.parse_args()
-    args.to.parent.mkdir(parents=True, exist_ok=True)
-    known = {row["key"] for row in rows_of(args.to)}
+    known = {row["key"] for row in kept(args.to)}
     ends = time.monotonic() + args.minutes * 60
     reader = Ocr(threads=1)
     done = 0
-    with args.to.open("a", encoding="utf-8") as lines:
+    with gone_on(args.to) as lines:
         for way, index in wanted(args.count):
             key = f"{args.seed}-{'+'.join(way)}-{index}"
             if key in known:
@@ -175,7 +158,7 @@ def main() -> int:
                 break
             frame, label, strength = frame_of(args.seed, way, index)
             row = {"key": key, "way": way, "strength": strength, "material": label["material"]}
-            lines.write("\n" * (done == 0) + json.dumps({**row, **observed(reader, frame, label)}) + "\n")
+            lines.write(json.dumps({**row, **observed(reader, frame, label)}) + "\n")
             lines.flush()
             done += 1
     print(f"{done} frames read now, {len(known) + done} in {args.to}")

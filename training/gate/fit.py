@@ -30,7 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.core.quality import MeasureName
-from training.gate.collect import READS, rows_of
+from training.gate.collect import READS
+from training.kept import kept
 
 Floats = npt.NDArray[np.float64]
 
@@ -176,7 +177,7 @@ def main() -> int:
     parser.add_argument("--reads", type=Path, default=READS)
     parser.add_argument("--to", type=Path, default=SCORES)
     args = parser.parse_args()
-    rows = rows_of(args.reads)
+    rows = list(kept(args.reads))
     print(f"{len(rows)} frames; {base_of(rows):.1%} of the values misread on frames as they are")
     facts = learnt(rows)
     for name, found in facts.items():
@@ -188,10 +189,10 @@ def main() -> int:
         told = "; ".join(f"{x:.3g}: {y:.0%} of {n}" for x, y, n in pools if n > 3)
         counts = f"{found['values']} values, {found['misread']} misread"
         print(f"{name:<14} {counts}; knots {found['knots']}; isotonic {told}")
-    kept: dict[MeasureName, dict[str, Any]] = {
+    by_people: dict[MeasureName, dict[str, Any]] = {
         name: {"knots": knots, "kept": why} for name, (knots, why) in KEPT.items()
     }
-    args.to.write_text(_text({**facts, **kept}), encoding="utf-8")
+    args.to.write_text(_text({**facts, **by_people}), encoding="utf-8")
     return 0
 
 

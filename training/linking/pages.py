@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from edge.core.reading import Character, Point, Quad, TextLine
@@ -312,16 +312,3 @@ def _line(box: Box, sure: Sequence[float], turn: float, shear: float, scale: flo
         for letter, one in zip(box.letters, sure, strict=True)
     )
     return TextLine(box.text, quad(box.left, box.right), characters)
-
-
-def without_field(one: Labelled, field: str) -> Labelled:
-    """Give the page with all that stands for a field taken out of its lines, as if it were blacked out."""
-    lines, marks = [], []
-    for line, row in zip(one.lines, one.marks, strict=True):
-        kept = [n for n, mark in enumerate(row) if not (mark and mark.field == field)]
-        if not kept:
-            continue
-        text = "".join(line.text[n] for n in kept)
-        lines.append(replace(line, text=text, characters=tuple(line.characters[n] for n in kept)))
-        marks.append(tuple(row[n] for n in kept))
-    return Labelled(tuple(lines), tuple(marks), one.layout, one.language, one.seed)

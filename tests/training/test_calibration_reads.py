@@ -10,6 +10,7 @@ import numpy as np
 from edge.core.reading import Character, FieldReading
 from training.calibration import fit, reads
 from training.calibration.twice import two_of_one_plate
+from training.kept import kept
 
 
 def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     done = reads.go_on(path, lambda index: {"kind": "looks", "index": index, "fields": {}}, 4, lambda: False)
 
     assert done == (4, 4)
-    assert [line["index"] for line in reads.kept(path)] == [0, 1, 2, 3]
+    assert [line["index"] for line in kept(path)] == [0, 1, 2, 3]
 
 
 def test_two_looks_are_at_one_plate() -> None:
@@ -47,7 +48,7 @@ def test_no_weight_turns_doubt_into_certainty() -> None:
 
 
 def test_what_is_fitted_on_is_not_what_is_held_out() -> None:
-    """Half of the frames is held out, of every kind of frame alike."""
+    """Frames are held out by tens, two in three, so that there are as many of every kind."""
     held = [fit.held_out({"index": index}) for index in range(40)]
 
     assert sum(held) == 20
