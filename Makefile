@@ -28,7 +28,7 @@ format: .venv/test ## put the code into its one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/bench ## every figure that the README states, against its peer in the same run
+bench: .venv/bench ## speed and accuracy of the ocr reader, against its peers in the same run; the README names the other commands
 	$(BIN)/python bench/inspection.py
 	$(BIN)/python bench/accuracy.py
 
