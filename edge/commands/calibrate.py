@@ -23,6 +23,7 @@ from typing import Any
 from edge.adapters import images
 from edge.calibrations import read_calibration
 from edge.commands import calibrate_report, image_files
+from edge.commands.labels import LABELS, Label, read_labels
 from edge.core.calibration import Calibration, Measured, in_frame
 from edge.core.fields import Product
 from edge.core.match import same
@@ -33,18 +34,9 @@ from edge.errors import UseError
 from edge.readers.reader import Reader
 from edge.settings import load
 
-LABELS = "labels.jsonl"
 RATES = (1e-2, 1e-3, 1e-4)
 #: With fewer wrong reads than this the scores are left as they were fitted on drawn plates.
 _FEW_WRONG = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """One labelled image: for each field the texts that are right; none where the plate bears none."""
-
-    file: str
-    texts: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, count, print; write the calibration where a file is named."""
-    labels = read_labels(args.folder)
+    if not args.folder.is_dir():
+        raise UseError(f"{images.shown(str(args.folder))} is no folder; name the folder of the labelled images")
+    labels = read_labels(args.folder / LABELS)
     if args.output is not None and not args.output.absolute().parent.is_dir():
         raise UseError(f"-o names {args.output}, whose folder does not exist; make it first")
     product = image_files.product_of(args)
@@ -99,49 +93,9 @@ def run(args: argparse.Namespace) -> int:
     rates = tuple(sorted(set(args.rate or RATES), reverse=True))
     found = calibrate(reads, rates, (min(product.fields[name].min_confidence for name in required), margin))
     if args.output is not None:
-        _write(found, args.output)
+        image_files.write(args.output, json.dumps(found.facts, indent=1) + "\n")
         print(f'written to {args.output}; take it with [accept] calibration = "{args.output}"')
     return code
-
-
-def read_labels(folder: Path) -> list[Label]:
-    """The labels of a folder.
-
-    Raises:
-        UseError: there are none, or a line is no label; says which.
-    """
-    path = folder / LABELS
-    if not folder.is_dir():
-        raise UseError(f"{images.shown(str(folder))} is no folder; name the folder of the labelled images")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        what = "it holds one object a line: file, model, serial"
-        raise UseError(f"{path} cannot be read ({error.strerror}); {what}") from None
-    except UnicodeDecodeError:
-        raise UseError(f"{path} is not UTF-8; save it as that") from None
-    labels = [_label(line, f"{path} line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
-    if not labels:
-        raise UseError(f"{path} has no line; write one object for each image: file, model, serial")
-    return labels
-
-
-def _label(line: str, where: str) -> Label:
-    try:
-        facts = json.loads(line)
-    except (ValueError, RecursionError):
-        raise UseError(f"{where} is not JSON; write one object a line: file, model, serial") from None
-    if not isinstance(facts, dict) or not isinstance(facts.get("file"), str) or not facts["file"]:
-        raise UseError(f"{where} names no file; write one object a line: file, model, serial")
-    texts: dict[str, tuple[str, ...]] = {}
-    for name, text in facts.items():
-        if name == "file" or not (text is None or isinstance(text, str)):
-            continue
-        others = facts.get(f"{name}_alternatives") or []
-        if not isinstance(others, list) or not all(isinstance(other, str) for other in others):
-            raise UseError(f"{where} has {name}_alternatives that are no list of texts; write a list of texts")
-        texts[name] = (text, *others) if text else ()
-    return Label(facts["file"], texts)
 
 
 def _rate(text: str) -> float:
@@ -256,13 +210,3 @@ def _two_looks(reads: Sequence[Read], least_confidence: float, least_margin: flo
 
 def _alike(one: Read, other: Read) -> bool:
     return all(same(field.text, other.fields[name].text) for name, field in one.fields.items())
-
-
-def _write(found: Calibration, path: Path) -> None:
-    """Whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    try:
-        new.write_text(json.dumps(found.facts, indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        raise UseError(f"{path} cannot be written ({error.strerror}); name another file with -o") from None

@@ -155,6 +155,22 @@ def printable_stdout() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UseError: it cannot be written.
+    """
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise UseError(
+            f"{images.shown(str(path))} cannot be written ({error.strerror}); name another file with -o"
+        ) from None
+
+
 def quality_facts(judged: Judged) -> dict[str, Any]:
     """A frame's quality as it stands in the JSON: every measure raw and 0 to 100, defects, and what to change."""
     measured = judged.quality

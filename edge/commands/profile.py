@@ -17,6 +17,7 @@ from pathlib import Path
 from edge.adapters import images
 from edge.commands import image_files
 from edge.commands.image_files import Judged
+from edge.commands.labels import read_labels
 from edge.core.fields import Product
 from edge.core.gate import DEFAULT_LIMITS
 from edge.core.match import same
@@ -77,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
         raise UseError(f"{images.shown(str(output))} exists; name another file, or add --force to write over it")
     image_files.printable_stdout()
     profile = _rules(_name(output.stem), labelled)
-    _write(output, text_of(profile))
+    image_files.write(output, text_of(profile))
     open_reader = image_files.reader_of(argparse.Namespace(config=args.config, reader="ocr", model=None))
     profile, failed = _seen(profile, labelled, open_reader, load_product(str(output)))
-    _write(output, text_of(profile))
+    image_files.write(output, text_of(profile))
     product = load_product(str(output))
     right: list[str] = []
     show = _reading_back({one.file: one for one in labelled}, open_reader, product, right)
@@ -154,25 +155,10 @@ def _labelled(args: argparse.Namespace) -> list[Labelled]:
 
 
 def _from_labels(path: Path) -> list[Labelled]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UseError(
-            f"labels {images.shown(str(path))} cannot be read ({type(error).__name__}); check the file"
-        ) from None
     found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            facts = json.loads(line)
-            file, printed = facts["file"], {name: facts.get(name) or "" for name in FIELDS}
-            texts = {name: text.strip() for name, text in printed.items() if text.strip()}
-            found.append(Labelled(str(path.parent / file), texts))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise UseError(
-                f'labels {images.shown(str(path))} line {number}: no object with "file", "model", "serial"; correct it'
-            ) from None
+    for label in read_labels(path):
+        printed = {name: label.texts[name][0].strip() for name in FIELDS if label.texts.get(name)}
+        found.append(Labelled(str(path.parent / label.file), {name: text for name, text in printed.items() if text}))
     return found
 
 
@@ -258,13 +244,6 @@ def _reading_back(
         print(f"{images.shown(file)}: {'read right' if not told else 'read ' + ', '.join(told)}")
 
     return show
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UseError(f"{images.shown(str(path))} cannot be written ({error.strerror}); name another file") from None
 
 
 def _toml(value: str | Sequence[str]) -> str:
