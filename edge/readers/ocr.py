@@ -110,22 +110,24 @@ class Ocr:
             half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
             where = subject(half)
             quads = self._find(image, half, where)
-            pixels = columns / half.shape[1]
-            in_half = [moved(quad, 1 / pixels, 1 / pixels, 0.0, 0.0) for quad in quads]
-            if explained(where, in_half) < _EXPLAINED:
-                quads = self._searched_again(image, half, where, quads)
-            boxes = _in_order(quads)
+            boxes = _in_order(self._searched_again(image, half, where, quads))
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
         return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3, search)
 
     def _searched_again(self, image: Image, half: Image, where: Subject, quads: list[Quad]) -> list[Quad]:
         """Search once more where much that looks like characters is in no line; the search that found more counts."""
+        scale = half.shape[1] / image.shape[1]
+        near = _around(quads, scale, where, half)
+        if near is None and len(quads) >= _FEW_LINES:
+            return quads
+        if explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in quads]) >= _EXPLAINED:
+            return quads
         if len(quads) < _FEW_LINES:
             # Small print in a large frame, or nothing at all: only pixels can tell.
             again = self._find(image, half, Subject(0, 0, half.shape[1], half.shape[0], None))
             quads = max(quads, again, key=len)
-        near = _around(quads, half.shape[1] / image.shape[1], where, half)
+            near = _around(quads, scale, where, half)
         if near is None:
             return quads
         closer = self._find(image, half, near)

@@ -141,7 +141,10 @@ class Inspector:
                 FrameFailed(_now_us(), answer.attempt, answer.detail)
             )
         while (told := self._reader.receive()) is not None:
-            self._shadow.told(told) if told.attempt == SHADOW else self._feed(_reader_event(told))
+            if told.attempt == SHADOW:
+                self._shadow.told(told)
+            else:
+                self._feed(_reader_event(told))
         for event in self._records.finished(self._inspection.inspection_id):
             self._feed(event)
         self._fire_timers()

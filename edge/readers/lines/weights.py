@@ -86,10 +86,11 @@ class Network:
         if cache_dir is not None:
             options["CACHE_DIR"] = str(cache_dir)
         try:
-            model = ov.Core().read_model(path)
+            core = ov.Core()
+            model = core.read_model(path)
             model = prepare(model)
             in_eight_bits(model, path.name)
-            compiled = [ov.Core().compile_model(model, "CPU", options) for _ in range(streams)]
+            compiled = [core.compile_model(model, "CPU", options) for _ in range(streams)]
             self._requests = [one.create_infer_request() for one in compiled]
         except Exception as error:
             raise ReaderError(f"OpenVINO cannot open {path.name}: {error}; check the openvino package") from error

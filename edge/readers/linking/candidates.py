@@ -183,10 +183,7 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
         shared = len(around.row(own, piece)) > 1
         for span in spans(page, index, rule, around.followers, keyed=own is not None, shared=shared):
             segments, natural = span.segments, span.natural
-            line, start, end = segments[0]
-            raw = page.lines[line].text[start:end]
-            for line, start, end in segments[1:]:
-                raw += " " + page.lines[line].text[start:end]
+            raw = " ".join(page.lines[line].text[start:end] for line, start, end in segments)
             text, changed = normalise(raw, rule)
             fits = rule.pattern is not None and violation(text, rule) is None
             # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.

@@ -52,11 +52,9 @@ class Echoes:
         theirs = self._solid((where,))
         if len(mine) != len(own) or len(theirs) != len(other):
             return False
-        if _alike(own, other):
-            pass
-        elif own in other:
+        if own in other:
             theirs = theirs[other.index(own) :][: len(mine)]
-        else:
+        elif other in own:
             mine = mine[own.index(other) :][: len(theirs)]
         return any(
             a.text.casefold() != b.text.casefold() and b.confidence > a.confidence + _SURER
