@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,9 @@ class Performance:
         self._serials: set[str] = set()
         self._told: set[tuple[object, ...]] = set()
         self._number = 0
+        # Ctrl-C raises in the main thread, and OpenCV 5.0 can end the whole process with a segmentation fault where
+        # that happens between the parts of one of its calls: plates are drawn where no signal is ever handled.
+        self._painter = ThreadPoolExecutor(1, "painter")
         self.stories: list[Story] = []
         made: dict[str, Station] = {}
         for product in products:
@@ -118,7 +122,7 @@ class Performance:
 
     def _set_up(self, station: Station, part: Part) -> None:
         self._tell_erp(station, part)
-        station.camera.show(View(part, station.camera.sensor))
+        station.camera.show(self._painter.submit(View, part, station.camera.sensor).result())
 
     def _tell_erp(self, station: Station, part: Part) -> None:
         """Give ERP the records that it does not hold yet."""

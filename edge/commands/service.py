@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import importlib
 import signal
 import threading
@@ -25,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     configured = settings.load(args.config)
     name = f"capture-{args.name}" if args.command == "capture" else args.command
     log.configure(name, level=configured.log.level, form=configured.log.format)
+    faulthandler.enable()  # a crash inside a library writes where it happened to the journal
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -53,6 +53,13 @@ STEPS: Mapping[Defect, tuple[Step, ...]] = {
     Defect.LOW_CONFIDENCE: (_DIFFUSE, _OFF_AXIS),
 }
 
+#: What an exposure may cost that its frame did not show before. Where it has, the same way is not gone further: a
+#: third of the light of a frame that lost its contrast shows no text, and the defect that began it is not seen either.
+_COST: Mapping[str, frozenset[Defect]] = {
+    _SHORTER.action: frozenset({Defect.DARK, Defect.LOW_CONTRAST}),
+    _LONGER.action: frozenset({Defect.BRIGHT, Defect.GLARE, Defect.BLUR}),
+}
+
 #: What is wrong with a reading rather than with its frame.
 _OF_READING = {Defect.DISAGREEMENT, Defect.LOW_CONFIDENCE}
 
@@ -105,9 +112,17 @@ def next_take(
 def _untried(defect: Defect, attempts: Sequence[Attempt]) -> Step | None:
     """The first step against a defect that was not tried, or that was tried and helped without being enough."""
     tried = [attempt for attempt in attempts if defect in attempt.cause]
-    useless = {attempt.action for attempt in tried if attempt.helped is False}
+    useless = {attempt.action for attempt in tried if attempt.helped is False} | _too_costly(attempts)
     steps = STEPS[defect][len(tried) :]
     return next((step for step in steps if step.action not in useless), None)
+
+
+def _too_costly(attempts: Sequence[Attempt]) -> set[str]:
+    """The last action, where it brought what it may cost."""
+    if len(attempts) < 2:
+        return set()
+    brought = {*attempts[-1].defects} - {*attempts[-2].defects}
+    return {attempts[-1].action} if brought & _COST.get(attempts[-1].action, frozenset()) else set()
 
 
 def _take(step: Step, cause: tuple[Defect, ...], last: Attempt, policy: Policy) -> Take:

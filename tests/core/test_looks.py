@@ -212,6 +212,27 @@ def test_a_scratched_plate_is_not_looked_at_for_ever() -> None:
     assert next_take(tried, (Defect.BLUR,), policy(max_attempts=9), 200_000) is None
 
 
+@pytest.mark.parametrize(
+    ("cause", "action", "brought", "orders"),
+    [
+        (Defect.BLUR, "exposure_shorter", Defect.LOW_CONTRAST, ("light_diffuse", 2000)),
+        (Defect.BLUR, "exposure_shorter", Defect.DARK, ("exposure_longer", 5000)),
+        (Defect.BLUR, "exposure_shorter", Defect.TOO_SMALL, ("exposure_shorter", 800)),
+        (Defect.DARK, "exposure_longer", Defect.BLUR, ("exposure_shorter", 800)),
+    ],
+)
+def test_an_exposure_that_brought_its_cost_is_not_taken_further(
+    cause: Defect, action: str, brought: Defect, orders: tuple[str, int]
+) -> None:
+    """A shorter exposure that helped against blur but lost the contrast is not made shorter still (L9)."""
+    one = attempt(1, defects=(cause,))
+    two = attempt(2, cause=(cause,), action=action, exposure_us=2000, helped=True, defects=(cause, brought))
+
+    take = next_take([one, two], (cause, brought), policy(max_attempts=9), 200_000)
+    assert take is not None
+    assert (take.action, take.exposure_us) == orders
+
+
 def test_attempts_and_time_end_the_looks() -> None:
     """Neither more frames than allowed nor one that could not be taken in time is ordered (L9)."""
     assert next_take([attempt(1)], (Defect.GLARE,), policy(max_attempts=1), 1000) is None

@@ -39,8 +39,8 @@ def folder() -> Iterator[Path]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """A temporary folder of its own, so that what is left behind can be seen."""
-    return {**os.environ, "TMPDIR": str(folder)}
+    """A temporary folder of its own, so that what is left behind can be seen; a crash says where it was."""
+    return {**os.environ, "TMPDIR": str(folder), "PYTHONFAULTHANDLER": "1"}
 
 
 def _left_behind(folder: Path) -> list[str]:
