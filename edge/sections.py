@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from edge import secrets
 from edge.section_types import (
-    Column,
     FilePath,
     Level,
     Name,
@@ -244,55 +243,6 @@ class Accept(Table):
         default={},
         description="The site's own share of false accepts by number of looks, 0 to 1; unset: the calibration's.",
     )
-
-
-class _Erp(Table):
-    timeout_ms: Whole = Field(default=1000, ge=10, le=30_000, description="Longest wait for ERP, ms (10 to 30000).")
-    max_age_s: Number = Field(
-        default=86_400.0, gt=0, le=31_536_000, description="Oldest record that still counts, s (up to 31536000)."
-    )
-    columns: dict[Name, Column] = Field(
-        default={}, description="Column of each field; unset: columns have the fields' names."
-    )
-
-
-class NoErp(_Erp):
-    """ERP: who knows which part a serial belongs to."""
-
-    kind: Literal["none"] = Field(default="none", description="Kind of ERP: none, csv or sql.")
-
-
-class CsvErp(_Erp):
-    """ERP's records as a CSV file, reloaded when it changes."""
-
-    kind: Literal["csv"] = Field(description="Kind of ERP: none, csv or sql.")
-    path: FilePath = Field(description="The CSV file, UTF-8, first line the names of the columns.")
-
-
-class SqlErp(_Erp):
-    """ERP's records as a table of a database."""
-
-    kind: Literal["sql"] = Field(description="Kind of ERP: none, csv or sql.")
-    url: Annotated[str, Field(min_length=1), AfterValidator(secrets.url_without_password)] | None = Field(
-        default=None, description="SQLAlchemy URL of the database, without a password."
-    )
-    url_file: FilePath | None = Field(
-        default=None, description="File that holds the URL, where it has a password; else the credential erp_url."
-    )
-    table: Column = Field(description="Table or view of the records; SCHEMA.TABLE where it has one.")
-
-    def open_url(self) -> SecretStr:
-        """The URL, from the setting, its file, or the credential `erp_url`.
-
-        Raises:
-            ConfigError: there is none, or the file cannot be read.
-        """
-        if self.url is not None:
-            return SecretStr(self.url)
-        return secrets.needed(self.url_file, "erp_url", "erp.url_file")
-
-
-Erp = Annotated[NoErp | CsvErp | SqlErp, Field(discriminator="kind")]
 
 
 class Tls(Table):

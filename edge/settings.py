@@ -23,17 +23,16 @@ from edge.section_types import camera_name
 from edge.sections import (
     Accept,
     Camera,
-    Erp,
     Evidence,
     Log,
     Mqtt,
-    NoErp,
     Panel,
     Paths,
     Reader,
     Retake,
     Station,
 )
+from edge.sections_erp import Erp, NoErp
 
 
 class Settings(BaseSettings):

@@ -17,13 +17,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from edge import secrets, toml_file
+from edge import secrets, settings_check_erp, toml_file
 from edge.calibrations import read_calibration
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.readers import opening
 from edge.section_types import folder
-from edge.sections import CsvErp, FileCamera, RemoteReader, SqlErp
+from edge.sections import FileCamera, RemoteReader
 from edge.settings import Settings
 from edge.toml_file import Key, Problem, TomlFile
 
@@ -233,7 +233,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
     yield from _paths(settings)
     yield from _reader(settings)
     yield from _accept(settings)
-    yield from _erp(settings, product)
+    yield from settings_check_erp.problems(settings.erp, product)
     yield from _links(settings)
 
 
@@ -332,35 +332,6 @@ def _server(remote: RemoteReader) -> Iterator[Problem]:
             yield Problem(("reader", "remote", "redis_url"), "is missing, and cache is redis; add it")
         if lacking := opening.lacking("redis"):
             yield Problem(("reader", "remote", "cache"), f"is redis, which needs {lacking}")
-
-
-def _erp(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
-    erp = settings.erp
-    if isinstance(erp, CsvErp) and not erp.path.is_file():
-        yield Problem(("erp", "path"), f"names {erp.path}, which is no file; name the CSV file that ERP writes")
-    if isinstance(erp, SqlErp):
-        if erp.url is not None and erp.url_file is not None:
-            yield Problem(("erp", "url_file"), "is set, and url too; set one of them")
-        try:
-            erp.open_url()
-        except ConfigError as error:
-            yield Problem(
-                ("erp", "url_file"), error.problems[0].removeprefix("erp.url_file: "), needs=(("erp", "url"),)
-            )
-    if product is None:
-        return
-    for name in erp.columns:
-        if name not in product.fields:
-            yield Problem(
-                ("erp", "columns", name),
-                f"is no field of the product {product.name}; {toml_file.suggestion(name, list(product.fields))}",
-            )
-    if erp.kind != "none" and "serial" not in product.fields:
-        yield Problem(
-            ("erp", "kind"),
-            f"needs a field serial, by which records are found; {product.name} has none",
-            needs=(("erp",),),
-        )
 
 
 def _links(settings: Settings) -> Iterator[Problem]:

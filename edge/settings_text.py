@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections
+from edge import sections, sections_erp
 from edge.products import Gate
 from edge.settings import Settings
 
@@ -36,9 +36,12 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("gate", Gate, True),
     ("retake", sections.Retake, True),
     ("accept", sections.Accept, True),
-    ("erp", sections.NoErp, True),
-    ("erp", sections.CsvErp, False),
-    ("erp", sections.SqlErp, False),
+    ("erp", sections_erp.NoErp, True),
+    ("erp", sections_erp.CsvErp, False),
+    ("erp", sections_erp.SqlErp, False),
+    ("erp", sections_erp.RestErp, False),
+    ("erp.oauth", sections_erp.OAuth, False),
+    ("erp.listing", sections_erp.RestListing, False),
     ("mqtt", sections.Mqtt, True),
     ("mqtt.tls", sections.Tls, False),
     ("evidence", sections.Evidence, True),
@@ -46,7 +49,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("log", sections.Log, True),
 )
 #: Tables inside tables, which stand on their own.
-_INNER = ("tls", "remote")
+_INNER = ("tls", "remote", "oauth", "listing")
 #: Values for keys that have no default; those of a key that is unset are examples.
 _EXAMPLES: Mapping[str, Any] = {
     "station.site": "plant1",
@@ -71,12 +74,30 @@ _EXAMPLES: Mapping[str, Any] = {
     "accept.calibration": "/etc/edge/calibration.json",
     "accept.false_accept_rate": {"1": 0.001, "2": 0.0001},
     "erp.columns": {"serial": "SERNR", "model": "MATNR"},
+    "erp.used_column": "INSPECTED_AT",
+    "erp.sync_every_s": 3600,
     "erp.csv.kind": "csv",
     "erp.csv.path": "/srv/erp/parts.csv",
     "erp.sql.kind": "sql",
     "erp.sql.url": "sqlite:////srv/erp/parts.db",
     "erp.sql.url_file": "/etc/edge/erp_url",
+    "erp.sql.password_file": "/etc/edge/erp_password",
     "erp.sql.table": "parts",
+    "erp.rest.kind": "rest",
+    "erp.rest.url": "https://erp.example.com/api/v1",
+    "erp.rest.lookup": "/parts/{serial}",
+    "erp.rest.record": "/data",
+    "erp.rest.known_serial": "TEST-0001",
+    "erp.rest.api_key_file": "/etc/edge/erp_api_key",
+    "erp.rest.ca_file": "/etc/edge/ca.pem",
+    "erp.oauth.token_url": "https://login.example.com/oauth/token",
+    "erp.oauth.client_id": "edge-station1",
+    "erp.oauth.client_secret_file": "/etc/edge/erp_client_secret",
+    "erp.oauth.scope": "parts.read",
+    "erp.listing.path": "/parts?limit=500",
+    "erp.listing.records": "/data/parts",
+    "erp.listing.cursor": "/next",
+    "erp.listing.parameter": "cursor",
     "mqtt.client_id": "edge-plant1-line1-station1",
     "mqtt.username": "station1",
     "mqtt.password_file": "/etc/edge/mqtt_password",

@@ -145,7 +145,7 @@ CASES = [
     ),
     Case("a password in the host", ("mqtt.host", "alone"), more=f'[mqtt]\nhost = "mqtt://u:{SECRET}@h"\n'),
     # ERP.
-    Case("an unknown kind of ERP", ("erp.kind", "none, csv, sql"), more='[erp]\nkind = "rest"\n'),
+    Case("an unknown kind of ERP", ("erp.kind", "none, csv, sql, rest"), more='[erp]\nkind = "soap"\n'),
     Case("a csv without a path", ("erp.path", "missing"), more='[erp]\nkind = "csv"\n'),
     Case("a csv that is not there", ("erp.path", "parts.csv"), more='[erp]\nkind = "csv"\npath = "parts.csv"\n'),
     Case(

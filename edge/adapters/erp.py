@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from edge.errors import ErpError
-from edge.sections import CsvErp, NoErp, SqlErp
+from edge.sections_erp import CsvErp, NoErp, RestErp, SqlErp
 
 #: Questions that may hang at the same time in one adapter; one more is refused at once (L12).
 MAX_OPEN_QUESTIONS = 4
@@ -46,7 +46,7 @@ class Erp(Protocol):
         """
 
 
-def open_erp(config: NoErp | CsvErp | SqlErp) -> Erp | None:
+def open_erp(config: NoErp | CsvErp | SqlErp | RestErp) -> Erp | None:
     """The ERP that `[erp]` describes, None where there is none; nobody waits for it yet.
 
     Raises:
@@ -65,6 +65,8 @@ def open_erp(config: NoErp | CsvErp | SqlErp) -> Erp | None:
         from edge.adapters.erp_sql import SqlRecords  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         return SqlRecords(config.open_url(), config.table, config.columns, timeout_s=config.timeout_ms / 1000)
+    if isinstance(config, RestErp):
+        raise ErpError("ERP of kind rest cannot be asked yet; set erp.kind to csv or sql")
     return None
 
 

@@ -14,7 +14,7 @@ from edge.adapters import erp as erp_module
 from edge.adapters.erp import InTime, open_erp
 from edge.adapters.erp_csv import CsvRecords, parse
 from edge.errors import ErpError
-from edge.sections import CsvErp, NoErp
+from edge.sections_erp import CsvErp, NoErp
 
 GOOD = b"serial,model\n12345678AB,AX-1\n87654321BA,AX-2\n"
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from edge.adapters.erp import open_erp
 from edge.adapters.erp_sql import SqlRecords
 from edge.errors import ConfigError, ErpError
-from edge.sections import SqlErp
+from edge.sections_erp import SqlErp
 
 ROWS = [("12345678AB", "AX-1", 7, 1.5), ("87654321BA", "AX-2", None, None), ("00123", "AX-3", 1, 1.0)]
 
