@@ -1,10 +1,13 @@
 # edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := mosquitto systemd redis-server openssl
+SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime
+
+# From npm, for the tests alone: they run the example flow, and check documents by the schemas of those who define them.
+NODE_PACKAGES := node-red@4.1.15 @asyncapi/specs@6.11.1 sparkplug-payload@1.0.3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench promises docs clean
+.PHONY: help demo test test-slow chaos check format bench promises docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -12,11 +15,14 @@ help: ## show this list
 demo: .venv/demo ## a simulated line on all five processes: every scene once, live, with a report
 	$(BIN)/edge demo $(ARGS)
 
-test: .venv/test system-packages check ## format, lint, types, imports, then every test that is not slow
+test: .venv/test system-packages node check ## format, lint, types, imports, then every test that is not slow
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: .venv/test system-packages ## the long tests: kill -9 rounds, long runs
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+chaos: .venv/test system-packages ## a line while everything goes wrong: MINUTES=30 SEED=1, or TRIGGERS=10000
+	$(BIN)/python -m simulator chaos --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(if $(TRIGGERS),--triggers $(TRIGGERS))
 
 check: .venv/test ## what needs no running: format, lint, types, direction of imports
 	$(BIN)/ruff format --check .
@@ -58,6 +64,13 @@ clean: ## remove .venv and all caches
 .venv/bench: pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	@touch .venv/demo .venv/test $@
+
+# Where npm is missing or gives nothing, the tests that need these are skipped, and say so.
+.PHONY: node
+node: | .venv/bin/pip
+	@test -e .venv/node/node_modules/.package-lock.json || ! command -v npm >/dev/null || \
+		npm install --silent --no-audit --no-fund --fetch-retries 1 --prefix .venv/node $(NODE_PACKAGES) || \
+		echo "npm gave no packages: the tests that need Node.js are skipped"
 
 # The tests talk to a real mosquitto, redis and systemd-analyze, and openssl makes their certificates. As root on Debian or Ubuntu they are installed.
 .PHONY: system-packages

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simulator import demo, drawing, scenes, spoiling
+from simulator import chaos, demo, drawing, scenes, spoiling
 from simulator.camera_server import CameraServer
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     listing = commands.add_parser("scenes", help="list the scenes with the outcome that each must give")
     listing.add_argument("--folder", type=Path, default=scenes.FOLDER, help="of scene files (%(default)s)")
     listing.set_defaults(run=_list)
+    chaos.add_arguments(commands.add_parser("chaos", help="run a line while everything round its station goes wrong"))
     commands.add_parser("demo", help="run the whole line, as `edge demo` does", add_help=False)
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["demo"]:

@@ -95,6 +95,19 @@ class Child:
             self._file.close()
         return self._process.returncode
 
+    def kill(self) -> None:
+        """End the whole family at once, as a power cut does; it may be started again."""
+        if self._process is None:
+            return
+        family = self.family()
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._process.wait()
+        psutil.wait_procs(family, STOP_TIMEOUT_S)
+        if self._file is not None:
+            self._file.close()
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -94,8 +94,21 @@ class Station:
         *,
         reader: str = READERS[0],
         reader_of: Station | None = None,
+        more_settings: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Write its folder; `reader_of` is the station whose reader reads here too."""
+        """Write its folder.
+
+        Args:
+            folder: a new one; the names of sockets below it have a limit.
+            product: what is made here; decides ERP and mode.
+            broker_port: of the broker on this PC.
+            on_take: told of each frame that the camera is asked for.
+            reader: the kind of reader.
+            reader_of: the station whose reader reads here too.
+            more_settings: further tables for `edge.toml`.
+            environment: further variables for the station's processes.
+        """
         self.folder = folder
         self._ready_timeout_s = READY_TIMEOUT_S if reader == "ocr" else READY_TIMEOUT_WITH_MODEL_S
         self.product = product
@@ -128,11 +141,16 @@ class Station:
                 erp=erp,
                 broker_port=broker_port,
                 panel_port=self.panel_port,
-            ),
+            )
+            + more_settings,
             encoding="utf-8",
         )
         self.line = Line("127.0.0.1", broker_port, f"edge/v1/{SITE}/{LINE_NAME}/{product}", name=f"mes-{product}")
-        self._edge = Child([sys.executable, "-m", "edge", "up", "--config", str(self.config)], self.log, _environment())
+        self._edge = Child(
+            [sys.executable, "-m", "edge", "up", "--config", str(self.config)],
+            self.log,
+            _environment(environment or {}),
+        )
 
     @property
     def data_dir(self) -> Path:
@@ -157,6 +175,14 @@ class Station:
             self.camera.stop()
             if isinstance(self.erp, SqlErp):
                 self.erp.close()
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a power cut does."""
+        self._edge.kill()
+
+    def start_again(self) -> None:
+        """Start `edge up` after it was killed."""
+        self._edge.start()
 
     def wait_until_ready(self, since_s: float) -> None:
         """Wait until the station is online and each of its processes said that it is ready, later than a moment.
@@ -233,10 +259,10 @@ class Station:
         return lines[-1] if lines else "it said nothing"
 
 
-def _environment() -> dict[str, str]:
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
     """The demo's own environment less what would change the station's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+    return {**kept, "PYTHONUNBUFFERED": "1", **more}
 
 
 def _free_port() -> int:
