@@ -18,7 +18,7 @@ from pathlib import Path
 from simulator.scenes import READERS, Scene, SceneError, load_all
 
 _FAULT_ORDER = ("none", "trigger_while_busy", "pause", "kill")
-_EXTRA = ("mqtt5", "psutil", "PIL")
+_EXTRA = ("mqtt5", "psutil", "jsonschema", "PIL")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

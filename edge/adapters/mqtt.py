@@ -27,6 +27,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.adapters.messages import StateName
 from edge.adapters.mqtt_facts import (
     Answered,
     BackOff,
@@ -350,7 +351,7 @@ class _Connection:
             with contextlib.suppress(OSError):
                 socket.close()
 
-    def _say(self, state: str) -> int:
+    def _say(self, state: StateName) -> int:
         sent = Properties(PacketTypes.PUBLISH)
         sent.PayloadFormatIndicator = 1
         sent.ContentType = "application/json"

@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edge.adapters.messages import StateName
+
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
@@ -100,7 +102,7 @@ class Command:
 
 Fact = Connected | Disconnected | Answered | SubscriptionRefused | CommandDropped | Command
 #: Gives the retained message of the topic `state` from a state's name and the connection's id.
-StateMessage = Callable[[str, str], bytes]
+StateMessage = Callable[[StateName, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The JSON of one outcome and one retake request, as MES sees them: `config/asyncapi.yaml` describes them.
+"""The JSON of one outcome and one retake request, as MES sees them, of the types in `messages`.
 
 Promise: the same facts give the same bytes (keys in a fixed order); there is no NaN or infinity, and no text that is
 not UTF-8. Whatever an outcome holds can be written: a strange number or character never costs an
@@ -12,7 +12,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from edge.core.calibration import FalseAccept
+from edge.adapters import messages
+from edge.core.actions import AnnounceRetake
 from edge.core.outcome import SCHEMA, Attempt, FieldOutcome, Outcome
 from edge.core.quality import Quality
 from edge.core.reading import Character, Code, Quad
@@ -20,31 +21,44 @@ from edge.core.reading import Character, Code, Quad
 
 def outcome_payload(outcome: Outcome, *, seq: int, station: str, at: str, config_hash: str) -> bytes:
     """The message of one outcome. `at` is wall time for people (RFC 3339, UTC)."""
-    return encode(
-        {
-            "schema": SCHEMA,
-            "inspection_id": outcome.inspection_id,
-            "station": station,
-            "seq": seq,
-            "trigger_id": outcome.trigger_id,
-            "disposition": outcome.disposition.value,
-            "reason": outcome.reason.value,
-            "detail": outcome.detail,
-            "defects": [defect.value for defect in outcome.defects],
-            "fields": {name: _field(field) for name, field in outcome.fields.items()},
-            "codes": [_code(code) for code in outcome.codes],
-            "attempts": [_attempt(attempt) for attempt in outcome.attempts],
-            "evidence": [
-                {"path": kept.path, "sha256": kept.sha256, "attempt": kept.attempt} for kept in outcome.evidence
-            ],
-            "erp": {"source": outcome.erp_source, "age": outcome.erp_age_s},
-            **_false_accept(outcome.false_accept),
-            "reader": {"name": outcome.reader, "hash": outcome.reader_hash},
-            "config": {"hash": config_hash},
-            "at": at,
-            "ms": dict(outcome.ms),
-        }
-    )
+    stated = outcome.false_accept
+    message: messages.Outcome = {
+        "schema": SCHEMA,
+        "inspection_id": outcome.inspection_id,
+        "station": station,
+        "seq": seq,
+        "trigger_id": outcome.trigger_id,
+        "disposition": outcome.disposition,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+        "defects": list(outcome.defects),
+        "fields": {name: _field(field) for name, field in outcome.fields.items()},
+        "codes": [_code(code) for code in outcome.codes],
+        "attempts": [_attempt(attempt) for attempt in outcome.attempts],
+        "evidence": [{"path": kept.path, "sha256": kept.sha256, "attempt": kept.attempt} for kept in outcome.evidence],
+        "erp": {"source": outcome.erp_source, "age": outcome.erp_age_s},
+        "false_accept_rate": None if stated is None else stated.rate,
+        "false_accept_interval": None if stated is None else stated.interval,
+        "false_accept_reads": None if stated is None else stated.reads,
+        "reader": {"name": outcome.reader, "hash": outcome.reader_hash},
+        "config": {"hash": config_hash},
+        "at": at,
+        "ms": outcome.ms,
+    }
+    return encode(message)
+
+
+def retake_payload(retake: AnnounceRetake, *, station: str, at: str) -> bytes:
+    """The message of one retake. `at` is wall time for people (RFC 3339, UTC)."""
+    message: messages.Retake = {
+        "inspection_id": retake.inspection_id,
+        "station": station,
+        "attempt": retake.attempt,
+        "cause": list(retake.cause),
+        "action": retake.action,
+        "at": at,
+    }
+    return encode(message)
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -74,15 +88,7 @@ def _plain(value: Any) -> Any:
             return _plain(value.item() if hasattr(value, "item") else str(value))
 
 
-def _false_accept(stated: FalseAccept | None) -> dict[str, Any]:
-    return {
-        "false_accept_rate": None if stated is None else stated.rate,
-        "false_accept_interval": None if stated is None or stated.interval is None else list(stated.interval),
-        "false_accept_reads": None if stated is None else stated.reads,
-    }
-
-
-def _field(field: FieldOutcome) -> dict[str, Any]:
+def _field(field: FieldOutcome) -> messages.Field:
     reading = field.reading
     return {
         "raw": reading.raw,
@@ -100,7 +106,7 @@ def _field(field: FieldOutcome) -> dict[str, Any]:
     }
 
 
-def _character(character: Character) -> dict[str, Any]:
+def _character(character: Character) -> messages.Character:
     return {
         "text": character.text,
         "confidence": character.confidence,
@@ -109,25 +115,25 @@ def _character(character: Character) -> dict[str, Any]:
     }
 
 
-def _code(code: Code) -> dict[str, Any]:
+def _code(code: Code) -> messages.Code:
     return {"format": code.format, "text": code.text, "box": _box(code.box)}
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt) -> messages.Attempt:
     return {
         "number": attempt.number,
         "action": attempt.action,
-        "cause": [defect.value for defect in attempt.cause],
+        "cause": list(attempt.cause),
         "frame_id": attempt.frame_id,
         "exposure_us": attempt.exposure_us,
         "light": attempt.light,
-        "defects": [defect.value for defect in attempt.defects],
+        "defects": list(attempt.defects),
         "quality": None if attempt.quality is None else _quality(attempt.quality),
-        "texts": dict(attempt.texts),
+        "texts": attempt.texts,
         "readings": [
             {
                 "reader": {"name": one.reader, "hash": one.reader_hash},
-                "texts": dict(one.texts),
+                "texts": one.texts,
                 "confidence": one.confidence,
             }
             for one in attempt.readings
@@ -135,11 +141,11 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "failure": attempt.failure,
         "helped": attempt.helped,
         "changed": {name: {"before": before, "after": after} for name, (before, after) in attempt.changed.items()},
-        "ms": dict(attempt.ms),
+        "ms": attempt.ms,
     }
 
 
-def _quality(quality: Quality) -> dict[str, Any]:
+def _quality(quality: Quality) -> messages.Quality:
     return {
         "measures": {name: {"raw": measure.raw, "score": measure.score} for name, measure in quality.measures.items()},
         "num_lines": quality.num_lines,

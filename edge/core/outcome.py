@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from edge.core.calibration import FalseAccept
 from edge.core.quality import Quality
 from edge.core.reading import Code, FieldReading, Reading
 
-SCHEMA = "edge/v1"
+SCHEMA: Final = "edge/v1"
 
 
 class Disposition(StrEnum):

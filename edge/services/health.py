@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
+from edge.adapters import messages
 from edge.adapters.database import wall_time
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat
 from edge.adapters.payload import encode
@@ -24,7 +24,7 @@ READER_ANSWERS = ("judge", "read", "failed", "refused")
 
 def health_message(
     store: Store, beats: Mapping[str, Beat], messenger: Mapping[str, int], *, now_us: int, at: str, session_id: str
-) -> dict[str, Any]:
+) -> messages.Health:
     """The message of the topic `health`; `messenger` is what the messenger counted since it started."""
     counts = store.counts()
     waiting = store.waiting_triggers()
@@ -35,7 +35,7 @@ def health_message(
         "at": at,
         "triggers": counts["triggers"],
         "outcomes": counts["outcomes"],
-        "reasons": {reason.value: counts.get(f"reason_{reason.value}", 0) for reason in Reason},
+        "reasons": {reason: counts.get(f"reason_{reason.value}", 0) for reason in Reason},
         "queues": {
             "triggers": {"waiting": len(waiting), "oldest_age_s": waiting[0].age_s if waiting else None},
             "outbox": {"waiting": store.outbox.num_waiting(), "oldest_age_s": store.outbox.oldest_age_s()},
@@ -51,7 +51,7 @@ def health_message(
     }
 
 
-def reader_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
+def reader_figures(beats: Mapping[str, Beat], now_us: int) -> messages.ReaderFigures:
     """What the reader process said at its last beat; null where it is silent, or has no such thing.
 
     `answers` and `batches` (by how many frames were in one) count from the process's start; so does `cache`.
@@ -75,18 +75,17 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
     }
 
 
-def state_message(station: str, state: str, session_id: str) -> bytes:
+def state_message(station: str, state: messages.StateName, session_id: str) -> bytes:
     """The retained message of the topic `state`; `offline` was written when its connection was made, by its `at`."""
-    return encode(
-        {
-            "schema": SCHEMA,
-            "station": station,
-            "state": state,
-            "session_id": session_id,
-            "version": _version(),
-            "at": wall_time(),
-        }
-    )
+    message: messages.State = {
+        "schema": SCHEMA,
+        "station": station,
+        "state": state,
+        "session_id": session_id,
+        "version": _version(),
+        "at": wall_time(),
+    }
+    return encode(message)
 
 
 def _version() -> str:
@@ -96,7 +95,7 @@ def _version() -> str:
         return "unknown"
 
 
-def _latencies(store: Store) -> dict[str, float | int | None]:
+def _latencies(store: Store) -> messages.Latency:
     total_ms = sorted(store.latencies_ms(LATENCY_OUTCOMES))
     if not total_ms:
         return {"p50": None, "p99": None, "outcomes": 0}

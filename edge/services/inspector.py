@@ -10,7 +10,6 @@ station with a named state and is tried again until it can: nothing is dropped (
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from edge.adapters.erp import open_erp
 from edge.adapters.evidence import EvidenceFolder
 from edge.adapters.frames import Frame, FrameLink
 from edge.adapters.heartbeat import Heartbeat
+from edge.adapters.payload import retake_payload
 from edge.adapters.reader_link import Answered, ReaderLink
 from edge.adapters.store import Store, TriggerRow
 from edge.core.actions import AnnounceRetake, Commit, Judge, LookUp, Read, StartTimer, TakeFrame
@@ -253,19 +253,11 @@ class Inspector:
         self._timers[action.timer, action.attempt] = action.at_us
 
     def _announce_retake(self, action: AnnounceRetake) -> None:
-        body = {
-            "inspection_id": action.inspection_id,
-            "station": self._store.station,
-            "attempt": action.attempt,
-            "cause": [defect.value for defect in action.cause],
-            "action": action.action,
-            "at": _wall_time(),
-        }
         properties = {"inspection_id": action.inspection_id, "schema": SCHEMA}
         try:
             self._store.add_message(
                 self._topic("retake"),
-                json.dumps(body).encode(),
+                retake_payload(action, station=self._store.station, at=_wall_time()),
                 properties,
                 kind="retake",
                 inspection_id=action.inspection_id,

@@ -10,32 +10,16 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from edge.adapters import messages
+from edge.adapters.messages import MAX_FIELDS, MAX_ID_LENGTH, MAX_TEXT_LENGTH, Refusal
 from edge.adapters.mqtt_facts import Command
 from edge.adapters.payload import clean
 from edge.adapters.store import LimitError, Store
 
 #: The longest command, in bytes of its JSON.
 MAX_COMMAND_BYTES = 64 * 1024
-#: The longest id, field name and expected text, in characters.
-MAX_ID_LENGTH = 200
-MAX_TEXT_LENGTH = 500
-#: Fields that one command may expect.
-MAX_FIELDS = 100
-
-
-class Refusal(StrEnum):
-    """Why a command was not followed."""
-
-    MALFORMED = "malformed"
-    TOO_LONG = "too_long"
-    UNKNOWN_STATION = "unknown_station"
-    UNKNOWN_COMMAND = "unknown_command"
-    UNKNOWN_INSPECTION = "unknown_inspection"
-    MAX_WAITING_TRIGGERS = "max_waiting_triggers"
-    MAX_WAITING_EXPECTATIONS = "max_waiting_expectations"
 
 
 class _RefusedError(Exception):
@@ -49,13 +33,13 @@ class _RefusedError(Exception):
 class Answer:
     """What the asker is told; `new_trigger` where the inspector has something to do."""
 
-    message: Mapping[str, Any]
+    message: messages.Answer
     new_trigger: bool = False
 
     @property
     def accepted(self) -> bool:
         """Whether the command was followed."""
-        return bool(self.message["accepted"])
+        return self.message["accepted"]
 
 
 class Commands:
@@ -86,7 +70,7 @@ class Commands:
 
     def _refuse(self, reason: Refusal, detail: str) -> Answer:
         self._store.count(f"command_{reason.value}")
-        return Answer({"accepted": False, "reason": reason.value, "detail": detail})
+        return Answer({"accepted": False, "reason": reason, "detail": detail})
 
     def _parse(self, command: Command) -> dict[str, Any]:
         size = len(command.payload)

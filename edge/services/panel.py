@@ -180,7 +180,9 @@ class Panel:
         with self._store_lock:
             try:
                 store = self._open_store()
-                told = None if store is None else health_message(store, beats, {}, now_us=now_us, at=at, session_id="")
+                told: Mapping[str, Any] | None = None
+                if store is not None:
+                    told = health_message(store, beats, {}, now_us=now_us, at=at, session_id="")
                 why = "readable" if told else f"there is no {STORE_FILE} in {self._data_dir} yet"
             except StoreError as error:
                 told, why = None, str(error)

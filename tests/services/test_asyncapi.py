@@ -1,27 +1,31 @@
-"""`config/asyncapi.yaml` describes what is sent, no more and no less."""
+"""`config/asyncapi.yaml` and `config/schemas/` describe what is sent, no more and no less."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from edge.adapters.heartbeat import Beat
 from edge.adapters.mqtt_facts import Command
+from edge.adapters.payload import retake_payload
 from edge.adapters.store import Store
-from edge.core.outcome import Outcome, Reason
+from edge.core.actions import AnnounceRetake
+from edge.core.outcome import Defect, Outcome, Reason
 from edge.services import asyncapi
 from edge.services.health import health_message, state_message
 from edge.services.mqtt_commands import Commands
+from simulator.contract import violations
 from tests.adapters.test_payload import FULL, payload
+from tests.node import NODE_MODULES, needs_node_modules
 
 AT = "2026-01-01T00:00:00.000Z"
-FILE = Path(__file__).parents[2] / "config" / "asyncapi.yaml"
+CONFIG = Path(__file__).parents[2] / "config"
 
 
 @pytest.fixture
@@ -32,39 +36,60 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def strict(schema: Any) -> Any:
-    """The schema with every key refused that it does not name."""
-    if isinstance(schema, list):
-        return [strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: strict(each) for key, each in schema.items()}
-    if schema.get("type") == "object" and "properties" in schema and "additionalProperties" not in schema:
-        inner["additionalProperties"] = False
-    return inner
+def problems(name: str, message: Mapping[str, Any]) -> list[str]:
+    """What an outside validator finds wrong with a message, as it goes over the wire."""
+    return violations(name, json.dumps(message).encode())
 
 
-def check(message: bytes | dict[str, Any], schema: Any) -> None:
-    """Validate strictly, as it goes over the wire."""
-    parsed = json.loads(message) if isinstance(message, bytes) else json.loads(json.dumps(message))
-    Draft202012Validator(strict(schema)).validate(parsed)
+def test_files_are_what_the_code_makes() -> None:
+    """The files in `config/` are made from the types of today; `python -m edge.services.asyncapi` makes them anew."""
+    made = asyncapi.files()
+
+    assert {path: (CONFIG / path).read_text(encoding="utf-8") for path in made} == made
+    assert {file.name for file in (CONFIG / "schemas").glob("*.json")} == {Path(path).name for path in made} - {
+        "asyncapi.yaml"
+    }
+    assert yaml.safe_load(made["asyncapi.yaml"]) == json.loads(json.dumps(asyncapi.document()))
 
 
-def test_file_is_what_the_code_makes() -> None:
-    """The file in `config/` is made from the code of today, and is YAML that says the same."""
-    text = FILE.read_text(encoding="utf-8")
+def test_schemas_are_json_schemas() -> None:
+    """Every schema is a valid one of 2020-12, and there is one for each message."""
+    schemas = asyncapi.schemas()
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
 
-    assert text.splitlines()[1:] == list(asyncapi.yaml(asyncapi.document()))
-    assert yaml.safe_load(text) == asyncapi.document()
+    assert set(asyncapi.MESSAGES) <= set(schemas)
 
 
-def test_schemas_are_schemas() -> None:
-    """Every schema of the document is a valid one, and every reference leads somewhere."""
+def test_references_of_the_document_lead_somewhere() -> None:
+    """Each reference in the AsyncAPI document is to something in it."""
     document = asyncapi.document()
-    for message in document["components"]["messages"].values():
-        Draft202012Validator.check_schema(message["payload"])
-    for operation in document["operations"].values():
-        assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
+
+    def references(value: Any) -> Iterator[str]:
+        for key, each in value.items() if isinstance(value, Mapping) else enumerate(value):
+            if key == "$ref":
+                yield each
+            elif isinstance(each, Mapping | list):
+                yield from references(each)
+
+    found = set(references(document))
+    for reference in found:
+        at: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            at = at[step]
+
+    assert {"#/channels/answer", "#/components/schemas/Outcome", "#/components/messages/outcome"} <= found
+
+
+@needs_node_modules
+def test_document_is_asyncapi_3() -> None:
+    """AsyncAPI's own schema of version 3.0.0 accepts the document, and refuses one with an action misspelt."""
+    official = json.loads((NODE_MODULES / "@asyncapi/specs/schemas/3.0.0-without-$id.json").read_text("utf-8"))
+    document = yaml.safe_load((CONFIG / "asyncapi.yaml").read_text("utf-8"))
+    spoilt = document | {"operations": {"outcome": document["operations"]["outcome"] | {"action": "sned"}}}
+
+    assert [error.message for error in Draft7Validator(official).iter_errors(document)] == []
+    assert not Draft7Validator(official).is_valid(spoilt)
 
 
 def test_outcomes_validate() -> None:
@@ -72,20 +97,39 @@ def test_outcomes_validate() -> None:
     evidence = json.loads(payload(FULL))
     evidence["evidence"][0]["sha256"] = "0" * 64
 
-    check(evidence, asyncapi.outcome_schema())
+    assert problems("outcome", evidence) == []
     for reason in Reason:
-        check(payload(Outcome("i", "t", reason)), asyncapi.outcome_schema())
+        assert violations("outcome", payload(Outcome("i", "t", reason))) == []
+
+
+def test_an_undescribed_message_is_found() -> None:
+    """A key too many, a key too few, a wrong type and what is no JSON are each told with their place."""
+    outcome = json.loads(payload(Outcome("i", "t", Reason.OVERRUN)))
+
+    assert "surplus" in problems("outcome", outcome | {"surplus": 1})[0]
+    assert "at $.seq" in problems("outcome", outcome | {"seq": "1"})[0]
+    assert "'ms' is a required property" in problems("outcome", {k: v for k, v in outcome.items() if k != "ms"})[0]
+    assert "not JSON" in violations("outcome", b'{"seq": NaN}')[0]
+    assert "'seq' is a required property" in violations("outcome", payload(FULL), [("inspection_id", "i")])[-1]
+
+
+def test_retakes_validate() -> None:
+    """A retake is as described."""
+    retake = AnnounceRetake("i", 2, (Defect.GLARE,), "shorter exposure")
+
+    assert violations("retake", retake_payload(retake, station="st", at=AT)) == []
 
 
 def test_state_and_health_validate(store: Store) -> None:
     """States and health are as described, with and without outcomes."""
-    for state in ("online", "stopped", "offline"):
-        check(state_message("st", state, "session"), asyncapi.state_schema())
+    assert violations("state", state_message("st", "online", "session")) == []
+    assert violations("state", state_message("st", "stopped", "session")) == []
+    assert violations("state", state_message("st", "offline", "session")) == []
     beats = {"capture-top": Beat("capture-top", 1, 0, 5, {"frame_age_s": 0.5})}
 
     for _ in range(2):
         health = health_message(store, beats, {"commands_accepted": 1}, now_us=1000, at=AT, session_id="session")
-        check(health, asyncapi.health_schema())
+        assert problems("health", health) == []
         inspection_id, _ = store.add_trigger("t", expected=None, source="x", at=AT, at_us=1)
         store.commit(Outcome(inspection_id, "t", Reason.MATCHED, ms={"total": 5.0}), topic="t", config_hash="c", at=AT)
 
@@ -93,21 +137,20 @@ def test_state_and_health_validate(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "command", "schema"),
+    ("name", "command"),
     [
-        ("trigger", {"trigger_id": "t", "expected": {"serial": "1"}, "source": "plc"}, asyncapi.trigger_schema()),
-        ("expect", {"serial": "1", "model": "M", "command_id": "c"}, asyncapi.expect_schema()),
-        ("confirm", {"inspection_id": "nobody"}, asyncapi.confirm_schema()),
-        ("dance", {}, {}),
+        ("trigger", {"trigger_id": "t", "expected": {"serial": "1"}, "source": "plc"}),
+        ("expect", {"serial": "1", "model": "M", "command_id": "c"}),
+        ("confirm", {"inspection_id": "nobody"}),
+        ("dance", {}),
     ],
 )
-def test_commands_and_answers_validate(name: str, command: dict[str, Any], schema: Any, store: Store) -> None:
+def test_commands_and_answers_validate(name: str, command: dict[str, Any], store: Store) -> None:
     """A command as described is followed or refused, and its answer is as described."""
-    check(command, schema)
-
     answer = Commands(store, "st", lambda: AT).handle(
         Command("session", f"edge/v1/s/l/st/cmd/{name}", json.dumps(command).encode(), arrived_us=1)
     )
 
-    check(dict(answer.message), asyncapi.answer_schema())
+    assert name == "dance" or problems(name, command) == []
+    assert problems("answer", answer.message) == []
     assert answer.accepted == (name in {"trigger", "expect"})
