@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.services.delivery import GENERAL_AFTER, MAX_ATTEMPTS, MAX_LOSSES, Delivery, Restore, SetAside, Step
+from edge.services.delivery import GENERAL_AFTER, LAST_LOSSES, MAX_ATTEMPTS, MAX_LOSSES, Delivery, SetAside
 
 
 class Model:
@@ -22,22 +22,20 @@ class Model:
         self.now_us = 0
         self.tries = 0
 
-    def perform(self, steps: list[Step]) -> None:
+    def perform(self, steps: list[SetAside]) -> None:
         """Do as decided."""
         for step in steps:
-            if isinstance(step, SetAside):
-                self.waiting.remove(step.row_id)
-                self.dead.add(step.row_id)
-            else:
-                self.dead.remove(step.row_id)
-                self.waiting = sorted([*self.waiting, step.row_id])
+            self.waiting.remove(step.row_id)
+            self.dead.add(step.row_id)
 
     def turn(self, *, breaks: bool = False) -> bool:
         """One message to the broker and its answer; False where nothing was to be sent."""
-        self.now_us += self.delivery.wait_left_us(self.now_us)
         row_id = self.delivery.choose(self.waiting, self.now_us)
-        if row_id is None:
-            return False
+        while row_id is None:
+            if not self.waiting:
+                return False
+            self.now_us += max(1, self.delivery.wait_left_us(self.now_us))
+            row_id = self.delivery.choose(self.waiting, self.now_us)
         self.tries += 1
         assert row_id in self.waiting
         if breaks:
@@ -73,18 +71,18 @@ def test_every_good_message_is_taken_once_whatever_the_others_are(count: int, po
 @given(poison=st.sets(st.integers(1, 12), max_size=GENERAL_AFTER - 1), breaks=st.sets(st.integers(0, 60)))
 def test_order_is_kept_among_all_that_are_taken(poison: set[int], breaks: set[int]) -> None:
     """With fewer poison messages than make a wall, and any lost connections, the taken ones are in order (L11)."""
-    model = Model(12, poison)
-    turn = 0
-    while model.turn(breaks=turn in breaks and turn % 3 == 0):
-        turn += 1
+    model = Model(13, poison)
+    for turn in range(1000):
+        if not model.turn(breaks=turn in breaks and turn % 3 == 0):
+            break
 
-    assert model.taken == [row_id for row_id in range(1, 13) if row_id not in poison]
-    assert model.dead == poison & set(range(1, 13))
+    assert model.taken == [row_id for row_id in range(1, 14) if row_id not in poison]
+    assert model.dead == poison
 
 
 @given(before=st.integers(0, 5), refusals=st.integers(0, 80))
 def test_a_broker_that_refuses_all_for_a_time_gets_all_in_the_end(before: int, refusals: int) -> None:
-    """After any time of refusing everything, each message is taken or at worst a dead letter; at most two are (L11)."""
+    """After any time of refusing everything, all is taken, none is a dead letter, at most one is early (L11)."""
     model = Model(12)
     for _ in range(before):
         model.turn()
@@ -95,39 +93,62 @@ def test_a_broker_that_refuses_all_for_a_time_gets_all_in_the_end(before: int, r
 
     model.run()
 
-    assert len(model.dead) < GENERAL_AFTER
-    assert sorted([*model.taken, *model.dead]) == list(range(1, 13))
-    if refusals > GENERAL_AFTER * MAX_ATTEMPTS:
-        # A probe may have come through first; all others are in their order, and none is set aside.
-        assert model.dead == set()
-        late = [row_id for index, row_id in enumerate(model.taken[before:]) if index > 0]
-        assert late == sorted(late)
+    assert model.dead == set()
+    assert sorted(model.taken) == list(range(1, 13))
+    late = model.taken[before + 1 :]
+    assert late == sorted(late)
 
 
-def test_a_message_is_set_aside_after_its_attempts() -> None:
-    """One poison message alone is tried `MAX_ATTEMPTS` times, about 8 s, then set aside (L11, L12)."""
-    model = Model(1, {1})
+@given(breaks=st.integers(0, 80))
+def test_a_broker_at_which_every_connection_breaks_for_a_time_gets_all_in_the_end(breaks: int) -> None:
+    """After any number of lost connections in a row each message is taken, and none is a dead letter (L11)."""
+    model = Model(6)
+    for _ in range(breaks):
+        model.turn(breaks=True)
 
     model.run()
 
-    assert (model.tries, model.dead) == (MAX_ATTEMPTS, {1})
-    assert 5e6 < model.now_us < 10e6
+    assert model.dead == set()
+    assert sorted(model.taken) == list(range(1, 7))
+    assert model.taken[1:] == sorted(model.taken[1:])
 
 
-def test_set_aside_messages_return_when_all_are_refused() -> None:
-    """What was set aside before it showed that all is refused goes back to its place (L11)."""
-    model = Model(4)
-    model.refuses_all = True
-    steps: list[Step] = []
-    while not any(isinstance(step, Restore) for step in steps):
-        model.now_us += model.delivery.wait_left_us(model.now_us)
-        row_id = model.delivery.choose(model.waiting, model.now_us)
-        assert row_id is not None
-        steps = model.delivery.refused(row_id, model.now_us)
-        model.perform(steps)
+def test_a_message_is_set_aside_once_a_younger_one_was_taken() -> None:
+    """A poison message is tried `MAX_ATTEMPTS` times (8 s), then the next; after one more try it is dead (L11)."""
+    model = Model(3, {1})
 
+    while not model.taken:
+        model.turn()
+    begun_us = model.now_us
+    model.run()
+
+    assert (model.tries, model.dead, model.taken) == (MAX_ATTEMPTS + 1 + 2, {1}, [2, 3])
+    assert 5e6 < begun_us < 10e6
+
+
+def test_a_message_that_nothing_can_be_compared_with_is_tried_for_ever() -> None:
+    """Alone, a refused message is not set aside: the broker may be to blame; tries come every 30 s at most (L11)."""
+    model = Model(1, {1})
+    for _ in range(100):
+        model.turn()
+    slowest_us = model.now_us
+    model.turn()
+
+    assert (model.waiting, model.dead) == ([1], set())
     assert model.delivery.is_refused_by_all_means
-    assert model.waiting == [1, 2, 3, 4]
+    assert 20e6 < model.now_us - slowest_us <= 30e6
+
+
+def test_a_younger_message_does_not_wait_for_one_that_is_refused_alone() -> None:
+    """A message that comes while the oldest is refused again and again goes at once, as a probe (L11)."""
+    model = Model(1, {1})
+    for _ in range(20):
+        model.turn()
+    model.waiting.append(2)
+    now_us = model.now_us
+    model.turn()
+
+    assert (model.taken, model.now_us) == ([2], now_us)
 
 
 def test_nothing_is_chosen_while_a_message_is_on_its_way() -> None:
@@ -150,9 +171,12 @@ def test_a_message_that_can_never_be_taken_is_set_aside_at_once() -> None:
 
 
 def test_a_message_at_which_every_connection_breaks_is_set_aside() -> None:
-    """After `MAX_LOSSES` connections in a row that broke with it on its way, a message is taken for their cause."""
+    """After `MAX_LOSSES` connections a younger one goes, and `LAST_LOSSES` later the cause is dead (L11)."""
     model = Model(2)
     for _ in range(MAX_LOSSES):
+        model.turn(breaks=True)
+    model.turn()
+    for _ in range(LAST_LOSSES):
         model.turn(breaks=True)
 
     model.run()

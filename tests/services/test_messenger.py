@@ -210,7 +210,7 @@ def test_a_poison_outcome_is_set_aside_and_the_rest_flow(hasty: None, start: Sta
 
     assert seqs(faulty.taken) == [1, 3, 4, 5]
     (dead,) = station.store.outbox.dead_letters()
-    assert (dead.reason, dead.attempts) == ("not_authorized", delivery.MAX_ATTEMPTS)
+    assert (dead.reason, dead.attempts) == ("not_authorized", delivery.MAX_ATTEMPTS + 1)
     faulty.decide = lambda _packet: 0
     assert station.store.outbox.retry() == 1
     station.poke()
