@@ -1,4 +1,4 @@
-"""What the station says and hears by MQTT, as types. Builders are checked against them; schemas are made from them.
+"""What the station says by MQTT, as types: builders are checked against them, schemas are made from them.
 
 Promise: `config/asyncapi.yaml` and `config/schemas/` say what stands here and nothing else. A key that every message of
 a released schema has stays; a new one is `NotRequired`, since a message may be older than the code that sends it.
@@ -7,8 +7,7 @@ a released schema has stays; a new one is `NotRequired`, since a message may be 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 
 from pydantic import Field as Says
 
@@ -19,11 +18,8 @@ from edge.core.outcome import Defect, Disposition, Reason
 from edge.core.quality import MeasureName
 from edge.core.reading import FinishReason
 
-#: The longest id, field name and expected text of a command, in characters.
+#: The longest id, in characters.
 MAX_ID_LENGTH = 200
-MAX_TEXT_LENGTH = 500
-#: Fields that one command may expect.
-MAX_FIELDS = 100
 
 StateName = Literal["online", "stopped", "offline"]
 
@@ -36,8 +32,7 @@ _Number1 = Annotated[int, Says(ge=1)]
 _Share = Annotated[float, Says(ge=0, le=1)]
 _Age = Annotated[float, Says(ge=0, description="Seconds.")]
 _Counts = Mapping[str, _Count]
-_Id = Annotated[str, Says(min_length=1, max_length=MAX_ID_LENGTH)]
-_ExpectedText = Annotated[str, Says(min_length=1, max_length=MAX_TEXT_LENGTH)]
+Id = Annotated[str, Says(min_length=1, max_length=MAX_ID_LENGTH)]
 _At = Annotated[
     str, Says(description="Wall time, RFC 3339, UTC; for people.", json_schema_extra={"format": "date-time"})
 ]
@@ -46,10 +41,6 @@ _Point = Annotated[list[float], Says(min_length=2, max_length=2)]
 _Box = Annotated[
     list[_Point],
     Says(min_length=4, max_length=4, description="Corners in pixels: the text's top left, then clockwise."),
-]
-_Expected = Annotated[
-    Mapping[_Id, _ExpectedText],
-    Says(min_length=1, max_length=MAX_FIELDS, description="Field name to the text that the part should bear."),
 ]
 
 
@@ -190,7 +181,7 @@ class Outcome(TypedDict):
     """One an inspection, ordered by `seq`. Drop repeats by `inspection_id`."""
 
     schema: _Schema
-    inspection_id: Annotated[_Id, Says(description="UUIDv7, the key to drop repeats by.")]
+    inspection_id: Annotated[Id, Says(description="UUIDv7, the key to drop repeats by.")]
     station: str
     seq: Annotated[_Number1, Says(description="Counts up by one for each outcome of the station.")]
     trigger_id: str
@@ -220,7 +211,7 @@ class Outcome(TypedDict):
 class Retake(TypedDict):
     """A frame was not fit: the cause, and what is done or asked for."""
 
-    inspection_id: _Id
+    inspection_id: Id
     station: str
     attempt: _Number1
     cause: list[Defect]
@@ -235,7 +226,7 @@ class State(TypedDict):
     station: str
     state: Annotated[StateName, Says(json_schema_extra=_CLOSED)]
     session_id: Annotated[
-        _Id, Says(description="The connection that this is said of: a late `offline` names an earlier one.")
+        Id, Says(description="The connection that this is said of: a late `offline` names an earlier one.")
     ]
     version: str
     at: _At
@@ -309,7 +300,7 @@ class Health(TypedDict):
 
     schema: _Schema
     station: str
-    session_id: _Id
+    session_id: Id
     at: _At
     triggers: _Count
     outcomes: _Count
@@ -326,7 +317,7 @@ class Health(TypedDict):
 class OutcomeProperties(TypedDict):
     """User properties of an outcome."""
 
-    inspection_id: _Id
+    inspection_id: Id
     seq: Annotated[str, Says(pattern="^[1-9][0-9]*$")]
     schema: _Schema
     historical: Annotated[
@@ -337,95 +328,8 @@ class OutcomeProperties(TypedDict):
 class RetakeProperties(TypedDict):
     """User properties of a retake."""
 
-    inspection_id: _Id
+    inspection_id: Id
     schema: _Schema
     historical: Annotated[
         Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)
     ]
-
-
-class Trigger(TypedDict):
-    """A part is in place. Set a message expiry no longer than the deadline."""
-
-    trigger_id: Annotated[
-        _Id, Says(description="Never used twice at this station: a repeat begins no second inspection.")
-    ]
-    expected: NotRequired[_Expected | None]
-    source: NotRequired[_Id | None]
-    station: NotRequired[str]
-
-
-#: The part that comes next: its fields stand beside the two names that the command keeps for itself.
-Expect = Annotated[
-    Mapping[_Id, _ExpectedText],
-    Says(
-        min_length=1,
-        max_length=MAX_FIELDS + 2,
-        description="The part that comes next, for the next trigger without `expected`: field name to text.",
-        json_schema_extra={
-            "properties": {
-                "command_id": {
-                    "type": ["string", "null"],
-                    "minLength": 1,
-                    "maxLength": MAX_ID_LENGTH,
-                    "description": "By which a repeat is recognised.",
-                },
-                "station": {"type": "string"},
-            }
-        },
-    ),
-]
-
-
-class Confirm(TypedDict):
-    """MES has stored this outcome."""
-
-    inspection_id: _Id
-    station: NotRequired[str]
-
-
-class TriggerAccepted(TypedDict):
-    """The trigger is on the station's disk."""
-
-    accepted: Literal[True]
-    trigger_id: _Id
-    inspection_id: _Id
-    repeat: bool
-
-
-class ExpectAccepted(TypedDict):
-    """The next part is known."""
-
-    accepted: Literal[True]
-    command_id: _Id
-    repeat: bool
-
-
-class ConfirmAccepted(TypedDict):
-    """The outcome is confirmed."""
-
-    accepted: Literal[True]
-    inspection_id: _Id
-
-
-class Refusal(StrEnum):
-    """Why a command was not followed. May gain members."""
-
-    MALFORMED = "malformed"
-    TOO_LONG = "too_long"
-    UNKNOWN_STATION = "unknown_station"
-    UNKNOWN_COMMAND = "unknown_command"
-    UNKNOWN_INSPECTION = "unknown_inspection"
-    MAX_WAITING_TRIGGERS = "max_waiting_triggers"
-    MAX_WAITING_EXPECTATIONS = "max_waiting_expectations"
-
-
-class Refused(TypedDict):
-    """The command was not followed; it is counted under its reason."""
-
-    accepted: Literal[False]
-    reason: Refusal
-    detail: str
-
-
-Answer = TriggerAccepted | ExpectAccepted | ConfirmAccepted | Refused

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge.adapters import messages
-from edge.adapters.messages import MAX_FIELDS, MAX_ID_LENGTH, MAX_TEXT_LENGTH, Refusal
+from edge.adapters import command_messages
+from edge.adapters.command_messages import MAX_FIELDS, MAX_TEXT_LENGTH, Refusal
+from edge.adapters.messages import MAX_ID_LENGTH
 from edge.adapters.mqtt_facts import Command
 from edge.adapters.payload import clean
 from edge.adapters.store import LimitError, Store
@@ -33,7 +34,7 @@ class _RefusedError(Exception):
 class Answer:
     """What the asker is told; `new_trigger` where the inspector has something to do."""
 
-    message: messages.Answer
+    message: command_messages.Answer
     new_trigger: bool = False
 
     @property
