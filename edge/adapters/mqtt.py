@@ -1,12 +1,11 @@
-"""The connection to the broker: MQTT 5 by paho, owned by one thread, seen as facts that arrive in a queue.
+"""The link to the broker: MQTT 5 by paho, owned by one thread, seen as facts that arrive in a queue.
 
 Promises: the state of the station is told on every connection (`online`), on a clean stop (`stopped`), and by the
 broker where we vanish (`offline`), each with the id of its connection; a message counts as taken only by a PUBACK
-whose reason code is no failure; a command is acknowledged to the broker only by `acknowledge`, so that it can be made
-durable first; nothing is sent twice behind the caller's back. A connection ends; its orders end with it.
-
-paho reports a refused publish as published and keeps unacknowledged messages to itself for the next connection. So
-each connection has a client of its own, and what was not acknowledged is the caller's to send again.
+whose reason code is no failure; a command is acknowledged to the broker only by `answer` or `acknowledge`, so that it
+can be made durable first; nothing is sent twice behind the caller's back. A connection ends; its orders end with it.
+Waits between connections grow to a limit, with a random part; after an end that coming again soon would not mend
+(another client with our id, a wrong password, a quota), the first wait is the longest.
 """
 
 from __future__ import annotations
@@ -19,36 +18,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from edge.adapters import mqtt_endings
+from edge.adapters.mqtt_connection import CONNECT_TIMEOUT_S, Connection, Outgoing
+from edge.adapters.mqtt_endings import Ending
+from edge.adapters.mqtt_facts import BackOff, Broker, Command, CommandDropped, Fact, Presence
+from edge.adapters.mqtt_properties import PublishProperties
 
-from edge.adapters.messages import StateName
-from edge.adapters.mqtt_facts import (
-    Answered,
-    BackOff,
-    Broker,
-    Command,
-    CommandDropped,
-    Connected,
-    Disconnected,
-    Fact,
-    Presence,
-    SubscriptionRefused,
-)
-
-#: Commands that the broker may have on its way to us unacknowledged (MQTT Receive Maximum).
-RECEIVE_MAXIMUM = 20
-#: The largest packet that the broker may send us; a longer one is its to drop (MQTT Maximum Packet Size).
-MAX_PACKET_BYTES = 1 << 20
 #: Facts not yet taken by the messenger; above it a command is dropped and told as `CommandDropped`. One of QoS 1 comes
 #: again on the next connection, since it was not acknowledged.
 MAX_FACTS = 1000
-CONNECT_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
 _TICK_S = 0.5
 
@@ -70,8 +49,10 @@ class Link:
         self._back_off = back_off or BackOff()
         self._facts: deque[Fact] = deque()
         self._facts_ready = os.eventfd(0, os.EFD_NONBLOCK)
-        self._orders: queue.SimpleQueue[Callable[[_Connection], None]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Callable[[Connection], None]] = queue.SimpleQueue()
         self._orders_ready = os.eventfd(0, os.EFD_NONBLOCK)
+        #: Whether the other side was woken and has not looked yet: one wake-up is enough for all that comes till then.
+        self._is_told = self._is_ordered = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -87,6 +68,7 @@ class Link:
         """All facts since the last call, in the order in which they happened; never blocks."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._facts_ready)
+        self._is_told = False
         facts = []
         while self._facts:
             facts.append(self._facts.popleft())
@@ -102,71 +84,101 @@ class Link:
         qos: int = 1,
         retain: bool = False,
         properties: Mapping[str, str] | None = None,
+        expiry_s: int | None = None,
         correlation: bytes | None = None,
     ) -> None:
-        """Send on this connection if it still lives; with a `token`, `Answered` or `Disconnected` tells the end."""
-        sent = Properties(PacketTypes.PUBLISH)
-        sent.PayloadFormatIndicator = 1
-        sent.ContentType = "application/json"
-        if properties:
-            sent.UserProperty = list(properties.items())
-        if correlation is not None:
-            sent.CorrelationData = correlation
-        self._order(
-            lambda connection: connection.publish(session_id, topic, payload, token, qos, retain=retain, sent=sent)
+        """Send on this connection if it still lives; with a `token`, `Answered` or `Disconnected` tells the end.
+
+        Without `expiry_s` the broker keeps the message for its subscribers without end.
+        """
+        out = Outgoing(
+            topic,
+            payload,
+            PublishProperties(properties, expiry_s=expiry_s, correlation=correlation),
+            qos,
+            retain,
+            token,
         )
+        self._order_to(session_id, lambda connection: connection.publish(out))
+
+    def answer(self, command: Command, payload: bytes) -> None:
+        """Answer a command to its response topic, then acknowledge it: the broker keeps it until it has the answer.
+
+        A command of QoS 0 gets an answer of QoS 0. One without a response topic is acknowledged alone.
+        """
+        if command.response_topic is None:
+            self.acknowledge(command)
+            return
+        qos = 0 if command.packet_id is None else 1
+        sent = PublishProperties(correlation=command.correlation)
+        out = Outgoing(command.response_topic, payload, sent, qos, command=command)
+        self._order_to(command.session_id, lambda connection: connection.publish(out))
 
     def acknowledge(self, command: Command) -> None:
         """Tell the broker that a command is safe with us; it will not send it again."""
-        self._order(lambda connection: connection.acknowledge(command))
+        self._order_to(command.session_id, lambda connection: connection.acknowledge(command))
 
     def drop(self, session_id: str, detail: str) -> None:
         """Give a connection up (the broker does not answer any more) and make a new one."""
-        self._order(lambda connection: connection.give_up(session_id, detail))
+        self._order_to(session_id, lambda connection: connection.end(Ending("given_up", detail)))
 
     def stop(self) -> None:
         """Say `stopped`, disconnect cleanly, and end; at most a few seconds."""
         self._stopping.set()
         os.eventfd_write(self._orders_ready, 1)
         if self._thread.is_alive():
-            self._thread.join(CONNECT_TIMEOUT_S + STOP_TIMEOUT_S + 1)
+            # A connection that is being made is waited for: TCP and TLS, each within its time.
+            self._thread.join(2 * CONNECT_TIMEOUT_S + STOP_TIMEOUT_S + 1)
 
     def close(self) -> None:
         """Give the file descriptors back, after `stop`."""
-        os.close(self._facts_ready)
-        os.close(self._orders_ready)
+        if not self._thread.is_alive():  # a name service that hangs: the numbers must not become another file's
+            os.close(self._facts_ready)
+            os.close(self._orders_ready)
 
-    def _order(self, order: Callable[[_Connection], None]) -> None:
+    def _order_to(self, session_id: str, order: Callable[[Connection], None]) -> None:
+        def obey(connection: Connection) -> None:
+            if connection.session_id == session_id and connection.alive:
+                order(connection)
+
+        self._order(obey)
+
+    def _order(self, order: Callable[[Connection], None]) -> None:
         self._orders.put(order)
-        os.eventfd_write(self._orders_ready, 1)
+        if not self._is_ordered:
+            self._is_ordered = True
+            os.eventfd_write(self._orders_ready, 1)
 
     def _tell(self, fact: Fact) -> None:
         if isinstance(fact, Command) and len(self._facts) >= MAX_FACTS:
             fact = CommandDropped(fact.topic)
         self._facts.append(fact)
-        os.eventfd_write(self._facts_ready, 1)
+        if not self._is_told:
+            self._is_told = True
+            os.eventfd_write(self._facts_ready, 1)
 
     def _run(self) -> None:
-        failures = 0
+        failures = packet_id = 0
         while not self._stopping.is_set():
-            connection = _Connection(self._broker, self._presence, self._new_session_id(), self._tell)
+            connection = Connection(
+                self._broker, self._presence, self._new_session_id(), self._tell, packet_id=packet_id
+            )
             try:
                 connection.open()
                 self._serve(connection)
             # paho raises whatever its sockets, TLS and packet decoding raise; a connection that failed is a fact.
             except Exception as error:  # noqa: BLE001
-                connection.lost(f"{type(error).__name__}: {error}")
+                connection.end(mqtt_endings.by_error(error, self._broker))
             connection.close()
+            packet_id = connection.packet_id
             failures = 1 if connection.was_useful else failures + 1
-            self._wait(self._back_off.wait_s(failures))
+            soon = connection.ending is None or connection.ending.soon
+            self._wait(self._back_off.wait_s(failures, soon=soon))
 
-    def _serve(self, connection: _Connection) -> None:
-        deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
+    def _serve(self, connection: Connection) -> None:
         while connection.alive:
             self._turn(connection, _TICK_S)
             self._obey(connection)
-            if not connection.is_online and time.monotonic() > deadline_s:
-                connection.give_up(connection.session_id, f"no CONNACK and SUBACK within {CONNECT_TIMEOUT_S:.0f} s")
             if self._stopping.is_set():
                 connection.say_stopped()
                 deadline_s = time.monotonic() + STOP_TIMEOUT_S
@@ -174,7 +186,7 @@ class Link:
                     self._turn(connection, 0.05)
                 connection.leave()
 
-    def _turn(self, connection: _Connection, timeout_s: float) -> None:
+    def _turn(self, connection: Connection, timeout_s: float) -> None:
         socket = connection.socket
         if socket is None:
             return
@@ -191,9 +203,10 @@ class Link:
         connection.client.loop_misc()
         connection.after_reading()
 
-    def _obey(self, connection: _Connection) -> None:
+    def _obey(self, connection: Connection) -> None:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._orders_ready)
+        self._is_ordered = False
         while True:
             try:
                 order = self._orders.get_nowait()
@@ -207,196 +220,4 @@ class Link:
             select.select([self._orders_ready], [], [], left_s)
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._orders_ready)
-
-
-class _Connection:
-    """One connection from CONNECT to its end; lives in the link's thread alone, its callbacks only note facts."""
-
-    def __init__(
-        self,
-        broker: Broker,
-        presence: Presence,
-        session_id: str,
-        tell: Callable[[Fact], None],
-    ) -> None:
-        self.session_id = session_id
-        self.is_online = False
-        self.was_useful = False
-        self.stopped_is_known = False
-        self._broker = broker
-        self._presence = presence
-        self._tell = tell
-        self._accepted: Connected | None = None
-        self._asked_to_hear = False
-        self._hears = False
-        self._ended = False
-        self._tokens: dict[int, int] = {}
-        self._stopped_id: int | None = None
-        self.client = Client(
-            CallbackAPIVersion.VERSION2, broker.client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
-        )
-        self.client.connect_timeout = CONNECT_TIMEOUT_S
-        self.client.on_connect = self._on_connect
-        self.client.on_disconnect = self._on_disconnect
-        self.client.on_publish = self._on_publish
-        self.client.on_subscribe = self._on_subscribe
-        self.client.on_message = self._on_message
-
-    @property
-    def alive(self) -> bool:
-        """Whether packets can still come and go."""
-        return not self._ended and self.client.socket() is not None
-
-    @property
-    def socket(self) -> Any:
-        """The socket, None when it is closed."""
-        return self.client.socket()
-
-    def open(self) -> None:
-        """Send CONNECT with our will. What happens then is told as facts."""
-        broker = self._broker
-        if broker.username is not None:
-            self.client.username_pw_set(broker.username, broker.password)
-        if broker.tls is not None:
-            self.client.tls_set_context(broker.tls)
-        will = Properties(PacketTypes.WILLMESSAGE)
-        will.PayloadFormatIndicator = 1
-        will.ContentType = "application/json"
-        self.client.will_set(
-            self._presence.state_topic,
-            self._presence.state_message("offline", self.session_id),
-            qos=1,
-            retain=True,
-            properties=will,
-        )
-        wishes = Properties(PacketTypes.CONNECT)
-        wishes.SessionExpiryInterval = broker.session_expiry_s
-        wishes.ReceiveMaximum = RECEIVE_MAXIMUM
-        wishes.MaximumPacketSize = MAX_PACKET_BYTES
-        self.client.connect(
-            broker.host, broker.port, keepalive=broker.keepalive_s, clean_start=False, properties=wishes
-        )
-
-    def after_reading(self) -> None:
-        """Do what a callback must not: send on the connection that was just accepted."""
-        if self._accepted is None or self.is_online:
-            return
-        if not self._asked_to_hear:
-            self._asked_to_hear = True
-            self.client.subscribe(self._presence.commands, qos=1)
-        elif self._hears:
-            # Only now: who sees `online` may send a command at once, and it is heard.
-            self.is_online = True
-            self._say("online")
-            self._tell(self._accepted)
-
-    def publish(
-        self,
-        session_id: str,
-        topic: str,
-        payload: bytes,
-        token: int | None,
-        qos: int,
-        *,
-        retain: bool,
-        sent: Properties,
-    ) -> None:
-        """Send unless the order was meant for an earlier connection, whose end has been told."""
-        if session_id != self.session_id or not self.alive:
-            return
-        try:
-            info = self.client.publish(topic, payload, qos, retain, sent)
-        except ValueError:
-            # A response topic with a wildcard or beyond the length limit: the asker cannot be answered.
-            if token is not None:
-                self._tell(Answered(session_id, token, 0x90, "Topic Name invalid", taken=False))
-            return
-        if token is not None:
-            self._tokens[info.mid] = token
-
-    def acknowledge(self, command: Command) -> None:
-        """Send the PUBACK of a command of this connection."""
-        if command.packet_id is not None and command.session_id == self.session_id and self.alive:
-            self.client.ack(command.packet_id, 1)
-
-    def say_stopped(self) -> None:
-        """Tell that the station stops on purpose."""
-        if self.is_online and self.alive:
-            self._stopped_id = self._say("stopped")
-        else:
-            self.stopped_is_known = True
-
-    def leave(self) -> None:
-        """Disconnect cleanly: the broker forgets our will and keeps our session."""
-        self._ended = True
-        self.client.disconnect()
-
-    def give_up(self, session_id: str, detail: str) -> None:
-        """End without a DISCONNECT, so that the broker publishes our will."""
-        if session_id == self.session_id:
-            self.lost(detail)
-
-    def lost(self, detail: str, refusal: int | None = None) -> None:
-        """Tell the end, once."""
-        if not self._ended:
-            self._ended = True
-            self._tell(Disconnected(self.session_id, detail, refusal))
-
-    def close(self) -> None:
-        """Close the socket, whatever state it is in."""
-        if not self._ended:
-            self.lost("the connection was closed")
-        socket = self.client.socket()
-        if socket is not None:
-            with contextlib.suppress(OSError):
-                socket.close()
-
-    def _say(self, state: StateName) -> int:
-        sent = Properties(PacketTypes.PUBLISH)
-        sent.PayloadFormatIndicator = 1
-        sent.ContentType = "application/json"
-        message = self._presence.state_message(state, self.session_id)
-        return int(self.client.publish(self._presence.state_topic, message, 1, retain=True, properties=sent).mid)
-
-    def _on_connect(self, _client: Client, _data: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
-        if code.is_failure:
-            self.lost(f"the broker refused the connection: {code}", code.value)
-            return
-        limit = getattr(properties, "MaximumPacketSize", None)
-        self._accepted = Connected(self.session_id, bool(flags.session_present), limit)
-
-    def _on_disconnect(self, _client: Client, _data: Any, flags: Any, code: ReasonCode, _properties: Any) -> None:
-        said = flags.is_disconnect_packet_from_server
-        self.lost(
-            f"the broker ended the connection: {code}" if said else f"the connection broke: {code}",
-            code.value if said else None,
-        )
-
-    def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
-        if mid == self._stopped_id:
-            self.stopped_is_known = True
-        token = self._tokens.pop(mid, None)
-        if token is not None:
-            self.was_useful = True
-            self._tell(Answered(self.session_id, token, code.value, str(code), taken=not code.is_failure))
-
-    def _on_subscribe(self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
-        self._hears = True
-        for code in codes:
-            if code.is_failure:
-                self._tell(SubscriptionRefused(self._presence.commands, str(code)))
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        properties = message.properties
-        self._tell(
-            Command(
-                session_id=self.session_id,
-                topic=message.topic,
-                payload=message.payload,
-                arrived_us=time.monotonic_ns() // 1000,
-                response_topic=getattr(properties, "ResponseTopic", None),
-                correlation=getattr(properties, "CorrelationData", None),
-                repeat=message.dup,
-                packet_id=message.mid if message.qos == 1 else None,
-            )
-        )
+            self._is_ordered = False

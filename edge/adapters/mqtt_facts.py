@@ -22,9 +22,9 @@ class BackOff:
     longest_s: float = 30.0
     jitter: float = 0.3
 
-    def wait_s(self, failures: int) -> float:
-        """How long to wait after so many failures in a row."""
-        wait_s = min(self.longest_s, self.first_s * 2.0 ** min(max(failures - 1, 0), 16))
+    def wait_s(self, failures: int, *, soon: bool = True) -> float:
+        """How long to wait after so many failures in a row; the longest at once where coming again `soon` does harm."""
+        wait_s = min(self.longest_s, self.first_s * 2.0 ** min(max(failures - 1, 0), 16)) if soon else self.longest_s
         return wait_s * (1 - self.jitter * random.random())  # noqa: S311 - spreads load, guards nothing
 
 
@@ -38,26 +38,36 @@ class Broker:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
     keepalive_s: int = 15
     session_expiry_s: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The broker accepted us, commands are heard, `online` was sent. `max_packet_bytes`: the broker's limit, if any."""
+    """The broker accepted us, commands are heard, `online` was sent. `max_packet_bytes`: the broker's limit, if any.
+
+    `receive_maximum` is the number of messages of QoS 1 that may be on their way to it unacknowledged.
+    """
 
     session_id: str
     session_present: bool
     max_packet_bytes: int | None = None
+    receive_maximum: int = 65_535
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """There is no connection. `refusal` is the code of the broker's DISCONNECT or CONNACK, if it sent one."""
+    """There is no connection. `refusal` is the code of the broker's DISCONNECT or CONNACK, if it sent one.
+
+    `name` is the cause's, for counting; `detail` is the sentence for people.
+    """
 
     session_id: str
     detail: str
     refusal: int | None = None
+    name: str = "broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,14 @@ class Answered:
     code: int
     name: str
     taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A message that nobody asked the fate of (an answer, health) was refused, or could not be sent."""
+
+    topic: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +106,10 @@ class CommandDropped:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command as it came. It stays the broker's to repeat until `acknowledge` is called with it."""
+    """One command as it came. It stays the broker's to repeat until `acknowledge` or `answer` is called with it.
+
+    `expires_us`: when its own message expiry is over, on the clock of `arrived_us`; None where it has none.
+    """
 
     session_id: str
     topic: str
@@ -98,9 +119,11 @@ class Command:
     correlation: bytes | None = None
     repeat: bool = False
     packet_id: int | None = None
+    retained: bool = False
+    expires_us: int | None = None
 
 
-Fact = Connected | Disconnected | Answered | SubscriptionRefused | CommandDropped | Command
+Fact = Connected | Disconnected | Answered | Unsent | SubscriptionRefused | CommandDropped | Command
 #: Gives the retained message of the topic `state` from a state's name and the connection's id.
 StateMessage = Callable[[StateName, str], bytes]
 

@@ -25,9 +25,9 @@ from edge.adapters.mqtt_facts import (
 )
 from tests.brokers import Ear, FaultBroker, free_port, mosquitto, wait_for
 
-STATE = "edge/v1/s/l/st/state"
-TRIGGER = "edge/v1/s/l/st/cmd/trigger"
-OUTCOME = "edge/v1/s/l/st/outcome"
+STATE = "link/s/l/st/state"
+TRIGGER = "link/s/l/st/cmd/trigger"
+OUTCOME = "link/s/l/st/outcome"
 
 T = TypeVar("T")
 Watch = Callable[[int], "Watched"]
@@ -43,7 +43,7 @@ class Watched:
             Presence(
                 STATE,
                 lambda state, session: json.dumps({"state": state, "session_id": session}).encode(),
-                "edge/v1/s/l/st/cmd/+",
+                "link/s/l/st/cmd/+",
             ),
             new_session_id=lambda: f"session-{next(numbers)}",
             back_off=BackOff(first_s=0.02, longest_s=0.1),
@@ -130,7 +130,7 @@ def test_broker_says_offline_for_a_station_that_vanished_and_it_says_online_when
         watched.wait(Connected, 2)
         wait_for(lambda: len(states(ear)) == 3, "online again")
         assert states(ear) == [("online", "session-1"), ("offline", "session-1"), ("online", "session-2")]
-        assert watched.wait(Disconnected) == Disconnected("session-1", "as if the cable was cut", None)
+        assert watched.wait(Disconnected) == Disconnected("session-1", "as if the cable was cut", None, "given_up")
         ear.close()
 
 
@@ -193,16 +193,16 @@ def test_a_message_that_was_not_answered_is_not_sent_again_behind_the_callers_ba
 
 
 def test_message_carries_its_properties(watch: Watch, faulty: FaultBroker) -> None:
-    """User properties, correlation data and the JSON content type reach the broker as given."""
+    """User properties, message expiry and the JSON content type reach the broker as given."""
     watched = watch(faulty.port)
     session_id = watched.wait(Connected).session_id
 
-    watched.link.publish(session_id, OUTCOME, b"{}", token=1, properties={"seq": "4"}, correlation=b"\0c")
+    watched.link.publish(session_id, OUTCOME, b"{}", token=1, properties={"seq": "4"}, expiry_s=7)
 
     watched.wait(Answered)
     (packet,) = faulty.outcomes(faulty.taken)
     assert packet.user_properties == [("seq", "4")]
-    assert (packet.correlation_data, packet.content_type) == (b"\0c", "application/json")
+    assert (packet.message_expiry_interval, packet.content_type) == (7, "application/json")
 
 
 def test_session_outlives_the_connection(watch: Watch, faulty: FaultBroker) -> None:
