@@ -1,6 +1,7 @@
 """Checks what a station says against what it promises: one outcome a trigger, ids unique, `seq` gapless, repeats equal.
 
-Written for the simulated line alone, with none of the station's code, so that it cannot share its mistakes.
+Every message of any kind is held against the contract's schemas, too. Written for the simulated line alone, with none
+of the station's code, so that it cannot share its mistakes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from simulator.contract import Properties, violations
 
 MAX_PROBLEMS = 50
 """Problems kept in words; further ones are only counted."""
@@ -36,6 +39,8 @@ class Audit:
     by_trigger: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     num_problems: int = 0
+    num_checked: int = 0
+    num_violations: int = 0
     _seqs: dict[int, str] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
     _last_seq: int = 0
@@ -65,6 +70,13 @@ class Audit:
         heard = Heard(outcome, raw, properties, at_s)
         self.outcomes[inspection_id] = heard
         return heard
+
+    def check_contract(self, name: str, raw: bytes, properties: Properties | None = None) -> None:
+        """Check one message of any kind ("outcome", "state", "answer" …) against its schema."""
+        self.num_checked += 1
+        for violation in violations(name, raw, properties):
+            self.num_violations += 1
+            self._report(violation)
 
     def of_trigger(self, trigger_id: str) -> Heard | None:
         """The outcome of a trigger, where it has come."""

@@ -124,6 +124,10 @@ class Line:
         with self._changed:
             self._note(message)
             self._changed.notify_all()
+        # Last: it takes some 20 ms for a long outcome, and nobody need wait for it.
+        name = "answer" if message.topic == self._answer_topic else message.topic.removeprefix(f"{self._root}/")
+        properties: Any = message.properties
+        self.audit.check_contract(name, bytes(message.payload), getattr(properties, "UserProperty", []))
 
     def _note(self, message: paho.MQTTMessage) -> None:
         properties: Any = message.properties

@@ -161,6 +161,13 @@ def _facts(summary: Summary) -> list[tuple[str, Text]]:
         ("reasons", Text(reasons)),
         ("count", Text(f"{counted} ({summary.repeats} repeats)", style="" if equal else "bold red")),
         ("sequence", gap),
+        (
+            "contract",
+            Text(
+                f"{summary.checked} messages, {summary.violations} violations",
+                style="bold red" if summary.violations else "",
+            ),
+        ),
         ("wrong passes", Text(str(summary.wrong_passes), style="bold red" if summary.wrong_passes else "green")),
         ("retakes", Text(f"{retaken} parts with a retake, it helped {helped}")),
         ("latency", Text("none" if p50 is None or p99 is None else f"p50 {p50:.0f} ms, p99 {p99:.0f} ms")),

@@ -85,6 +85,8 @@ class Story:
 class Summary:
     """The whole run in numbers. `problems` are what the audits and the run itself found wrong, in words.
 
+    `checked` messages of every kind were held against the contract's schemas; `violations` broke them.
+
     `memory` is, by process, its resident memory early in the run and at its end, in MiB.
     """
 
@@ -94,6 +96,8 @@ class Summary:
     messages: int
     repeats: int
     is_gapless: bool
+    checked: int = 0
+    violations: int = 0
     problems: tuple[str, ...] = ()
     memory: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -122,6 +126,8 @@ class Summary:
             messages=sum(audit.messages for audit in heard),
             repeats=sum(audit.repeats for audit in heard),
             is_gapless=all(audit.is_gapless for audit in heard),
+            checked=sum(audit.num_checked for audit in heard),
+            violations=sum(audit.num_violations for audit in heard),
             problems=tuple(found),
             memory=memory or {},
         )

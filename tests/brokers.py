@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import mqtt5
 
+from tests.witness import Judge, Witness
+
 WAIT_S = 20.0
 """The longest that a test waits for something that must come."""
 
@@ -58,12 +60,18 @@ def packets(connection: socket.socket) -> Iterator[Any]:
 
 
 class Mosquitto:
-    """A real broker with a folder of its own; it can be killed and started again with its memory."""
+    """A real broker with a folder of its own; it can be killed and started again with its memory.
+
+    A witness hears all that is sent; `lines` hold for the listener of the test alone.
+    """
 
     def __init__(self, folder: Path, *lines: str) -> None:
         self.port = free_port()
+        witness_port = free_port()
+        self.witness = Witness(witness_port)
         self._config = folder / "mosquitto.conf"
         settings = (
+            "per_listener_settings true",
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
             "user root",  # else it may not read what a test run by root wrote; no one else may become root by it
@@ -72,6 +80,8 @@ class Mosquitto:
             "autosave_on_changes true",
             "autosave_interval 1",
             *lines,
+            f"listener {witness_port} 127.0.0.1",
+            "allow_anonymous true",
         )
         self._config.write_text("\n".join(settings) + "\n", encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,6 +92,7 @@ class Mosquitto:
             ["/usr/sbin/mosquitto", "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(self._listens, "the broker")
+        self.witness.wait_until_back()
 
     def kill(self) -> None:
         """End at once, as a power cut does."""
@@ -89,6 +100,7 @@ class Mosquitto:
         self._process.kill()
         self._process.wait()
         self._process = None
+        self.witness.wait_until_gone()
 
     def stop(self) -> None:
         """End cleanly, keeping sessions and retained messages on the disk."""
@@ -96,6 +108,12 @@ class Mosquitto:
             self._process.terminate()
             self._process.wait()
             self._process = None
+            self.witness.wait_until_gone()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not ended."""
+        return self._process is not None
 
     def _listens(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -170,6 +188,7 @@ class FaultBroker:
         self.connects: list[mqtt5.ConnectPacket] = []
         self.acknowledged_commands: list[int] = []
         self.max_packet_size: int | None = None
+        self.judge = Judge()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self._client: socket.socket | None = None
@@ -200,13 +219,18 @@ class FaultBroker:
                 client.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End everything."""
+        """End everything.
+
+        Raises:
+            AssertionError: a message that came broke the contract.
+        """
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self.break_connection()
         for thread in self._threads:
             thread.join()
+        assert not self.judge.violations, "\n".join(self.judge.violations)
 
     def _start(self, target: Callable[..., None], *values: Any) -> None:
         thread = threading.Thread(target=target, args=values, daemon=True)
@@ -228,6 +252,7 @@ class FaultBroker:
                     case mqtt5.ConnectPacket():
                         self._client = client
                         self.connects.append(packet)
+                        self._judge_will(packet)
                         client.sendall(mqtt5.ConnAckPacket(max_packet_size=self.max_packet_size).write())
                     case mqtt5.SubscribePacket():
                         granted = [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]
@@ -239,9 +264,26 @@ class FaultBroker:
                     case mqtt5.PingReqPacket():
                         client.sendall(mqtt5.PingRespPacket().write())
 
+    def _judge_will(self, packet: mqtt5.ConnectPacket) -> None:
+        will = packet.will
+        if will is not None:
+            self.judge.see(
+                mqtt5.PublishPacket(
+                    will.topic,
+                    will.payload or b"",
+                    qos=will.qos,
+                    retain=will.retain,
+                    packet_id=1,
+                    content_type=will.content_type,
+                    payload_format_indicator=will.payload_format_indicator,
+                )
+            )
+
     def _take(self, client: socket.socket, packet: mqtt5.PublishPacket) -> None:
         self.tried.append(packet)
+        self.judge.see(packet)
         if packet.packet_id is None:
+            self.taken.append(packet)
             return
         fault = self.decide(packet)
         if fault == "break":
@@ -264,6 +306,8 @@ def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
     broker = Mosquitto(folder, *lines)
     try:
         broker.start()
+        broker.witness.start()
         yield broker
+        broker.witness.stop(broker_runs=broker.runs)
     finally:
         broker.stop()

@@ -18,8 +18,10 @@ import zmq
 from edge.adapters import sockets
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_facts import BackOff, Broker, Presence
+from edge.adapters.payload import retake_payload
 from edge.adapters.store import Store
-from edge.core.outcome import Outcome, Reason
+from edge.core.actions import AnnounceRetake
+from edge.core.outcome import Defect, Outcome, Reason
 from edge.services import delivery
 from edge.services.health import state_message
 from edge.services.messenger import Messenger
@@ -83,6 +85,17 @@ class Station:
         )
         self.poke()
         return inspection_id
+
+    def retake(self, inspection_id: str) -> None:
+        """One request for another frame, as the inspector makes it."""
+        retake = AnnounceRetake(inspection_id, 2, (Defect.GLARE,), "shorter exposure")
+        self.store.add_message(
+            f"{BASE}retake",
+            retake_payload(retake, station="st", at=AT),
+            {"inspection_id": inspection_id, "schema": "edge/v1"},
+            kind="retake",
+            inspection_id=inspection_id,
+        )
 
     def poke(self) -> None:
         """Tell the messenger that something waits."""
@@ -169,9 +182,9 @@ def test_outcomes_reach_a_subscriber_in_order_without_a_gap(tmp_path: Path, star
 def test_retakes_go_in_order_with_outcomes(start: Start, faulty: FaultBroker) -> None:
     """A retake request is told before the outcome that follows it."""
     station = start(faulty.port)
-    station.store.add_message(f"{BASE}retake", b'{"n":1}', {"schema": "edge/v1"}, kind="retake", inspection_id="x")
+    station.retake("x")
     station.inspect(1)
-    station.store.add_message(f"{BASE}retake", b'{"n":2}', {"schema": "edge/v1"}, kind="retake", inspection_id="y")
+    station.retake("y")
     station.poke()
 
     wait_for(station.sent)
