@@ -195,7 +195,7 @@ class RestErp(_Erp):
     )
     known_serial: Annotated[_Text | None, BeforeValidator(_unset)] = Field(
         default=None,
-        description="A serial that ERP holds: status 404 means 'no such record' while this one is found; unset: never.",
+        description="A serial that ERP holds: 'no such record' counts while it is found; unset: status 404 never does.",
     )
     api_key_header: Annotated[_Text, AfterValidator(_header)] = Field(
         default="X-API-Key", description="Header that takes the API key."

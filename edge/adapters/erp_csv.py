@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import threading
 import time
@@ -20,13 +21,15 @@ from typing import Protocol
 
 import structlog
 
-from edge.adapters.erp import InTime, Record
+from edge.adapters.erp import ErpAwayError, Everything, InTime, Record, used
 from edge.errors import ErpError
 
 log = structlog.get_logger()
 
 MAX_BYTES = 512_000_000
 WATCH_EVERY_S = 1.0
+#: The field that holds what `erp.used_column` says; no field of a product has such a name.
+USED = "\0used"
 
 #: What tells one state of the file from the next: modified (ns), size, inode, device.
 State = tuple[int, int, int, int]
@@ -59,10 +62,12 @@ class CsvRecords:
         *,
         timeout_s: float,
         max_age_s: float,
+        used_column: str | None = None,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
         self._columns = dict(columns)
+        self._used_column = used_column
         self._max_age_s = max_age_s
         self._wall_s = wall_s
         self._in_time = InTime(timeout_s, f"ERP file {path}")
@@ -79,6 +84,13 @@ class CsvRecords:
     def describe(self) -> str:
         """How many records there are, and from when."""
         return self._in_time.ask(self._describe)
+
+    def everything(self, tag: str = "") -> Everything:
+        """All records; see `ListedErp.everything`. A serial that stands twice cannot be used."""
+        del tag  # their age is the file's, whether it has changed or not
+        table, age_s, source = self._in_time.ask(self._current)
+        there = (self._record(table, row) for row in table.rows.values())
+        return Everything(itertools.chain(there, (None for _ in table.repeated)), source, age_s)
 
     def watch(self, stop: threading.Event | None = None) -> None:
         """Look for a new file every `WATCH_EVERY_S` from now on, so that reading it makes no part wait."""
@@ -101,13 +113,19 @@ class CsvRecords:
                 f"{self._path} has two records of serial {serial}, in lines {first} and {second}; leave one in ERP"
             )
         row = table.rows.get(serial)
-        fields = {} if row is None else {name: text for name, text in zip(table.fields, row, strict=True) if text}
-        return Record(fields, source, age_s)
+        return Record({}, source, age_s) if row is None else self._record(table, row, source, age_s)
+
+    def _record(self, table: Table, row: Sequence[str], source: str = "", age_s: float = 0.0) -> Record:
+        texts = dict(zip(table.fields, row, strict=True))
+        column = self._used_column
+        said = "" if column is None else used(column, texts.pop(USED, ""))
+        return Record({name: text for name, text in texts.items() if text}, source, age_s, said)
 
     def _describe(self) -> str:
         table, age_s, source = self._current()
         repeated = f", {len(table.repeated)} serials stand twice" if table.repeated else ""
-        return f"{source}: {len(table.rows)} records with {', '.join(table.fields)}, {age_s:.0f} s old{repeated}"
+        fields = ", ".join(name for name in table.fields if name != USED)
+        return f"{source}: {len(table.rows)} records with {fields}, {age_s:.0f} s old{repeated}"
 
     def _current(self) -> tuple[Table, float, str]:
         """The records that count now, their age and source."""
@@ -115,7 +133,7 @@ class CsvRecords:
             self._refresh()
             table, written_s, problem = self._table, self._written_s, self._problem
         if table is None:
-            raise ErpError(problem)
+            raise ErpAwayError(problem)
         age_s = max(0.0, self._wall_s() - written_s)
         if age_s > self._max_age_s:
             kept = f"; the new file counts for nothing: {problem}" if problem else ""
@@ -143,7 +161,7 @@ class CsvRecords:
             elif not steady:
                 self._note(f"{self._path} is still being written; let ERP write beside it and rename", None)
             else:
-                self._take(parse(raw, self._path, self._columns), state)
+                self._take(parse(raw, self._path, self._columns, self._used_column), state)
         except ErpError as error:
             self._note(str(error), state)
         except OSError as error:
@@ -168,13 +186,14 @@ def _people(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def parse(raw: bytes, path: Path, columns: Mapping[str, str]) -> Table:
+def parse(raw: bytes, path: Path, columns: Mapping[str, str], used_column: str | None = None) -> Table:
     """The records of a file's bytes.
 
     Args:
         raw: UTF-8, with or without a byte order mark; cells between commas, semicolons or tabs; RFC 4180 quotes.
         path: for the errors.
         columns: column by field; empty where each column has its field's name.
+        used_column: column that says whether a part has passed; its text is kept as the field `USED`.
 
     Raises:
         ErpError: the bytes are not such a file; names the line.
@@ -190,7 +209,7 @@ def parse(raw: bytes, path: Path, columns: Mapping[str, str]) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     rows = _rows(reader, path)
     header = [cell.strip() for cell in next(rows, (0, []))[1]]
-    names, places = _places(header, columns, path)
+    names, places = _places(header, columns, path, used_column)
     found: dict[str, tuple[str, ...]] = {}
     first_lines: dict[str, int] = {}
     repeated: dict[str, tuple[int, int]] = {}
@@ -223,14 +242,20 @@ def _rows(reader: _Reader, path: Path) -> Iterator[tuple[int, list[str]]]:
         raise ErpError(f"{path}:{reader.line_num}: is no CSV ({error}); see its quotes") from None
 
 
-def _places(header: Sequence[str], columns: Mapping[str, str], path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _places(
+    header: Sequence[str], columns: Mapping[str, str], path: Path, used_column: str | None
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Which fields the file holds, and in which column each stands."""
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise ErpError(f"{path}:1: names column {twice[0]} twice; give each column a name of its own")
     wanted = {"serial": "serial", **columns} if columns else {name: name for name in ("serial", *header) if name}
+    if used_column is not None:
+        wanted = {name: column for name, column in wanted.items() if column != used_column} | {USED: used_column}
     missing = sorted({column for column in wanted.values() if column not in header})
     if missing:
         there = ", ".join(name[:40] for name in header[:12]) or "none"
-        raise ErpError(f"{path}:1: has no column {', '.join(missing)} (there are: {there}); see erp.columns")
+        raise ErpError(
+            f"{path}:1: has no column {', '.join(missing)} (there are: {there}); see erp.columns and erp.used_column"
+        )
     return tuple(wanted), tuple(header.index(column) for column in wanted.values())

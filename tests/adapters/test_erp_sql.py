@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,10 +168,9 @@ def test_a_url_that_cannot_be_used_is_not_shown(url: str) -> None:
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_missing_driver_names_what_to_install() -> None:
+def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its driver the error names the extra, and shows no password (L13)."""
-    if importlib.util.find_spec("psycopg") is not None:
-        pytest.skip("psycopg is installed here")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
 
     with pytest.raises(ErpError, match="postgres") as raised:
         SqlRecords(SecretStr("postgresql+psycopg://u:hunter2@h/d"), "parts", {}, timeout_s=1)

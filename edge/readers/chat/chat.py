@@ -17,8 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -28,6 +26,7 @@ import structlog
 from pydantic import SecretStr
 
 from edge.errors import ReaderError
+from edge.http_facts import distrust, plain, retry_after_s
 from edge.readers.chat.breaker import Breaker
 from edge.readers.chat.chat_answer import Answer, Broken, parse, said
 
@@ -311,13 +310,13 @@ class Chat:
         except httpx2.ConnectTimeout:
             raise _Down(f"took no connection within {CONNECT_S:g} s") from None
         except httpx2.ConnectError as error:
-            if (told := _distrust(error)) is not None:
+            if (told := distrust(error)) is not None:
                 raise Broken(f"shows a certificate that is not trusted ({told}); name its CA file in ca") from None
-            raise _Down(f"takes no connection ({_plain(error)})") from None
+            raise _Down(f"takes no connection ({plain(error)})") from None
         except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
-            raise _Down(f"broke the connection off ({_plain(error)})") from None
+            raise _Down(f"broke the connection off ({plain(error)})") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            raise Broken(f"could not be asked ({_plain(error)})") from None
+            raise Broken(f"could not be asked ({plain(error)})") from None
 
     def _judged(self, status: int, headers: Mapping[str, str], body: bytes, path: str) -> bytes:
         """The body of a success.
@@ -331,7 +330,7 @@ class Chat:
             return body
         told = f": {said(body)}" if body else ""
         if status == 429 or status >= 500:
-            wait_s = _seconds(headers.get("retry-after", ""))
+            wait_s = retry_after_s(headers.get("retry-after", ""))
             raise _Down(
                 f"answers with status {status}{told}" + (f" and asks to wait {wait_s:.0f} s" if wait_s else ""), wait_s
             )
@@ -353,16 +352,6 @@ class Chat:
         return sentence.replace(key, "***") if key else sentence
 
 
-def _seconds(retry_after: str) -> float:
-    """What `Retry-After` asks for: seconds, or a date; 0 where it is neither."""
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return 0.0
-
-
 def _base(url: str) -> str:
     """The server's address without `/v1`."""
     try:
@@ -375,17 +364,3 @@ def _base(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ReaderError(f"the remote reader's url {url!r} is no address; write it like http://gpu-pool:8000")
     return url.rstrip("/").removesuffix("/v1")
-
-
-def _distrust(error: BaseException) -> str | None:
-    """What is wrong with the certificate; None where that is not it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message or "it cannot be verified"
-        seen = seen.__cause__ or seen.__context__
-    return None
-
-
-def _plain(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[:200]

@@ -1,0 +1,32 @@
+"""What a web server's answer and a failed connection say, for those who ask one."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+def retry_after_s(header: str) -> float:
+    """What `Retry-After` asks for, s: seconds, or until a date; 0 where it is neither."""
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def distrust(error: BaseException) -> str | None:
+    """What is wrong with the server's certificate; None where that is not why the connection failed."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen.verify_message or "it cannot be verified"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def plain(error: BaseException) -> str:
+    """An error's own words, in short; its type where it has none."""
+    return (str(error) or type(error).__name__)[:200]
