@@ -26,7 +26,7 @@ class Kept:
         with self._database.reading() as db:
             rows = db.execute(
                 """SELECT path, evidence.at FROM evidence JOIN outcomes USING (inspection_id)
-                   WHERE removed_at IS NULL AND closed_as IS NOT NULL ORDER BY evidence.at LIMIT ?""",
+                   JOIN closed_outcomes USING (number) WHERE removed_at IS NULL ORDER BY evidence.at LIMIT ?""",
                 (limit,),
             ).fetchall()
         return [KeptEvidence(*row) for row in rows]
@@ -49,11 +49,11 @@ class Kept:
         """
         with self._database.transaction() as db:
             ids = db.execute(
-                """SELECT inspection_id FROM outcomes
-                   WHERE station = ? AND at < ? AND closed_as IS NOT NULL AND NOT EXISTS (
+                """SELECT inspection_id FROM closed_outcomes JOIN outcomes USING (number)
+                   WHERE closed_outcomes.station = ? AND made_at < ? AND NOT EXISTS (
                        SELECT 1 FROM evidence
                        WHERE evidence.inspection_id = outcomes.inspection_id AND removed_at IS NULL)
-                   ORDER BY seq LIMIT ?""",
+                   ORDER BY made_at LIMIT ?""",
                 (self._station, before, FORGET_AT_ONCE),
             ).fetchall()
             for table in ("outcomes", "triggers", "expectations"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,11 @@ class Message:
     attempts: int
     reason: str | None
 
+    @property
+    def is_past(self) -> bool:
+        """Whether it tells of the past: as it was at its first sending; for one not sent yet, as it was when read."""
+        return self.age_s > HISTORICAL_AFTER_S if self.historical is None else self.historical
+
 
 class Outbox:
     """The messages of one station that wait for the broker, and those set aside as dead letters."""
@@ -62,37 +67,43 @@ class Outbox:
             ).fetchall()
         return [row_id for (row_id,) in rows]
 
-    def message(self, row_id: int) -> Message | None:
-        """One message, waiting or set aside; None where it is closed."""
-        with self._database.reading() as db:
-            row = db.execute(
-                f"SELECT {_COLUMNS} FROM {_TABLES} WHERE outbox.row_id = ? AND outbox.station = ?",  # noqa: S608
-                (row_id, self._station),
-            ).fetchone()
-        return None if row is None else self._message(row)
-
     def dead_letters(self, limit: int = 1000) -> list[Message]:
         """Messages set aside after refusals, oldest first."""
         return self._select("dead", limit, 0)
 
-    def begin_sending(self, row_id: int) -> bool:
-        """Note that a message is about to be sent; say whether it tells of the past.
+    def begin_sending(self, row_ids: Sequence[int], *, taken: Sequence[int] = (), alone: bool = True) -> list[Message]:
+        """Give messages that are about to be sent, and close those that the broker has taken, in one transaction.
 
-        The answer is kept at the first sending, so that every repeat carries the same one.
+        `historical` is kept at the first sending, so that every repeat carries the same one: of all messages that tell
+        of the past, and of one that does not only where it is to be sent now: the first, `alone`.
+
+        Returns:
+            The messages from the first of `row_ids` on, up to one that closed meanwhile or may not be sent yet.
         """
         with self._database.transaction() as db:
-            row = db.execute("SELECT at, at_us, boot, historical FROM outbox WHERE row_id = ?", (row_id,)).fetchone()
-            if row is None:
-                raise UseError(f"the outbox has no message {row_id}: list what waits with `edge outbox list`")
-            at, at_us, boot, historical = row
-            if historical is None:
-                historical = self._database.clock.age_s(at, at_us, boot) > HISTORICAL_AFTER_S
-                db.execute("UPDATE outbox SET historical = ? WHERE row_id = ?", (historical, row_id))
-            return bool(historical)
+            self._close(db, taken, "acknowledged")
+            places = ", ".join("?" * len(row_ids))
+            rows = db.execute(
+                f"""SELECT {_COLUMNS} FROM {_TABLES} WHERE outbox.station = ? AND outbox.row_id IN ({places})
+                    ORDER BY outbox.row_id""",  # noqa: S608 - constants of this file
+                (self._station, *row_ids),
+            ).fetchall()
+            ready: list[Message] = []
+            for message in map(self._message, rows):
+                if message.is_past or (alone and not ready):
+                    ready.append(message)
+                if not message.is_past:
+                    break
+            db.executemany(
+                "UPDATE outbox SET historical = ? WHERE row_id = ? AND historical IS NULL",
+                [(message.is_past, message.row_id) for message in ready],
+            )
+        return ready
 
-    def acknowledge(self, row_id: int) -> None:
-        """Close a message: the broker has taken it. A message that is closed already stays so."""
-        self._close(row_id, "acknowledged")
+    def acknowledge(self, *row_ids: int) -> None:
+        """Close messages that the broker has taken, in one transaction. One that is closed already stays so."""
+        with self._database.transaction() as db:
+            self._close(db, row_ids, "acknowledged")
 
     def refuse(self, row_id: int, reason: str) -> int:
         """Note one more failed attempt and the broker's reason; give the number of attempts so far."""
@@ -133,7 +144,8 @@ class Outbox:
         if row is None or row[0] != "dead":
             fact = "is no message of the outbox" if row is None else "is still being sent"
             raise UseError(f"{row_id} {fact}, and only dead letters can be dropped: see `edge outbox list`")
-        self._close(row_id, "dropped")
+        with self._database.transaction() as db:
+            self._close(db, (row_id,), "dropped")
 
     def oldest_age_s(self) -> float | None:
         """How long the oldest waiting message has waited; None where none does."""
@@ -155,9 +167,9 @@ class Outbox:
     def _num(self, state: str) -> int:
         with self._database.reading() as db:
             row = db.execute(
-                "SELECT count(*) FROM outbox WHERE station = ? AND state = ?", (self._station, state)
+                "SELECT messages FROM outbox_sizes WHERE station = ? AND state = ?", (self._station, state)
             ).fetchone()
-        return int(row[0])
+        return 0 if row is None else int(row[0])
 
     def _select(self, state: str, limit: int, after: int) -> list[Message]:
         with self._database.reading() as db:
@@ -185,30 +197,28 @@ class Outbox:
             reason=reason,
         )
 
-    def _close(self, row_id: int, closed_as: str) -> None:
-        with self._database.transaction() as db:
-            row = db.execute("SELECT kind, inspection_id FROM outbox WHERE row_id = ?", (row_id,)).fetchone()
-            if row is None:
-                return
-            kind, inspection_id = row
-            if kind == "outcome":
-                db.execute(
-                    "UPDATE outcomes SET closed_at = ?, closed_as = ? WHERE inspection_id = ?",
-                    (self._database.clock.at(), closed_as, inspection_id),
-                )
-            db.execute("DELETE FROM outbox WHERE row_id = ?", (row_id,))
-            self._count(db, closed_as)
+    def _close(self, db: sqlite3.Connection, row_ids: Sequence[int], closed_as: str) -> None:
+        rows = [(row_id,) for row_id in row_ids]
+        at = self._database.clock.at()
+        db.executemany(
+            """INSERT OR IGNORE INTO closed_outcomes SELECT number, station, at, ?, ? FROM outcomes
+               WHERE inspection_id = (SELECT inspection_id FROM outbox WHERE row_id = ? AND kind = 'outcome')""",
+            [(at, closed_as, row_id) for row_id in row_ids],
+        )
+        closed = db.executemany("DELETE FROM outbox WHERE row_id = ?", rows).rowcount
+        if closed > 0:
+            count(db, self._station, closed_as, closed)
 
     def _count(self, db: sqlite3.Connection, name: str) -> None:
         count(db, self._station, name)
 
 
-def count(db: sqlite3.Connection, station: str, name: str) -> int:
-    """Add one to a counter inside a transaction; give its new value."""
+def count(db: sqlite3.Connection, station: str, name: str, by: int = 1) -> int:
+    """Add to a counter inside a transaction; give its new value."""
     row = db.execute(
-        """INSERT INTO counts (station, name, value) VALUES (?, ?, 1)
-           ON CONFLICT (station, name) DO UPDATE SET value = value + 1 RETURNING value""",
-        (station, name),
+        """INSERT INTO counts (station, name, value) VALUES (?, ?, ?)
+           ON CONFLICT (station, name) DO UPDATE SET value = value + excluded.value RETURNING value""",
+        (station, name, by),
     ).fetchone()
     return int(row[0])
 

@@ -29,7 +29,8 @@ MAX_WAITING_TRIGGERS = 1000
 #: Expected parts announced and not used by a trigger.
 MAX_WAITING_EXPECTATIONS = 1000
 
-_OUTCOME = "seq, inspection_id, disposition, reason, at, total_ms, payload, closed_as, confirmed_at"
+_OUTCOME = """SELECT seq, inspection_id, disposition, reason, at, total_ms, payload, closed_as, confirmed_at
+    FROM outcomes LEFT JOIN closed_outcomes USING (number) WHERE outcomes.station = ? AND"""
 
 
 class LimitError(StoreError):
@@ -279,7 +280,7 @@ class Store:
         with self._database.reading() as db:
             row = _one(
                 db,
-                f"SELECT {_OUTCOME} FROM outcomes WHERE station = ? AND inspection_id = ?",  # noqa: S608 - constant
+                f"{_OUTCOME} inspection_id = ?",
                 self.station,
                 inspection_id,
             )
@@ -289,7 +290,7 @@ class Store:
         """The newest outcomes, newest first; `since` is a wall time (RFC 3339, UTC)."""
         with self._database.reading() as db:
             rows = db.execute(
-                f"SELECT {_OUTCOME} FROM outcomes WHERE station = ? AND at >= ? ORDER BY seq DESC LIMIT ?",  # noqa: S608
+                f"{_OUTCOME} at >= ? ORDER BY seq DESC LIMIT ?",
                 (self.station, since, limit),
             ).fetchall()
         return [OutcomeRow(*row) for row in rows]

@@ -195,11 +195,33 @@ def test_whether_a_message_is_historical_is_decided_at_its_first_sending(tmp_pat
     early = store.add_message("t", b"{}", {}, kind="retake", inspection_id=None)
     late = store.add_message("t", b"{}", {}, kind="retake", inspection_id=None)
     now_us[0] = 9_000_000
-    assert not store.outbox.begin_sending(early)
+    first = store.outbox.begin_sending([early, late])
     now_us[0] = 11_000_000
 
-    assert not store.outbox.begin_sending(early)
-    assert store.outbox.begin_sending(late)
+    again = [*store.outbox.begin_sending([early]), *store.outbox.begin_sending([late])]
+
+    assert [(message.row_id, message.is_past) for message in first] == [(early, False)]
+    assert [(message.row_id, message.is_past) for message in again] == [(early, False), (late, True)]
+    store.close()
+
+
+def test_messages_of_the_past_are_begun_together_and_a_live_one_alone(tmp_path: Path) -> None:
+    """Rows that tell of the past are given together; one that does not is given first and alone, or not yet (L11)."""
+    now_us = [0]
+    store = Store.open(tmp_path, "st", clock=Clock(now_us=lambda: now_us[0], at=lambda: AT, boot="b1"))
+    past = [store.add_message("t", b"{}", {}, kind="retake", inspection_id=None) for _ in range(3)]
+    now_us[0] = 11_000_000
+    live = [store.add_message("t", b"{}", {}, kind="retake", inspection_id=None) for _ in range(2)]
+
+    together = store.outbox.begin_sending([*past, *live])
+    too_early = store.outbox.begin_sending(live, taken=past, alone=False)
+    alone = store.outbox.begin_sending(live)
+
+    assert [message.row_id for message in together] == past
+    assert too_early == []
+    assert [message.row_id for message in alone] == live[:1]
+    assert store.outbox.waiting(9) == live
+    assert store.counts()["acknowledged"] == 3
     store.close()
 
 
