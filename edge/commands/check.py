@@ -11,7 +11,6 @@ import ctypes
 import ctypes.util
 import os
 import shutil
-import ssl
 import tempfile
 import threading
 import time
@@ -22,7 +21,7 @@ from typing import Any
 
 from edge import log
 from edge.adapters.heartbeat import SILENT_AFTER_S, listen
-from edge.errors import BrokerError, ConfigError, EdgeError, StoreError, WorldError
+from edge.errors import ConfigError, EdgeError, StoreError, WorldError
 from edge.readers.opening import WITH_MODEL
 from edge.settings import Settings, load
 
@@ -141,44 +140,23 @@ def _shared_reader(folder: Path) -> str:
 
 def broker(settings: Settings) -> str:
     """Connect to the broker as the messenger does, under another client id and without a session."""
-    from paho.mqtt.client import CallbackAPIVersion, Client, MQTTProtocolVersion  # noqa: PLC0415 - only here
+    from edge.adapters.mqtt_access import broker_of, try_out  # noqa: PLC0415 - paho is only needed here
 
     mqtt = settings.mqtt
-    where = f"{mqtt.host}:{mqtt.port}"
-    answers: list[Any] = []
-    client = Client(CallbackAPIVersion.VERSION2, f"{mqtt.client_id}-check", protocol=MQTTProtocolVersion.MQTTv5)
-    client.connect_timeout = BROKER_S
-    client.on_connect = lambda _client, _data, _flags, code, _properties: answers.append(code)
-    password = mqtt.password
-    if mqtt.username is not None:
-        client.username_pw_set(mqtt.username, None if password is None else password.get_secret_value())
-    try:
-        if mqtt.tls is not None:
-            context = ssl.create_default_context(cafile=mqtt.tls.ca_file)
-            if mqtt.tls.cert_file is not None:
-                context.load_cert_chain(mqtt.tls.cert_file, mqtt.tls.key_file)
-            client.tls_set_context(context)
-        client.connect(mqtt.host, mqtt.port, keepalive=mqtt.keepalive_s)
-        until_s = time.monotonic() + BROKER_S
-        while not answers and time.monotonic() < until_s and client.loop(timeout=0.1) == 0:
-            pass
-        client.disconnect()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        raise BrokerError(f"cannot connect to {where} ({why}); see mqtt.host, mqtt.port and mqtt.tls") from None
-    if not answers:
-        raise BrokerError(f"{where} did not answer as an MQTT 5 broker within {BROKER_S:.0f} s; see mqtt.port")
-    if answers[0].is_failure:
-        raise BrokerError(f"{where} refuses the connection ({answers[0]}); see mqtt.username and its password")
-    return f"{where} accepts {mqtt.client_id}"
+    try_out(broker_of(mqtt), BROKER_S)
+    return f"{mqtt.host}:{mqtt.port} accepts {mqtt.client_id}"
 
 
 def erp(settings: Settings) -> str:
     """Ask ERP what it holds."""
     from edge.adapters.erp import open_erp  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-    opened = open_erp(settings.erp)
-    return "none is set" if opened is None else opened.describe()
+    opened = open_erp(settings.erp, settings.erp_snapshot)
+    if opened is None:
+        return "none is set"
+    begun_s = time.monotonic()
+    said = opened.describe()
+    return f"{said}; {(time.monotonic() - begun_s) * 1000:.0f} ms"
 
 
 def disk(settings: Settings) -> str:
