@@ -10,6 +10,8 @@ Laws of this link:
    failed (L12).
 4. Failure is an answer of its own (`ReadFailure`), never an empty reading (law L3).
 5. A question carries its station's product: what is read is what its asker makes, whoever started the reader, and when.
+6. A guest's question (`guest`: by the panel, not by a station) waits behind every station's, is broken off for it and
+   begun again, and may be called off.
 """
 
 from __future__ import annotations
@@ -27,24 +29,27 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters import sockets
 from edge.core.quality import Quality
-from edge.core.reading import Reading
+from edge.core.reading import FreeAnswer, Reading
 
-Task = Literal["judge", "read"]
+Task = Literal["judge", "read", "ask"]
+#: Whose fault it is that a question was not answered.
+Fault = Literal["reader", "image", "question", "busy", "late"]
 
 SOCKET = "reader"
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 250
 
 _NOT_UNDERSTOOD = "the reader does not understand the question: it is of another version of edge; restart it"
 
-_QUALITY = TypeAdapter(Quality)
-_READING = TypeAdapter(Reading)
+#: Answers and pieces of answers that wait for one peer to take them.
+_MAX_UNSENT = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One task on one frame: measure its quality, or read it. `image` is the encoded frame.
 
-    `product` is the station's product file as JSON; empty: the reader's own. `expires_us` is CLOCK_MONOTONIC.
+    `product` is the station's product file as JSON; empty: the reader's own. `expires_us` is CLOCK_MONOTONIC. The task
+    "ask", which only guests have, is a free `question`, held to `pattern`, answered with at most `cap` tokens.
     """
 
     question_id: str
@@ -56,9 +61,23 @@ class Question:
     expires_us: int
     peer: bytes = b""
     product: str = ""
+    guest: bool = False
+    question: str = ""
+    pattern: str | None = None
+    cap: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A guest's frame as read: its quality beside its reading, and the milliseconds that the quality took."""
+
+    quality: Quality
+    reading: Reading
+    gate_ms: float
 
 
 _QUESTION = TypeAdapter(Question)
+_ANSWERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Quality, Reading, FreeAnswer, Judged)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +164,9 @@ class ReaderDesk:
 
     def __init__(self, runtime_dir: Path, *, context: sockets.Context | None = None) -> None:
         self.num_bad_questions = 0
+        self._called_off: list[tuple[bytes, str]] = []
         self.socket = sockets.open_socket(context, zmq.ROUTER)
-        self.socket.setsockopt(zmq.SNDHWM, 8)
+        self.socket.setsockopt(zmq.SNDHWM, _MAX_UNSENT)
         try:
             sockets.bind(self.socket, runtime_dir, SOCKET)
         except BaseException:
@@ -163,21 +183,35 @@ class ReaderDesk:
             if parts == [b""]:
                 self._send(peer, {"kind": "hello"})
                 continue
+            header = _parse_json(parts[0])
+            if header.get("kind") == "call_off":
+                self._called_off.append((peer, str(header.get("question_id"))))
+                continue
             question = _parse_question(parts, peer)
             if question is not None:
                 return question
             self.num_bad_questions += 1
-            if isinstance(question_id := _parse_json(parts[0]).get("question_id"), str):
+            if isinstance(question_id := header.get("question_id"), str):
                 self._send(peer, {"kind": "failure", "question_id": question_id, "why": _NOT_UNDERSTOOD})
 
-    def answer(self, question: Question, what: Quality | Reading) -> None:
+    def called_off(self) -> list[tuple[bytes, str]]:
+        """The peers and ids of questions that nobody waits for any more, since the last call."""
+        gone, self._called_off = self._called_off, []
+        return gone
+
+    def answer(self, question: Question, what: Quality | Reading | FreeAnswer | Judged) -> None:
         """Send the answer; one that nobody waits for any more is lost, which its asker's timer covers."""
-        body = _QUALITY.dump_json(what) if isinstance(what, Quality) else _READING.dump_json(what)
+        body = next(adapter for kind, adapter in _ANSWERS.items() if isinstance(what, kind)).dump_json(what)
         self._send(question.peer, {"kind": "answer", "question_id": question.question_id}, body)
 
-    def fail(self, question: Question, why: str) -> None:
+    def piece(self, question: Question, text: str) -> None:
+        """Send a piece of the answer ahead; the whole one holds it again, so that a lost piece costs nothing."""
+        self._send(question.peer, {"kind": "piece", "question_id": question.question_id, "text": text})
+
+    def fail(self, question: Question, why: str, fault: Fault = "reader") -> None:
         """Say that this question could not be answered."""
-        self._send(question.peer, {"kind": "failure", "question_id": question.question_id, "why": why})
+        told = {"kind": "failure", "question_id": question.question_id, "why": why, "fault": fault}
+        self._send(question.peer, told)
 
     def close(self) -> None:
         """Close the socket; open questions, and lost answers, are asked for again of the next reader process."""
@@ -194,8 +228,8 @@ def _parse_answer(question: Question, header: Mapping[str, Any], parts: list[byt
     if header.get("kind") == "failure":
         return ReadFailure(question.attempt, str(header.get("why")))
     try:
-        adapter: TypeAdapter[Any] = _QUALITY if question.task == "judge" else _READING
-        return Answered(question.attempt, adapter.validate_json(parts[1]))
+        kind = Quality if question.task == "judge" else Reading
+        return Answered(question.attempt, _ANSWERS[kind].validate_json(parts[1]))
     except (ValidationError, IndexError) as error:
         return ReadFailure(question.attempt, f"the reader's answer cannot be understood ({type(error).__name__})")
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge.adapters import images
+from edge.adapters.read_object import quality_object, rounded
 from edge.commands import gate_percentiles, image_files
 from edge.core.fields import Product
 from edge.core.quality import MeasureName
@@ -68,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_json(name: str, open_reader: Callable[[], Reader], product: Product) -> None:
     judged = image_files.judge(name, open_reader, product)
-    facts = image_files.quality_facts(judged)
+    facts = quality_object(judged.quality, product)
     limits = {measure: product.limits.min_scores.get(measure) for measure in judged.quality.measures}
-    ms = image_files.rounded({**judged.ms, "total": sum(judged.ms.values())})
+    ms = rounded({**judged.ms, "total": sum(judged.ms.values())})
     image_files.print_json({"file": name, **facts, "limits": limits, "ms": ms})
 
 

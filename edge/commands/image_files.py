@@ -18,7 +18,6 @@ from edge.core import gate, gate_advice
 from edge.core.fields import Product
 from edge.core.outcome import Defect
 from edge.core.quality import Quality
-from edge.core.reading import Quad
 from edge.errors import UseError, WorldError
 from edge.products import BUILT_IN, load_product
 from edge.readers import opening
@@ -169,27 +168,3 @@ def write(path: Path, text: str) -> None:
         raise UseError(
             f"{images.shown(str(path))} cannot be written ({error.strerror}); name another file with -o"
         ) from None
-
-
-def quality_facts(judged: Judged) -> dict[str, Any]:
-    """A frame's quality as it stands in the JSON: every measure raw and 0 to 100, defects, and what to change."""
-    measured = judged.quality
-    return {
-        "fit": not judged.defects,
-        "defects": [defect.value for defect in judged.defects],
-        "advice": {defect.value: text for defect, text in judged.advice.items()},
-        "measures": {name: {"raw": one.raw, "score": one.score} for name, one in measured.measures.items()},
-        "num_lines": measured.num_lines,
-        "region": box_facts(measured.region),
-        "motion_degrees": measured.motion_degrees,
-    }
-
-
-def box_facts(box: Quad | None) -> list[list[float]] | None:
-    """Corners of a box in frame pixels, to a tenth."""
-    return None if box is None else [[round(float(x), 1), round(float(y), 1)] for x, y in box]
-
-
-def rounded(ms: Mapping[str, float]) -> dict[str, float]:
-    """Times to a hundredth of a millisecond."""
-    return {stage: round(value, 2) for stage, value in ms.items()}

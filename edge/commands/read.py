@@ -9,18 +9,18 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from edge.adapters import images
+from edge.adapters.read_object import read_object
 from edge.commands import image_files
-from edge.commands.image_files import Judged, box_facts, rounded
+from edge.commands.image_files import Judged
 from edge.core.fields import Product
 from edge.core.match import same
-from edge.core.reading import Character, Code, FieldReading, Reading, joint_hash, joint_name
+from edge.core.reading import FieldReading, Reading, joint_name
 from edge.readers.reader import Reader
 
 OpenReader = Callable[[], Reader]
@@ -45,62 +45,12 @@ def _read(name: str, open_reader: OpenReader, product: Product) -> tuple[Judged,
     judged = image_files.judge(name, open_reader, product)
     reading = open_reader().read(judged.image, product, judged.located)
     ms = {**judged.ms, **{stage: ms for stage, ms in reading.ms.items() if stage not in ("locate", "total")}}
-    return judged, reading, rounded({**ms, "total": sum(ms.values())})
+    return judged, reading, {**ms, "total": sum(ms.values())}
 
 
 def _show_json(name: str, open_reader: OpenReader, product: Product) -> None:
     judged, reading, ms = _read(name, open_reader, product)
-    looks = reading.looks
-    readings = [
-        {
-            "reader": look.reader,
-            "hash": look.reader_hash,
-            "fields": {name: _field(one) for name, one in look.fields.items()},
-        }
-        for look in looks
-    ]
-    image_files.print_json(
-        {
-            "file": name,
-            "fields": {name: _field(field) for name, field in reading.fields.items()},
-            "quality": image_files.quality_facts(judged),
-            "codes": [_code(code) for code in reading.codes],
-            "lines": [{"text": line.text, "box": box_facts(line.box)} for line in reading.lines],
-            "reader": joint_name([look.reader for look in looks]),
-            "reader_hash": joint_hash([look.reader_hash for look in looks]),
-            **({"readings": readings} if len(looks) > 1 else {}),
-            "product": product.name,
-            "ms": ms,
-        }
-    )
-
-
-def _field(field: FieldReading) -> dict[str, Any]:
-    return {
-        "text": field.text,
-        "raw": field.raw,
-        "rule": field.rule,
-        "confidence": round(field.confidence, 4),
-        "margin": round(field.margin, 4),
-        "box": box_facts(field.box),
-        "characters": [_character(character) for character in field.characters],
-        "alternatives": [{"text": text, "rule": rule} for text, rule in field.alternatives],
-        "why": field.why,
-        "finish_reason": field.finish_reason,
-    }
-
-
-def _character(character: Character) -> dict[str, Any]:
-    return {
-        "text": character.text,
-        "confidence": round(character.confidence, 4),
-        "alternatives": [{"text": text, "confidence": round(score, 4)} for text, score in character.alternatives],
-        "box": box_facts(character.box),
-    }
-
-
-def _code(code: Code) -> dict[str, Any]:
-    return {"format": code.format, "text": code.text, "box": box_facts(code.box), "fields": dict(code.fields)}
+    image_files.print_json(read_object(name, judged.quality, reading, product, ms))
 
 
 def _show_person(name: str, open_reader: OpenReader, product: Product) -> None:

@@ -125,6 +125,23 @@ class Reading:
         return (alone, *(look for other in self.others for look in other.looks))
 
 
+@dataclass(frozen=True, slots=True)
+class FreeAnswer:
+    """A reader's answer to a free question about an image.
+
+    `finish` is "stop", or "length" where it was cut and is no whole answer. `first_token_ms` and `total_ms` count from
+    the question; a reader that reads fields only has one token.
+    """
+
+    text: str
+    finish: str
+    tokens: int
+    first_token_ms: float | None
+    total_ms: float
+    reader: str
+    reader_hash: str
+
+
 def joint_name(readers: Sequence[str]) -> str:
     """What several readers of one frame are called together: "ocr+vlm"."""
     return "+".join(readers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge.readers.reader import Image, Reader
@@ -55,6 +56,27 @@ class Asker(Reader, Protocol):
         Raises:
             ReaderError: the reader could not do its work.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A token, or as much of an answer as came at once."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer that came in one piece."""
+
+    text: str
+    tokens: tuple[Piece, ...]
+    finish: str
+
+
+def in_one_piece(text: str, finish: str) -> Whole:
+    """The answer of a server that tells it when it is whole."""
+    return Whole(text, (Piece(text),), finish)
 
 
 def stream(

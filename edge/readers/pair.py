@@ -7,7 +7,7 @@ mixed here; what both need of the same frame, where its text stands and what OCR
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, cast
 from edge.core.fields import Product
 from edge.core.reading import Quad, Reading, TextLine, joint_hash, joint_name
 from edge.errors import ReaderError, UseError
+from edge.readers.asking import Answer, Asker
 from edge.readers.ocr import Ocr
 from edge.readers.reader import BatchReader, Image, Located, Reader
 
@@ -68,6 +69,23 @@ class Pair:
         with _named(self._second):
             second = self._second.read(image, product, located, draft)
         return _joined(first, second, (time.perf_counter() - begun) * 1e3)
+
+    def ask(
+        self,
+        image: Image,
+        question: str,
+        *,
+        pattern: str | None = None,
+        cap: int = 64,
+        on_token: Callable[[int, Any], None] | None = None,
+    ) -> Answer:
+        """Answer a free question by the second reader, which takes such questions.
+
+        Raises:
+            ReaderError: it could not do its work.
+        """
+        with _named(self._second):
+            return cast("Asker", self._second).ask(image, question, pattern=pattern, cap=cap, on_token=on_token)
 
     @property
     def batches(self) -> bool:

@@ -16,7 +16,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ from edge.core.fields import FieldRule, Product, normalise, propose, violation
 from edge.core.reading import FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
 from edge.readers import frame_codes
+from edge.readers.asking import Whole, in_one_piece
 from edge.readers.chat.answer_cache import AnswerCache, key_of
 from edge.readers.chat.chat import FORMS, Chat, Manner, Question, RefusedError
 from edge.readers.chat.chat_answer import Answer
@@ -180,6 +181,31 @@ class Remote:
             "total": located.ms + (time.perf_counter() - begun) * 1e3,
         }
         return Reading(fields, lines, seen, self.name, self._hash, ms)
+
+    def ask(
+        self,
+        image: Image,
+        question: str,
+        *,
+        pattern: str | None = None,
+        cap: int = 64,
+        on_token: Callable[[int, Any], None] | None = None,
+    ) -> Whole:
+        """Answer a free question about an image; the answer comes in one piece.
+
+        Raises:
+            ReaderError: it was not answered within the limit.
+        """
+        lines = self._locator.lines(image, self._locator.locate(image).boxes)
+        packed = sheet.of_frame(image, [line.box for line in lines])
+        text = question_text([line.text for line in lines], question)
+        end_s = time.monotonic() + self.chat.timeout_s
+        manner = self._proved(end_s)
+        (told,) = self.chat.ask([Question(_png(packed.image), text, pattern, cap)], manner, end_s - time.monotonic())
+        whole = in_one_piece(told.text, told.finish)
+        if on_token is not None:
+            on_token(0, whole.tokens[0])
+        return whole
 
     def _answers(self, image: Image, lines: Sequence[TextLine], product: Product) -> dict[str, Answer]:
         """One answer a field, kept ones first; the rest is asked at once."""

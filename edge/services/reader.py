@@ -5,7 +5,8 @@ failure of the reader is an answer that says so, never an empty reading (law L3)
 read go together in the next one, oldest deadline first; one whose deadline passes is answered as failed at once (L12).
 
 The reader works in a thread of its own, so that a question is heard, and refused, while it does. Signs of progress come
-only with finished batches: a reader that hangs is restarted.
+only with finished batches: a reader that hangs is restarted. Guests (the panel's page and API) are answered while no
+station asks, and give way to each.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from edge.errors import ConfigError
 from edge.readers import opening
 from edge.readers.reader import Image, Reader
 from edge.services.reader_batches import BatchWork, Failed, Told
+from edge.services.reader_guests import GuestFailed, GuestQueue, GuestWork, ToldGuest
 from edge.services.reader_queue import QuestionQueue, Refused
 from edge.settings import Settings
 
@@ -64,7 +66,11 @@ class ReaderService:
         self._desk = ReaderDesk(runtime_dir, context=context)
         self._heartbeat = Heartbeat(runtime_dir, "reader", context=context)
         self._queue = QuestionQueue()
+        self._guests = GuestQueue()
+        self._guest_work = GuestWork(reader, self._work.product_of)
+        self._guest: tuple[Question, Future[ToldGuest | None]] | None = None
         self._answers: SimpleQueue[tuple[Question, Told]] = SimpleQueue()
+        self._pieces: SimpleQueue[tuple[Question, str]] = SimpleQueue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._batch: Future[None] | None = None
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -97,19 +103,29 @@ class ReaderService:
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake_fd)
         self._tell_answers()
+        self._tell_pieces()
         while (question := self._desk.receive()) is not None:
-            self._refuse(self._queue.add(question, now_us()))
+            if question.guest:
+                self._tell_guest(question, self._guests.add(question))
+            else:
+                self._refuse(self._queue.add(question, now_us()))
         self._refuse(self._queue.expire(now_us()))
+        for key in self._desk.called_off():
+            self._guests.call_off(key)
+        for question, late in self._guests.expire(now_us()):
+            self._tell_guest(question, late)
         if self._batch is not None and self._batch.done():
             self._batch.result()
             self._batch = None
             self._tell_answers()
             systemd.notify_progress()
-        if self._batch is None:
+        if self._guest is not None and self._guest[1].done():
+            self._end_guest(*self._guest)
+        if self._batch is None and self._guest is None:
             self._begin_batch()
         if self._heartbeat.due():
             self._beat()
-        if self._batch is None:
+        if self._batch is None and self._guest is None:
             systemd.notify_progress()
 
     def _begin_batch(self) -> None:
@@ -117,6 +133,44 @@ class ReaderService:
             self._batches[len(batch)] += 1
             self._batch = self._thread.submit(self._work.work, batch, self._tell)
             self._batch.add_done_callback(lambda _done: os.eventfd_write(self._wake_fd, 1))
+        elif guest := self._guests.take():
+            self._guest = (
+                guest,
+                self._thread.submit(self._guest_work.work, guest, self._asked_to_give_way, self._piece_of(guest)),
+            )
+            self._guest[1].add_done_callback(lambda _done: os.eventfd_write(self._wake_fd, 1))
+
+    def _asked_to_give_way(self) -> bool:
+        """Whether a station waits, or the guest does not; the reader's thread asks."""
+        return len(self._queue) > 0 or self._guests.is_unwanted(now_us())
+
+    def _piece_of(self, guest: Question) -> Callable[[str], None]:
+        def hear(text: str) -> None:
+            self._pieces.put((guest, text))
+            os.eventfd_write(self._wake_fd, 1)
+
+        return hear
+
+    def _end_guest(self, guest: Question, work: Future[ToldGuest | None]) -> None:
+        self._guest = None
+        told = work.result()
+        self._tell_pieces()
+        self._guests.done(gave_way=told is None)
+        self._counts["guests_gave_way" if told is None else "guests"] += 1
+        self._tell_guest(guest, told)
+        systemd.notify_progress()
+
+    def _tell_guest(self, guest: Question, told: ToldGuest | None) -> None:
+        if isinstance(told, GuestFailed):
+            self._counts["guests_failed"] += 1
+            self._desk.fail(guest, told.why, told.fault)
+        elif told is not None:
+            self._desk.answer(guest, told)
+
+    def _tell_pieces(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._desk.piece(*self._pieces.get_nowait())
 
     def _tell(self, question: Question, told: Told) -> None:
         """Hand an answer over to the loop; the reader's thread calls it."""
@@ -159,6 +213,7 @@ class ReaderService:
             **told,
             **self._counts,
             "waiting": len(self._queue),
+            "guests_waiting": len(self._guests),
             "oldest_age_s": None if age_us is None else round(age_us / 1e6, 3),
             "batches": {str(frames): count for frames, count in sorted(self._batches.items())},
             "problem": "" if told.get("breaker", "closed") == "closed" else f"its server fails ({told['breaker']})",
@@ -173,6 +228,8 @@ class ReaderService:
     def _close(self) -> None:
         self._thread.shutdown(wait=True)
         self._tell_answers()
+        if self._guest is not None and self._guest[1].done():
+            self._end_guest(*self._guest)
         self._desk.close()
         self._heartbeat.close()
         os.close(self._wake_fd)

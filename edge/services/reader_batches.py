@@ -89,7 +89,7 @@ class BatchWork:
         known = self._frame(question)
         if question.task == "judge":
             return quality.measure(known.image, known.located.boxes)
-        what = known.image, self._product_of(question), known.located, question.draft
+        what = known.image, self.product_of(question), known.located, question.draft
         return self._reader.request(*what) if self.batches else self._reader.read(*what)
 
     def _read_many(self, reads: Sequence[tuple[Question, Any]], tell: Tell) -> None:
@@ -124,8 +124,12 @@ class BatchWork:
             self._known.popitem(last=False)
         return known
 
-    def _product_of(self, question: Question) -> Product:
-        """What the question's station makes; the reader's own product where the question does not say."""
+    def product_of(self, question: Question) -> Product:
+        """What the question's station makes; the reader's own product where the question does not say.
+
+        Raises:
+            ReaderError: it is not understood.
+        """
         if not question.product:
             return self._product
         product = self._products.get(question.product)

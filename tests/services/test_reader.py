@@ -13,7 +13,7 @@ import pytest
 import zmq
 from pydantic import ValidationError
 
-from edge.adapters.reader_link import _READING, Answered, ReaderLink, ReadFailure
+from edge.adapters.reader_link import _ANSWERS, Answered, ReaderLink, ReadFailure
 from edge.core.fields import Product
 from edge.core.quality import Quality
 from edge.core.reading import Reading
@@ -117,7 +117,7 @@ def test_what_several_readers_read_arrives_as_it_was_read(process: Process) -> N
     frame = both(reading(), reading({"serial": "X1", "model": "M"}, 0.5))
     process.reader.gives = frame
     told = process.ask("read", jpeg())
-    old = _READING.validate_json(b'{"fields": {}, "reader": "ocr"}')
+    old = _ANSWERS[Reading].validate_json(b'{"fields": {}, "reader": "ocr"}')
 
     assert isinstance(told, Answered)
     assert told.what == frame
@@ -126,9 +126,9 @@ def test_what_several_readers_read_arrives_as_it_was_read(process: Process) -> N
 
 def test_a_reader_that_is_two_looks_is_not_understood() -> None:
     """An answer that counts one reader twice is a failure, not a reading (L3, L4)."""
-    whole = _READING.dump_python(reading(), mode="json")
+    whole = _ANSWERS[Reading].dump_python(reading(), mode="json")
     with pytest.raises(ValidationError, match="two looks"):
-        _READING.validate_python({**whole, "others": [whole]})
+        _ANSWERS[Reading].validate_python({**whole, "others": [whole]})
 
 
 def test_the_draft_reaches_the_reader(process: Process) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import openvino as ov
 
 from edge.errors import ReaderError
+from edge.readers.giving_way import handed_on
 from edge.readers.lines.int8 import RANGES, in_eight_bits
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
@@ -114,6 +115,7 @@ class Network:
         """
         starts = accumulate((len(run) for run in runs), initial=0)
         waiting = deque(zip(starts, runs, strict=False))
+        give_way = handed_on()
 
         def work(request: Any) -> None:
             while waiting:
@@ -122,6 +124,7 @@ class Network:
                 except IndexError:  # another stream took the last
                     return
                 for number, tensor in enumerate(run, start):
+                    give_way()
                     request.infer({0: tensor}, share_inputs=True)
                     try:
                         take(number, [output.data for output in request.output_tensors])
