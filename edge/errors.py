@@ -5,6 +5,7 @@ EdgeError
 +-- UseError         the caller or the command line is wrong; exit 2
 +-- WorldError       something outside failed; policy turns it into a reason, never into an empty reading
     +-- CameraError  +-- ReaderError  +-- ImageError  +-- ErpError  +-- BrokerError  +-- StoreError
+                                                                                         +-- DiskFullError
 """
 
 from __future__ import annotations
@@ -52,3 +53,7 @@ class BrokerError(WorldError):
 
 class StoreError(WorldError):
     """Raised when edge.db or the evidence folder cannot be written."""
+
+
+class DiskFullError(StoreError):
+    """Raised when there is no room on the disk, or less than is kept free for inspections that have begun."""

@@ -282,6 +282,12 @@ class Mqtt(Table):
         le=4_294_967_295,
         description="The broker keeps commands for a station that is away this long, s (0 to 4294967295).",
     )
+    max_in_flight: Whole = Field(
+        default=64,
+        ge=1,
+        le=1000,
+        description="Outcomes of the past on their way together (1 to 1000); 1: one at a time, as live ones go.",
+    )
 
     @property
     def password(self) -> SecretStr | None:
@@ -303,6 +309,43 @@ class Evidence(Table):
     max_gb: Number = Field(
         default=50.0, gt=0, le=100_000, description="Most room that evidence may take, GB (up to 100000)."
     )
+
+
+class Keep(Table):
+    """What else is kept of the past, in edge.db, and what stays free on its disk. What was not told always stays."""
+
+    outcome_days: Whole = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        description="Outcomes that were told, and the ids of their triggers, are kept this long, days (1 to 36500).",
+    )
+    store_gb: Number = Field(
+        default=10.0, gt=0, le=100_000, description="Beyond it the oldest told outcomes go, GB (up to 100000)."
+    )
+    dead_letter_days: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Messages set aside are dropped after this long, days (1 to 36500); unset: a person drops them.",
+    )
+    serial_days: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="A passed serial makes a duplicate for this long, days (1 to 36500); unset: without end.",
+    )
+    reserve_mb: Whole = Field(
+        default=256,
+        ge=0,
+        le=1_000_000,
+        description="With less free on the disk no trigger is taken (disk_full), MB (0 to 1000000).",
+    )
+
+    @property
+    def reserve_bytes(self) -> int:
+        """The reserve in bytes."""
+        return self.reserve_mb * 1_000_000
 
 
 class Panel(Table):

@@ -24,6 +24,7 @@ from edge.sections import (
     Accept,
     Camera,
     Evidence,
+    Keep,
     Log,
     Mqtt,
     Panel,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     erp: Erp = Field(default_factory=NoErp)
     mqtt: Mqtt = Field(default_factory=Mqtt)
     evidence: Evidence = Field(default_factory=Evidence)
+    keep: Keep = Field(default_factory=Keep)
     panel: Panel = Field(default_factory=Panel)
     log: Log = Field(default_factory=Log)
 

@@ -45,6 +45,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("mqtt", sections.Mqtt, True),
     ("mqtt.tls", sections.Tls, False),
     ("evidence", sections.Evidence, True),
+    ("keep", sections.Keep, True),
     ("panel", sections.Panel, True),
     ("log", sections.Log, True),
 )
@@ -98,6 +99,8 @@ _EXAMPLES: Mapping[str, Any] = {
     "erp.listing.records": "/data/parts",
     "erp.listing.cursor": "/next",
     "erp.listing.parameter": "cursor",
+    "keep.dead_letter_days": 365,
+    "keep.serial_days": 3650,
     "mqtt.client_id": "edge-plant1-line1-station1",
     "mqtt.username": "station1",
     "mqtt.password_file": "/etc/edge/mqtt_password",

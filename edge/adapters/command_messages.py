@@ -101,6 +101,7 @@ class Refusal(StrEnum):
     UNKNOWN_INSPECTION = "unknown_inspection"
     MAX_WAITING_TRIGGERS = "max_waiting_triggers"
     MAX_WAITING_EXPECTATIONS = "max_waiting_expectations"
+    DISK_FULL = "disk_full"
 
 
 class Refused(TypedDict):

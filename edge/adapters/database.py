@@ -15,17 +15,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.adapters import schema
-from edge.errors import StoreError
+from edge.adapters import disk, schema
+from edge.errors import DiskFullError, StoreError
 
 FILE_NAME = "edge.db"
 #: How long a write waits for another process's write. Shorter than the shortest deadline that makes sense.
 BUSY_TIMEOUT_MS = 2000
+#: After a burst the write-ahead log is cut to this again.
+MAX_LOG_BYTES = 64_000_000
+#: Free pages of the file that stay for what comes; more are given back to the disk, so many pages at a time.
+SPARE_BYTES = 64_000_000
+GIVE_BACK_PAGES = 1000
+#: With less than this free, a failure of the disk is taken for a full one: SQLite says "I/O error" where its index of
+#: the write-ahead log cannot grow.
+NO_ROOM_BYTES = 1_000_000
 
 _REMEDY = {
     "SQLITE_BUSY": f"another process has held it for {BUSY_TIMEOUT_MS} ms: stop what else has the file open",
     "SQLITE_LOCKED": "another connection holds it: stop what else has the file open",
-    "SQLITE_FULL": "the disk is full: free space, or lower [evidence] keep_days or max_gb",
+    "SQLITE_FULL": f"the disk is full: {disk.REMEDY}",
     "SQLITE_READONLY": "it is read-only: give the user that runs edge write permission on the data folder",
     "SQLITE_PERM": "access was denied: give the user that runs edge write permission on the data folder",
     "SQLITE_CANTOPEN": "it cannot be opened: create the data folder and give the user that runs edge access to it",
@@ -97,7 +105,10 @@ class Database:
                 path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
             )
             try:
+                # Works on a new file alone; one of before keeps its size, and uses its free pages again.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 _turn_to_wal(connection)
+                connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_BYTES}")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
                 schema.migrate(connection, str(path))
@@ -139,6 +150,20 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
+    def used_bytes(self) -> int:
+        """How much of the file is in use."""
+        with self.reading() as db:
+            pages, free, size = _pages(db)
+        return (pages - free) * size
+
+    def give_back(self) -> int:
+        """Give some of the free pages back to the disk, where there are more than are to be spared; bytes given."""
+        with self.transaction() as db:
+            pages, free, size = _pages(db)
+            if free * size > SPARE_BYTES:
+                db.execute(f"PRAGMA incremental_vacuum({GIVE_BACK_PAGES})").fetchall()
+            return (pages - _pages(db)[0]) * size
+
     def close(self) -> None:
         """Close the connection; what was written stays."""
         with self._lock:
@@ -152,9 +177,24 @@ def _named(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", None) or ""
         remedy = next((text for name, text in _REMEDY.items() if code.startswith(name)), None)
-        raise StoreError(
-            f"{path} could not be used: {remedy or f'{error} ({code}): report this with the log'}"
-        ) from error
+        is_full = code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and _has_no_room(path))
+        kind = DiskFullError if is_full else StoreError
+        remedy = _REMEDY["SQLITE_FULL"] if is_full else remedy
+        raise kind(f"{path} could not be used: {remedy or f'{error} ({code}): report this with the log'}") from error
+
+
+def _has_no_room(path: Path) -> bool:
+    try:
+        return disk.free_bytes(path.parent) < NO_ROOM_BYTES
+    except OSError:
+        return False
+
+
+def _pages(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """Pages of the file, free ones among them, and the size of one in bytes."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+    return pages, free, size
 
 
 def _turn_to_wal(connection: sqlite3.Connection) -> None:

@@ -6,18 +6,21 @@ file is removed only when its outcome was told, or when no outcome ever named it
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from edge.adapters import disk
+from edge.adapters.kept import AT_ONCE
+from edge.adapters.rows import KeptEvidence
 from edge.adapters.store import Store
 from edge.core.outcome import Evidence
-from edge.errors import StoreError
+from edge.errors import DiskFullError, StoreError
 
 FOLDER = "evidence"
 #: A file that no outcome names is left by a crash between writing and committing; younger ones may be on their way.
@@ -34,14 +37,13 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
-    """What one sweep did: files removed by age, by size, and those that no outcome names; rows forgotten."""
+class Removed:
+    """What one sweep removed: files by age, by size, and those that no outcome names; and what is left."""
 
     by_age: int = 0
     by_size: int = 0
     orphans: int = 0
     kept_bytes: int = 0
-    forgotten: int = 0
 
 
 class EvidenceFolder:
@@ -68,42 +70,66 @@ class EvidenceFolder:
         try:
             self._write_durably(self._data_dir / path, image)
         except OSError as error:
-            remedy = (
-                "free space, or lower [evidence] keep_days or max_gb"
-                if error.errno in {errno.ENOSPC, errno.EDQUOT}
-                else "check the data folder, its permissions and its disk"
-            )
-            raise StoreError(
+            is_full = error.errno in disk.NO_ROOM
+            remedy = disk.REMEDY if is_full else "check the data folder, its permissions and its disk"
+            raise (DiskFullError if is_full else StoreError)(
                 f"the evidence file {self._data_dir / path} could not be written ({error.strerror}): {remedy}"
             ) from error
         return Evidence(path=path.as_posix(), sha256=sha256, attempt=attempt)
 
-    def sweep(self, store: Store, *, keep_days: float | None, max_bytes: int | None, now: datetime) -> Sweep:
+    def sweep(self, store: Store, *, keep_days: float | None, max_bytes: int | None, now: datetime) -> Removed:
         """Remove what is too old or too much, oldest first; only what was told, and what nobody names.
 
         Raises:
-            StoreError: The store could not be asked or written.
+            StoreError: The store could not be asked or written, or a file not be removed.
         """
         sizes = self._sizes()
         orphans = self._remove_orphans(store, sizes, now)
         oldest = "" if keep_days is None else (now - timedelta(days=keep_days)).astimezone(UTC).isoformat()
         by_age = by_size = 0
         total = sum(sizes.values())
-        while (rows := store.kept.removable_evidence(1)) and (
-            (is_old := rows[0].at < oldest) or (max_bytes is not None and total > max_bytes)
-        ):
-            path = rows[0].path
-            with suppress(FileNotFoundError):
-                (self._data_dir / path).unlink()
-            # After the file: a crash in between leaves a row without a file, and the next sweep finds it.
-            store.kept.mark_removed(path)
-            total -= sizes.pop(path, 0)
-            by_age += is_old
-            by_size += not is_old
-        forgotten = 0
-        while oldest and (some := store.kept.forget(oldest)):
-            forgotten += some
-        return Sweep(by_age, by_size, orphans, total, forgotten)
+        after: KeptEvidence | None = None
+        while rows := store.kept.removable_evidence(AT_ONCE, after):
+            after, going = rows[-1], []
+            for row in rows:
+                is_old = row.at < oldest
+                if not is_old and (max_bytes is None or total <= max_bytes):
+                    break
+                going.append(row)
+                total -= sizes.pop(row.path, 0)
+                by_age += is_old
+                by_size += not is_old
+            self._remove(store, going)
+            if len(going) < len(rows):
+                break
+        return Removed(by_age, by_size, orphans, total)
+
+    def remove_oldest(self, store: Store) -> int:
+        """Remove some of the oldest evidence whose outcome was told; give how many files.
+
+        Raises:
+            StoreError: The store could not be asked or written, or a file not be removed.
+        """
+        rows = store.kept.removable_evidence(AT_ONCE)
+        self._remove(store, rows)
+        return len(rows)
+
+    def _remove(self, store: Store, rows: Sequence[KeptEvidence]) -> None:
+        for row in rows:
+            with self._named(self._data_dir / row.path):
+                (self._data_dir / row.path).unlink(missing_ok=True)
+        # After the files: a crash in between leaves rows without a file, and the next sweep finds them.
+        if rows:
+            store.kept.mark_removed(*(row.path for row in rows))
+
+    @contextmanager
+    def _named(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"the evidence file {path} could not be removed ({error.strerror}): check its folder's permissions"
+            ) from error
 
     def _write_durably(self, path: Path, image: bytes) -> None:
         if not path.parent.is_dir():
@@ -136,7 +162,8 @@ class EvidenceFolder:
             file = self._data_dir / path
             with suppress(FileNotFoundError):
                 if now.timestamp() - file.stat().st_mtime > ORPHAN_AFTER_S and not store.kept.knows_evidence(path):
-                    file.unlink()
+                    with self._named(file):
+                        file.unlink()
                     sizes.pop(path)
                     removed += 1
         return removed

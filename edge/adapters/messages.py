@@ -7,7 +7,7 @@ a released schema has stays; a new one is `NotRequired`, since a message may be 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field as Says
 
@@ -230,6 +230,9 @@ class State(TypedDict):
     ]
     version: str
     at: _At
+    refuses: NotRequired[
+        Annotated[Literal["disk_full"] | None, Says(description="Why no trigger is taken now; null: they are.")]
+    ]
 
 
 class Queue(TypedDict):
@@ -295,6 +298,14 @@ class ReaderFigures(TypedDict):
     breaker: str | None
 
 
+class Disk(TypedDict):
+    """The disk of the data folder. With less free than the reserve no trigger is taken."""
+
+    free_bytes: _Count
+    reserve_bytes: _Count
+    full: bool
+
+
 class Health(TypedDict):
     """Retained, QoS 0, every few seconds. Null: not known."""
 
@@ -312,6 +323,7 @@ class Health(TypedDict):
     processes: Annotated[Mapping[str, float], Says(description="Seconds since each was heard.")]
     counts: _Counts
     messenger: _Counts
+    disk: NotRequired[Disk]
 
 
 class OutcomeProperties(TypedDict):

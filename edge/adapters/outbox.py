@@ -1,7 +1,8 @@
 """The outbox: messages committed with what they tell of, until the broker has acknowledged them.
 
-Promise: a message leaves the outbox by `acknowledge` or by a person's `drop`, and by nothing else; its bytes never
-change; `pending` gives the station's order. SQL of the table `outbox` (see docs/decisions on the store).
+Promise: a message leaves the outbox when the broker has taken it, or as a dead letter by a person's `drop` or the age
+that a person has set (`expire`), and by nothing else; its bytes never change; `pending` gives the station's order. SQL
+of the table `outbox` (see docs/decisions on the store).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from edge.errors import UseError
 
 #: A message whose first sending is later than this after it was written tells of the past: `historical` is true.
 HISTORICAL_AFTER_S = 10.0
+#: Dead letters that one transaction drops.
+EXPIRE_AT_ONCE = 200
 
 _COLUMNS = """outbox.row_id, outbox.kind, outbox.inspection_id, outbox.topic,
     coalesce(outbox.payload, outcomes.payload) AS payload,
@@ -146,6 +149,18 @@ class Outbox:
             raise UseError(f"{row_id} {fact}, and only dead letters can be dropped: see `edge outbox list`")
         with self._database.transaction() as db:
             self._close(db, (row_id,), "dropped")
+
+    def expire(self, before: str) -> int:
+        """Drop some dead letters from before a wall time, as a person would; give how many."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT row_id FROM outbox WHERE station = ? AND state = 'dead' AND at < ? ORDER BY row_id LIMIT ?",
+                (self._station, before, EXPIRE_AT_ONCE),
+            ).fetchall()
+            self._close(db, [row_id for (row_id,) in rows], "dropped")
+            if rows:
+                count(db, self._station, "dead_letters_expired", len(rows))
+        return len(rows)
 
     def oldest_age_s(self) -> float | None:
         """How long the oldest waiting message has waited; None where none does."""

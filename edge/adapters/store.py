@@ -15,6 +15,7 @@ from typing import Any
 
 from edge.adapters import outbox
 from edge.adapters.database import Clock, Database
+from edge.adapters.disk import Disk
 from edge.adapters.kept import Kept
 from edge.adapters.outbox import Outbox
 from edge.adapters.payload import clean, outcome_payload
@@ -44,7 +45,8 @@ class LimitError(StoreError):
 class Store:
     """`edge.db` as one station sees it. Inspector, messenger, panel and command line each open their own."""
 
-    def __init__(self, database: Database, station: str) -> None:
+    def __init__(self, database: Database, station: str, disk: Disk | None = None) -> None:
+        self.disk = disk or Disk(database.path.parent)
         self.outbox = Outbox(database, station)
         self.kept = Kept(database, station)
         self.station = station
@@ -52,13 +54,15 @@ class Store:
         self._new_id = InspectionIds()
 
     @classmethod
-    def open(cls, data_dir: Path, station: str, *, clock: Clock | None = None) -> Store:
+    def open(cls, data_dir: Path, station: str, *, clock: Clock | None = None, reserve_bytes: int = 0) -> Store:
         """Open the store in a data folder; create folder, file and tables where they are missing.
+
+        No new trigger is taken while less than `reserve_bytes` is free on its disk.
 
         Raises:
             StoreError: It cannot be opened, is damaged, or comes from a later version of edge.
         """
-        return cls(Database.open(data_dir, clock or Clock()), station)
+        return cls(Database.open(data_dir, clock or Clock()), station, Disk(data_dir, reserve_bytes))
 
     def close(self) -> None:
         """Close the file; what was written stays."""
@@ -107,6 +111,7 @@ class Store:
 
         Raises:
             LimitError: Too many triggers wait for the inspector.
+            DiskFullError: Too little is free on the disk; nothing was written.
         """
         with self._database.transaction() as db:
             known = _one(
@@ -117,6 +122,7 @@ class Store:
             )
             if known:
                 return known[0], False
+            self.disk.need_room()
             (waiting,) = db.execute(
                 "SELECT count(*) FROM triggers WHERE station = ? AND seq IS NULL AND begun_us IS NULL", (self.station,)
             ).fetchone()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
+from typing import Literal
 
 from edge.adapters import messages
 from edge.adapters.database import wall_time
@@ -48,6 +49,11 @@ def health_message(
         "processes": {name: round(beat.age_s(now_us), 3) for name, beat in sorted(beats.items())},
         "counts": {name: value for name, value in counts.items() if not name.startswith("reason_")},
         "messenger": dict(sorted(messenger.items())),
+        "disk": {
+            "free_bytes": store.disk.free_bytes,
+            "reserve_bytes": store.disk.reserve_bytes,
+            "full": store.disk.is_full,
+        },
     }
 
 
@@ -75,7 +81,9 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> messages.ReaderFig
     }
 
 
-def state_message(station: str, state: messages.StateName, session_id: str) -> bytes:
+def state_message(
+    station: str, state: messages.StateName, session_id: str, refuses: Literal["disk_full"] | None = None
+) -> bytes:
     """The retained message of the topic `state`; `offline` was written when its connection was made, by its `at`."""
     message: messages.State = {
         "schema": SCHEMA,
@@ -84,6 +92,7 @@ def state_message(station: str, state: messages.StateName, session_id: str) -> b
         "session_id": session_id,
         "version": _version(),
         "at": wall_time(),
+        "refuses": refuses,
     }
     return encode(message)
 

@@ -21,10 +21,10 @@ from pathlib import Path
 import structlog
 import zmq
 
-from edge.adapters import sockets, systemd
+from edge.adapters import retention, sockets, systemd
 from edge.adapters.database import monotonic_us, wall_time
-from edge.adapters.evidence import EvidenceFolder, Sweep
 from edge.adapters.heartbeat import Heartbeat, Listener
+from edge.adapters.messages import StateName
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_access import broker_of
 from edge.adapters.mqtt_facts import (
@@ -39,12 +39,14 @@ from edge.adapters.mqtt_facts import (
     Unsent,
 )
 from edge.adapters.payload import encode
+from edge.adapters.retention import Limits, Sweep
 from edge.adapters.rows import InspectionIds
 from edge.adapters.store import Store
 from edge.errors import StoreError
 from edge.services.health import health_message, state_message
 from edge.services.mqtt_commands import Commands
 from edge.services.sending import ACK_TIMEOUT_S, MAX_IN_FLIGHT, Sending
+from edge.services.sweeper import Sweeper
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -52,8 +54,6 @@ log = structlog.get_logger()
 #: The loop looks at everything at least this often, in milliseconds.
 TURN_MS = 500
 HEALTH_EVERY_S = 5.0
-#: Evidence beyond its age or size is looked for this often.
-SWEEP_EVERY_US = 3_600_000_000
 #: A store that failed is asked again after this long.
 STORE_PAUSE_US = 1_000_000
 
@@ -75,7 +75,8 @@ class Messenger:
         reader_dir: Path | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         ack_timeout_s: float = ACK_TIMEOUT_S,
-        sweep: Callable[[Store], Sweep] | None = None,
+        sweep: Callable[[], Sweep] | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self._store = store
         self._link = link
@@ -84,8 +85,9 @@ class Messenger:
         self._connected: Connected | None = None
         self._health_every_us = int(health_every_s * 1e6)
         self._health_due_us = 0
-        self._sweep = sweep
-        self._sweep_due_us = 0
+        self._presence = presence
+        self._is_full = False
+        self._sweeper = None if sweep is None else Sweeper(sweep)
         self._unfollowed: deque[Command] = deque()
         self._store_pause_us = 0
         self._counts: Counter[str] = Counter()
@@ -128,11 +130,14 @@ class Messenger:
                 self._follow()
                 self._sending.turn(monotonic_us())
                 self._tell_health()
-                self._sweep_evidence()
         except StoreError as error:
             self._note_store_failure(error)
+        if self._sweeper is not None:
+            self._sweeper.turn(monotonic_us())
         if self._heartbeat.due():
+            self._look_at_the_disk()
             self._heartbeat.beat(
+                state="disk_full" if self._is_full else "ready",
                 connected=self._connected is not None,
                 on_their_way=self._sending.num_on_their_way,
                 refused_by_all_means=self._sending.is_refused_by_all_means,
@@ -205,20 +210,19 @@ class Messenger:
         )
         self._link.publish(session_id, self._health_topic, encode(message), qos=0, retain=True)
 
-    def _sweep_evidence(self) -> None:
-        now_us = monotonic_us()
-        if self._sweep is None or now_us < self._sweep_due_us:
+    def _look_at_the_disk(self) -> None:
+        """Show on the topic `state` that triggers are refused, or taken again."""
+        is_full = self._store.disk.is_full
+        if is_full == self._is_full:
             return
-        self._sweep_due_us = now_us + SWEEP_EVERY_US
-        swept = self._sweep(self._store)
-        log.info(
-            "evidence swept",
-            by_age=swept.by_age,
-            by_size=swept.by_size,
-            orphans=swept.orphans,
-            kept_bytes=swept.kept_bytes,
-            forgotten=swept.forgotten,
-        )
+        self._is_full = is_full
+        sentence = "the disk is full: triggers are refused" if is_full else "there is room on the disk again"
+        (log.error if is_full else log.info)(sentence, free_bytes=self._store.disk.free_bytes)
+        systemd.notify_status(sentence)
+        if self._connected is not None and self._presence is not None:
+            session_id = self._connected.session_id
+            message = self._presence.state_message("online", session_id)
+            self._link.publish(session_id, self._presence.state_topic, message, retain=True)
 
     def _patience_ms(self) -> int:
         # A message is on its way, or a wait lasts: the link or the clock wakes the loop. Else look at once again.
@@ -238,6 +242,8 @@ class Messenger:
             socket.close()
         self._heartbeat.close()
         self._listener.close()
+        if self._sweeper is not None:
+            self._sweeper.close()
         self._store.close()
 
 
@@ -248,22 +254,41 @@ def build(settings: Settings) -> Messenger:
         ConfigError: A secret or certificate file cannot be read, or the runtime folder cannot be used.
         StoreError: `edge.db` cannot be opened.
     """
-    station = settings.station.name
-    presence = Presence(
-        state_topic=settings.topic("state"),
-        state_message=lambda state, session_id: state_message(station, state, session_id),
-        commands=settings.topic("cmd/+"),
-    )
+    station, data = settings.station.name, settings.paths.data
+    store = Store.open(data, station, reserve_bytes=settings.keep.reserve_bytes)
+
+    def tell_state(state: StateName, session_id: str) -> bytes:
+        refuses = "disk_full" if state == "online" and store.disk.is_full else None
+        return state_message(station, state, session_id, refuses)
+
+    def sweep() -> Sweep:
+        beside = Store.open(data, station)
+        try:
+            return retention.sweep(data, beside, limits(settings), datetime.now(UTC))
+        finally:
+            beside.close()
+
+    presence = Presence(state_topic=settings.topic("state"), state_message=tell_state, commands=settings.topic("cmd/+"))
+    link = Link(broker_of(settings.mqtt), presence, new_session_id=InspectionIds())
     return Messenger(
-        Store.open(settings.paths.data, station),
-        Link(broker_of(settings.mqtt), presence, new_session_id=InspectionIds()),
+        store,
+        link,
         settings.topic("health"),
         settings.paths.runtime,
-        sweep=lambda store: EvidenceFolder(settings.paths.data).sweep(
-            store,
-            keep_days=settings.evidence.keep_days,
-            max_bytes=int(settings.evidence.max_gb * 1e9),
-            now=datetime.now(UTC),
-        ),
+        max_in_flight=settings.mqtt.max_in_flight,
+        sweep=sweep,
+        presence=presence,
         reader_dir=settings.reader.shared,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What is kept of the past, as configured."""
+    return Limits(
+        evidence_days=settings.evidence.keep_days,
+        evidence_bytes=int(settings.evidence.max_gb * 1e9),
+        outcome_days=settings.keep.outcome_days,
+        store_bytes=int(settings.keep.store_gb * 1e9),
+        dead_letter_days=settings.keep.dead_letter_days,
+        serial_days=settings.keep.serial_days,
     )

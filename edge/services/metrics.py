@@ -47,6 +47,7 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
         [({"reason": name, "disposition": DISPOSITION_OF[Reason(name)]}, n) for name, n in reasons.items()],
     )
     _queues(text, health["queues"] or {})
+    _disk(text, health["disk"])
     text.family("edge_frame_age_seconds", "gauge", "Age of the newest frame.", [({}, health["frame_age_s"])])
     _reader(text, health["reader"])
     counts: Mapping[str, int] = health["counts"] or {}
@@ -64,6 +65,18 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
         [({"quantile": name}, _seconds(latency.get(key))) for name, key in (("0.5", "p50"), ("0.99", "p99"))],
     )
     return text.end()
+
+
+def _disk(text: _Text, told: Mapping[str, int] | None) -> None:
+    for name, key, what in (
+        ("edge_disk_free_bytes", "free_bytes", "Free on the disk of the data folder."),
+        ("edge_disk_reserve_bytes", "reserve_bytes", "What must be free there for a trigger to be taken."),
+    ):
+        text.family(name, "gauge", what, [({}, None if told is None else told[key])])
+    full = None if told is None else int(told["full"])
+    text.family(
+        "edge_disk_full", "gauge", "Whether triggers are refused because less is free (disk_full).", [({}, full)]
+    )
 
 
 def _reader(text: _Text, told: Mapping[str, Any]) -> None:
@@ -143,8 +156,9 @@ class _Text:
         if not known:
             return
         self._lines.append(f"# TYPE {name} {kind}")
-        if name.endswith("_seconds"):
-            self._lines.append(f"# UNIT {name} seconds")
+        for unit in ("seconds", "bytes"):
+            if name.endswith(f"_{unit}"):
+                self._lines.append(f"# UNIT {name} {unit}")
         self._lines.append(f"# HELP {name} {what}")
         suffix = {"gauge": "", "counter": "_total", "info": "_info", "stateset": ""}[kind]
         for labels, value in known:

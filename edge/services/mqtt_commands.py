@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from edge.adapters.messages import MAX_ID_LENGTH
 from edge.adapters.mqtt_facts import Command
 from edge.adapters.payload import clean
 from edge.adapters.store import LimitError, Store
+from edge.errors import DiskFullError
 
 #: The longest command, in bytes of its JSON.
 MAX_COMMAND_BYTES = 64 * 1024
@@ -68,9 +70,13 @@ class Commands:
             return self._refuse(refused.reason, refused.detail)
         except LimitError as full:
             return self._refuse(Refusal(full.limit), str(full))
+        except DiskFullError as full:
+            return self._refuse(Refusal.DISK_FULL, str(full))
 
     def _refuse(self, reason: Refusal, detail: str) -> Answer:
-        self._store.count(f"command_{reason.value}")
+        # A counter that a full disk cannot hold is no reason to leave the asker without an answer.
+        with suppress(DiskFullError):
+            self._store.count(f"command_{reason.value}")
         return Answer({"accepted": False, "reason": reason, "detail": detail})
 
     def _parse(self, command: Command) -> dict[str, Any]:

@@ -43,7 +43,7 @@ STOP_PATIENCE_S = 2
 #: No more than this many requests at once; more are answered 503.
 MAX_REQUESTS = 64
 STORE_FILE = "edge.db"
-_STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts")
+_STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts", "disk")
 
 Stop = threading.Event | Callable[[], bool]
 
@@ -71,10 +71,12 @@ class Panel:
         host: str,
         port: int,
         reader_dir: Path | None = None,
+        reserve_bytes: int = 0,
         context: sockets.Context | None = None,
     ) -> None:
         self._place = place
         self._data_dir = data_dir
+        self._reserve_bytes = reserve_bytes
         self._store: Store | None = None
         self._store_lock = threading.Lock()
         self._beats: Mapping[str, Beat] = {}
@@ -194,7 +196,7 @@ class Panel:
     def _open_store(self) -> Store | None:
         """The store, once there is one: the panel never makes it."""
         if self._store is None and (self._data_dir / STORE_FILE).exists():
-            self._store = Store.open(self._data_dir, self._place.station)
+            self._store = Store.open(self._data_dir, self._place.station, reserve_bytes=self._reserve_bytes)
         return self._store
 
     def _health(self, _request: Request) -> Response:
@@ -303,4 +305,5 @@ def build(settings: Settings) -> Panel:
         host=settings.panel.host,
         port=settings.panel.port,
         reader_dir=settings.reader.shared,
+        reserve_bytes=settings.keep.reserve_bytes,
     )
