@@ -299,6 +299,15 @@ class Mqtt(Table):
         return secrets.find(self.password_file, "mqtt_password", "mqtt.password_file")
 
 
+class Messenger(Table):
+    """What the messenger shows beside the messages of the contract."""
+
+    sparkplug: bool = Field(
+        default=False,
+        description="Whether the station is also an edge node of Sparkplug B, group SITE:LINE; true or false.",
+    )
+
+
 class Evidence(Table):
     """The frames kept with the outcomes."""
 

@@ -26,6 +26,7 @@ from edge.sections import (
     Evidence,
     Keep,
     Log,
+    Messenger,
     Mqtt,
     Panel,
     Paths,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     accept: Accept = Field(default_factory=Accept)
     erp: Erp = Field(default_factory=NoErp)
     mqtt: Mqtt = Field(default_factory=Mqtt)
+    messenger: Messenger = Field(default_factory=Messenger)
     evidence: Evidence = Field(default_factory=Evidence)
     keep: Keep = Field(default_factory=Keep)
     panel: Panel = Field(default_factory=Panel)

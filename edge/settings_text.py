@@ -44,6 +44,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("erp.listing", sections_erp.RestListing, False),
     ("mqtt", sections.Mqtt, True),
     ("mqtt.tls", sections.Tls, False),
+    ("messenger", sections.Messenger, True),
     ("evidence", sections.Evidence, True),
     ("keep", sections.Keep, True),
     ("panel", sections.Panel, True),

@@ -269,7 +269,12 @@ def build(settings: Settings) -> Messenger:
             beside.close()
 
     presence = Presence(state_topic=settings.topic("state"), state_message=tell_state, commands=settings.topic("cmd/+"))
-    link = Link(broker_of(settings.mqtt), presence, new_session_id=InspectionIds())
+    if settings.messenger.sparkplug:
+        from edge.services import sparkplug  # noqa: PLC0415 - off, it costs nothing
+
+        link: Link = sparkplug.open_link(settings, presence, InspectionIds())
+    else:
+        link = Link(broker_of(settings.mqtt), presence, new_session_id=InspectionIds())
     return Messenger(
         store,
         link,

@@ -1,0 +1,402 @@
+"""The Sparkplug B view keeps the specification's numbered statements that apply to an edge node, at a real mosquitto.
+
+The ids are those of Sparkplug 3.0's technology compatibility kit. `docs/decisions/0019-the-contract.md` says which
+statements do not apply (host applications, devices, aliases, templates, data sets, MQTT 3.1.1).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mqtt5
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.adapters.sparkplug_node import EdgeNode
+from edge.adapters.sparkplug_wire import DataType, Metric, encode, wants_rebirth
+from edge.core.outcome import Reason
+from tests.node import NODE_MODULES, needs_node_modules
+from tests.services.sparkplug_session import NBIRTH, NCMD, NDATA, NDEATH, Life, Payload, live, metrics, read, rebirth
+
+Check = Callable[[Life], object]
+_DISCONNECT_WITH_WILL = 0x04
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """One life of a node: two connections, the first cut; a rebirth; 300 messages; a leave on purpose."""
+    return live(tmp_path_factory.mktemp("sparkplug"))
+
+
+def wills(life: Life) -> list[mqtt5.Will]:
+    """The will of each connection."""
+    return [sent[0].will for sent in life.sent]
+
+
+def births(life: Life) -> list[mqtt5.PublishPacket]:
+    """All births."""
+    return life.on(NBIRTH)
+
+
+def told(life: Life) -> Iterator[mqtt5.PublishPacket]:
+    """Births and data in their order."""
+    return (packet for packet in life.heard if packet.topic in (NBIRTH, NDATA))
+
+
+def bd_seq(raw: bytes) -> int:
+    """The number of the connection."""
+    return int(metrics(raw)["bdSeq"].long_value)
+
+
+def has_value(metric: Any) -> bool:
+    """Whether the metric says a value, or that there is none; never both, never neither."""
+    values = [name for name in ("long_value", "double_value", "boolean_value", "string_value") if metric.HasField(name)]
+    return len(values) == (0 if metric.is_null else 1)
+
+
+def seqs_follow(life: Life) -> None:
+    """0 in each birth, then one more with each message, 0 after 255."""
+    expected = 0
+    seen = []
+    for packet in told(life):
+        expected = 0 if packet.topic == NBIRTH else (expected + 1) % 256
+        seen.append(read(packet.payload).seq)
+        assert seen[-1] == expected
+    assert 255 in seen
+
+
+def topics_are(life: Life) -> None:
+    """Namespace, group, kind, node; nothing else below the namespace."""
+    assert {packet.topic for packet in life.heard} == {NBIRTH, NDATA, NDEATH, NCMD}
+
+
+def published_as(topic: str) -> Check:
+    """QoS 0 and not retained, as the broker got it."""
+
+    def check(life: Life) -> None:
+        sent = [packet for number in range(2) for packet in life.published(number) if packet.topic == topic]
+        assert sent
+        assert {(int(packet.qos), packet.retain) for packet in sent} == {(0, False)}
+
+    return check
+
+
+def wills_are_deaths(life: Life) -> None:
+    """Each CONNECT brings a will: the death, QoS 1, not retained, read by protobuf."""
+    for will in wills(life):
+        assert (will.topic, int(will.qos), will.retain) == (NDEATH, 1, False)
+        assert will.payload is not None
+        assert list(metrics(will.payload)) == ["bdSeq"]
+        assert metrics(will.payload)["bdSeq"].datatype == DataType.INT64
+        assert not read(will.payload).HasField("seq")
+
+
+def deaths_are_bare(life: Life) -> None:
+    """A death has bdSeq alone, and no seq."""
+    assert len(life.on(NDEATH)) == 3  # of the cut connection; of the leave, told and by the will
+    for packet in life.on(NDEATH):
+        assert list(metrics(packet.payload)) == ["bdSeq"]
+        assert not read(packet.payload).HasField("seq")
+
+
+def birth_numbers_follow(life: Life) -> None:
+    """The number `bdSeq` is 0 at first, 1 on the second connection; the same in will, births and death of each."""
+    assert [bd_seq(will.payload or b"") for will in wills(life)] == [0, 1]
+    assert [bd_seq(packet.payload) for packet in births(life)] == [0, 0, 1]
+    assert [bd_seq(packet.payload) for packet in life.on(NDEATH)] == [0, 1, 1]
+    assert {metrics(packet.payload)["bdSeq"].datatype for packet in births(life)} == {DataType.INT64}
+
+
+def session_is_clean(life: Life) -> None:
+    """Clean start, and a session that ends with its connection."""
+    assert all(sent[0].clean_start and sent[0].session_expiry_interval == 0 for sent in life.sent)
+
+
+def commands_are_heard_first(life: Life) -> None:
+    """CONNECT, then SUBSCRIBE to the node's commands with QoS 1, then the birth."""
+    for sent in life.sent:
+        kinds = [type(packet) for packet in sent[:3]]
+        assert kinds == [mqtt5.ConnectPacket, mqtt5.SubscribePacket, mqtt5.PublishPacket]
+        assert [(each.pattern, int(each.max_qos)) for each in sent[1].topic_filters] == [(NCMD, 1)]
+        assert sent[2].topic == NBIRTH
+
+
+def births_are_whole(life: Life) -> None:
+    """Every metric that is ever told is in every birth, with name, datatype and value or null."""
+    ever = {name for packet in told(life) for name in metrics(packet.payload)}
+    for packet in births(life):
+        assert set(metrics(packet.payload)) == ever
+        for metric in read(packet.payload).metrics:
+            assert metric.datatype in set(DataType)
+            assert has_value(metric)
+    assert metrics(births(life)[0].payload)["Outcome/Seq"].is_null
+    assert metrics(births(life)[1].payload)["Outcome/Seq"].long_value == 2
+
+
+def rebirth_metric_is_false(life: Life) -> None:
+    """Node Control/Rebirth is a Boolean, false, without an alias."""
+    for packet in births(life):
+        metric = metrics(packet.payload)["Node Control/Rebirth"]
+        assert (metric.datatype, metric.boolean_value, metric.HasField("alias")) == (DataType.BOOLEAN, False, False)
+        assert metric.HasField("boolean_value")
+
+
+def rebirth_is_given(life: Life) -> None:
+    """Asked by its name and true, and only then, a birth of the same connection is the next message."""
+    on_first = [packet.topic for packet in life.published(0)]
+    assert on_first.count(NBIRTH) == 2
+    asked = [number for number, packet in enumerate(life.heard) if packet.topic == NCMD]
+    assert life.heard[asked[-1]].payload == rebirth()
+
+
+def times_are_now(life: Life) -> None:
+    """Each message and each of its metrics has a time in ms since 1970, UTC, of this test's run or of the outcome."""
+    now_ms = time.time() * 1000
+    for packet in told(life):
+        message = read(packet.payload)
+        assert 0 <= now_ms - message.timestamp < 600_000
+        assert all(metric.HasField("timestamp") for metric in message.metrics)
+    outcome = next(packet for packet in life.on(NDATA) if "Outcome/Disposition" in metrics(packet.payload))
+    assert metrics(outcome.payload)["Outcome/Disposition"].timestamp == 1_767_225_600_000  # AT
+
+
+def data_are_changes(life: Life) -> None:
+    """A message names what changed since it was last told, and nothing else; the datatype is known by the birth."""
+    known: dict[str, Any] = {}
+    for packet in told(life):
+        now = metrics(packet.payload)
+        if packet.topic == NDATA:
+            assert now
+            assert all(known[name] != _value(metric) for name, metric in now.items())
+            assert not any(metric.HasField("datatype") for metric in now.values())
+        known |= {name: _value(metric) for name, metric in now.items()}
+
+
+def _value(metric: Any) -> Any:
+    return (metric.is_null, metric.long_value, metric.double_value, metric.boolean_value, metric.string_value)
+
+
+def metrics_are_in_order_of_time(life: Life) -> None:
+    """The metrics of a birth and of data are chronological."""
+    for packet in told(life):
+        times = [metric.timestamp for metric in read(packet.payload).metrics]
+        assert times == sorted(times)
+
+
+def leave_is_told(life: Life) -> None:
+    """The last words are the death, then DISCONNECT with the code that lets the broker tell the will."""
+    *_, death, end = [p for p in life.sent[-1] if isinstance(p, mqtt5.PublishPacket | mqtt5.DisconnectPacket)]
+    assert death.topic == NDEATH
+    assert int(end.reason_code) == _DISCONNECT_WITH_WILL
+
+
+def names_are_told(life: Life) -> None:
+    """Every metric has its name; no alias is used; no two names differ by case alone."""
+    for packet in told(life):
+        for metric in read(packet.payload).metrics:
+            assert metric.name
+            assert not metric.HasField("alias")
+    names = list(metrics(births(life)[0].payload))
+    assert len({name.lower() for name in names}) == len(names)
+
+
+def seq_is_in_each(life: Life) -> None:
+    """Births and data have a seq, 0 to 255; a birth's is 0."""
+    assert all(read(packet.payload).HasField("seq") for packet in told(life))
+    assert {read(packet.payload).seq for packet in births(life)} == {0}
+    assert {read(packet.payload).seq for packet in told(life)} <= set(range(256))
+
+
+#: The statements, by what checks them. Ids are written without `tck-id-`.
+STATEMENTS: dict[Check, str] = {
+    topics_are: """
+        topic-structure topic-structure-namespace-a topic-structure-namespace-valid-group-id
+        topic-structure-namespace-valid-edge-node-id topic-structure-namespace-unique-edge-node-descriptor
+        intro-group-id-string intro-group-id-chars intro-edge-node-id-string intro-edge-node-id-chars
+        intro-edge-node-id-uniqueness payloads-nbirth-edge-node-descriptor
+        topics-nbirth-topic topics-ndata-topic topics-ndeath-topic topics-ncmd-topic
+        message-flow-edge-node-birth-publish-nbirth-topic""",
+    published_as(NBIRTH): """
+        topics-nbirth-mqtt payloads-nbirth-qos payloads-nbirth-retain
+        message-flow-edge-node-birth-publish-nbirth-qos message-flow-edge-node-birth-publish-nbirth-retained""",
+    published_as(NDATA): "topics-ndata-mqtt payloads-ndata-qos payloads-ndata-retain",
+    wills_are_deaths: """
+        message-flow-edge-node-birth-publish-will-message message-flow-edge-node-birth-publish-will-message-topic
+        message-flow-edge-node-birth-publish-will-message-payload
+        message-flow-edge-node-birth-publish-will-message-payload-bdSeq
+        message-flow-edge-node-birth-publish-will-message-qos
+        message-flow-edge-node-birth-publish-will-message-will-retained
+        payloads-ndeath-will-message payloads-ndeath-will-message-qos payloads-ndeath-will-message-retain""",
+    deaths_are_bare: "topics-ndeath-payload topics-ndeath-seq payloads-ndeath-seq",
+    birth_numbers_follow: """
+        topics-nbirth-bdseq-included topics-nbirth-bdseq-matching topics-nbirth-bdseq-increment payloads-ndeath-bdseq
+        payloads-nbirth-bdseq payloads-nbirth-bdseq-repeat message-flow-edge-node-birth-publish-nbirth-payload-bdSeq
+        operational-behavior-data-commands-rebirth-action-3""",
+    session_is_clean: "principles-persistence-clean-session-50",
+    commands_are_heard_first: """
+        message-flow-edge-node-ncmd-subscribe message-flow-edge-node-birth-publish-connect payloads-ndata-order
+        principles-birth-certificates-order""",
+    births_are_whole: """
+        topics-nbirth-metric-reqs topics-nbirth-metrics operational-behavior-data-publish-nbirth
+        operational-behavior-data-publish-nbirth-values message-flow-edge-node-birth-publish-nbirth-payload
+        payloads-metric-datatype-req payloads-metric-datatype-value payloads-metric-datatype-value-type""",
+    rebirth_metric_is_false: """
+        topics-nbirth-rebirth-metric payloads-nbirth-rebirth-req operational-behavior-data-commands-rebirth-name
+        operational-behavior-data-commands-rebirth-name-aliases
+        operational-behavior-data-commands-rebirth-datatype operational-behavior-data-commands-rebirth-value""",
+    rebirth_is_given: """
+        operational-behavior-data-commands-rebirth-action-1 operational-behavior-data-commands-rebirth-action-2
+        operational-behavior-data-commands-ncmd-rebirth-verb operational-behavior-data-commands-ncmd-rebirth-name
+        operational-behavior-data-commands-ncmd-rebirth-value operational-behavior-data-commands-ncmd-verb""",
+    times_are_now: """
+        topics-nbirth-timestamp topics-ndata-timestamp payloads-nbirth-timestamp payloads-ndata-timestamp
+        payloads-timestamp-in-UTC payloads-metric-timestamp-in-UTC payloads-name-birth-data-requirement""",
+    data_are_changes: """
+        topics-ndata-payload operational-behavior-data-publish-nbirth-change payloads-metric-datatype-not-req
+        principles-rbe-recommended""",
+    metrics_are_in_order_of_time: "operational-behavior-data-publish-nbirth-order",
+    leave_is_told: """
+        operational-behavior-edge-node-intentional-disconnect-ndeath
+        operational-behavior-edge-node-intentional-disconnect-packet payloads-ndeath-will-message-publisher
+        payloads-ndeath-will-message-publisher-disconnect-mqtt50""",
+    names_are_told: "payloads-name-requirement case-sensitivity-metric-names case-sensitivity-sparkplug-ids",
+    seq_is_in_each: """
+        topics-nbirth-seq-num payloads-nbirth-seq payloads-ndata-seq payloads-sequence-num-always-included
+        payloads-sequence-num-req-nbirth message-flow-edge-node-birth-publish-nbirth-payload-seq""",
+    seqs_follow: "topics-ndata-seq-num payloads-ndata-seq-inc payloads-sequence-num-incrementing",
+}
+BY_ID = {f"tck-id-{name}": check for check, names in STATEMENTS.items() for name in names.split()}
+
+
+@pytest.mark.parametrize("statement", BY_ID)
+def test_statement_is_kept(statement: str, life: Life) -> None:
+    """Each numbered statement of Sparkplug 3.0 that applies to an edge node without devices."""
+    BY_ID[statement](life)
+
+    assert statement.startswith("tck-id-")
+
+
+def test_the_number_of_a_connection_is_one_byte() -> None:
+    """The number `bdSeq` goes from 255 to 0 (tck-id-...-birth-publish-will-message-payload-bdSeq)."""
+    node = EdgeNode({}, {}, 0)
+
+    numbers = [bd_seq(node.next_death(0)) for _ in range(258)]
+
+    assert numbers == [*range(256), 0, 1]
+
+
+def test_an_outcome_told_late_is_marked() -> None:
+    """What was decided during an outage is historical, with the time when it was so."""
+    node = EdgeNode({"Outcome/Seq": DataType.UINT64}, {}, 0)
+
+    message = node.data(node.note({"Outcome/Seq": 7}, 1234, is_historical=True), 9999)
+
+    metric = metrics(message)["Outcome/Seq"]
+    assert (metric.is_historical, metric.timestamp, metric.long_value) == (True, 1234, 7)
+    assert read(message).timestamp == 9999
+
+
+VALUES = st.one_of(
+    st.tuples(st.just(DataType.UINT64), st.integers(0, 2**64 - 1)),
+    st.tuples(st.just(DataType.INT64), st.integers(-(2**63), 2**63 - 1)),
+    st.tuples(st.just(DataType.DOUBLE), st.floats(allow_nan=False)),
+    st.tuples(st.just(DataType.BOOLEAN), st.booleans()),
+    st.tuples(st.just(DataType.STRING), st.text()),
+    st.tuples(st.sampled_from(DataType), st.none()),
+)
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), VALUES, st.integers(0, 2**63), st.booleans())), st.integers(0, 255))
+def test_protobufs_own_parser_reads_what_we_write(
+    written: list[tuple[str, tuple[DataType, Any], int, bool]], seq: int
+) -> None:
+    """Whatever the names, values and times: they come out as they went in, and nothing is left over."""
+    told = [Metric(name, kind, value, at_ms, old) for name, (kind, value), at_ms, old in written]
+
+    message = read(encode(told, at_ms=5, seq=seq, with_types=True))
+
+    assert (message.timestamp, message.seq, len(message.metrics)) == (5, seq, len(told))
+    for metric, read_back in zip(told, message.metrics, strict=True):
+        value = {
+            DataType.UINT64: read_back.long_value,
+            DataType.INT64: (read_back.long_value + 2**63) % 2**64 - 2**63,
+            DataType.DOUBLE: read_back.double_value,
+            DataType.BOOLEAN: read_back.boolean_value,
+            DataType.STRING: read_back.string_value,
+        }[metric.datatype]
+        assert (read_back.name, read_back.timestamp, read_back.datatype) == (metric.name, metric.at_ms, metric.datatype)
+        assert read_back.is_historical == metric.is_historical
+        assert read_back.is_null if metric.value is None else value == metric.value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_command_or_none(raw: bytes) -> None:
+    """A command that cannot be read asks for nothing, and nothing breaks."""
+    assert wants_rebirth(raw) in (True, False)
+
+
+def test_a_rebirth_is_read_as_protobuf_writes_it() -> None:
+    """Its name and true, among any other metrics; not by another name, not with false, not beyond the limit."""
+    many = Payload(timestamp=1, seq=3, uuid="u")
+    many.metrics.add(name="Something/Else", double_value=1.5, alias=4)
+    many.metrics.add(name="Node Control/Rebirth", boolean_value=True)
+
+    assert wants_rebirth(many.SerializeToString())
+    assert wants_rebirth(rebirth())
+    assert not wants_rebirth(rebirth(value=False))
+    assert not wants_rebirth(rebirth(name="Node Control/Reboot"))
+    assert not wants_rebirth(Payload(uuid="u" * 70_000).SerializeToString() + rebirth())
+
+
+_TAHU = """
+const tahu = require("sparkplug-payload").get("spBv1.0");
+const read = hex => tahu.decodePayload(Buffer.from(hex, "hex"));
+const shown = (key, value) => (value && value.toNumber ? value.toNumber() : value);
+const lines = require("readline").createInterface({input: process.stdin});
+lines.on("line", hex => console.log(JSON.stringify(read(hex), shown)));
+"""
+
+
+@needs_node_modules
+def test_eclipse_tahus_library_reads_what_we_write(life: Life) -> None:
+    """Births, data and deaths of the whole life are read by Eclipse Tahu's own library as by protobuf's parser."""
+    packets = [packet for packet in life.heard if packet.topic != NCMD]
+    lines = "".join(packet.payload.hex() + "\n" for packet in packets)
+    run = subprocess.run(
+        ["node", "-e", _TAHU], input=lines, capture_output=True, text=True, check=True, timeout=60, cwd=NODE_MODULES
+    )
+
+    for packet, line in zip(packets, run.stdout.splitlines(), strict=True):
+        by_tahu = json.loads(line)
+        ours = read(packet.payload)
+        assert by_tahu.get("seq", 0) == ours.seq
+        assert [metric["name"] for metric in by_tahu["metrics"]] == [metric.name for metric in ours.metrics]
+    birth = json.loads(run.stdout.splitlines()[0])
+    types = {metric["name"]: metric["type"] for metric in birth["metrics"]}
+    assert (types["bdSeq"], types["Station/Triggers"], types["Outcome/Reason"]) == ("Int64", "UInt64", "String")
+    assert {f"Reasons/{reason}" for reason in Reason} <= set(types)
+
+
+def test_without_the_setting_nothing_of_it_is_loaded(tmp_path: Path) -> None:
+    """A station without the view does not even import it."""
+    code = (
+        "import sys; from pathlib import Path; from edge import settings; from edge.services import messenger\n"
+        f"made = messenger.build(settings.load(Path({str(tmp_path / 'edge.toml')!r})))\n"
+        "print(sorted(name for name in sys.modules if 'sparkplug' in name))"
+    )
+    (tmp_path / "edge.toml").write_text(
+        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n[paths]\ndata = "data"\n'
+        f'runtime = "run"\n[cameras.top]\nkind = "file"\npath = "{tmp_path}"\n',
+        encoding="utf-8",
+    )
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert run.stdout == "[]\n", run.stderr
