@@ -1,9 +1,8 @@
-"""The systemd units: accepted by systemd itself, and true to what the processes do."""
+"""The systemd units: accepted by systemd itself, true to what the processes do, and no wider than each one needs."""
 
 from __future__ import annotations
 
-import configparser
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,16 +13,33 @@ from edge.cli import COMMANDS
 from edge.commands import up_child
 
 UNITS = Path(__file__).parent.parent / "systemd"
+DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
+PROCESSES = [UNITS / f"edge-{name}.service" for name in ("capture@", "inspector@", "messenger", "panel", "reader")]
 SERVICES = sorted(UNITS.glob("*.service"))
 INSTALLED = "/opt/edge/bin/edge"
+#: `systemd-analyze security` counts from 0 to 100 here; the table in docs/units.md shows tenths of it.
+MOST_EXPOSURE = 20
+
+Unit = dict[str, dict[str, list[str]]]
 
 
-def read(path: Path) -> configparser.ConfigParser:
-    """A unit file as its sections and keys."""
-    parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign] # systemd's keys are case-sensitive
-    parser.read(path)
-    return parser
+def read(path: Path) -> Unit:
+    """A unit file as its sections, each key with all that it is set to, in order."""
+    unit: Unit = {}
+    section: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = unit.setdefault(line.strip("[]"), {})
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            section.setdefault(key, []).append(value)
+    return unit
+
+
+def only(section: dict[str, list[str]], key: str) -> str:
+    """What a key that stands once is set to."""
+    (value,) = section[key]
+    return value
 
 
 def seconds(text: str) -> float:
@@ -31,67 +47,172 @@ def seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def analyze(*arguments: str, folder: Path = UNITS) -> subprocess.CompletedProcess[str]:
+    """What `systemd-analyze` says."""
+    return subprocess.run(
+        ["systemd-analyze", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def exposure(path: Path) -> tuple[int, float]:
+    """The exit code for a unit under the threshold, and its exposure, 0 to 10."""
+    said = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSURE}", str(path))
+    found = re.search(r"exposure level for .*: ([0-9.]+) ", said.stdout)
+    assert found is not None, said.stderr
+    return said.returncode, float(found[1])
+
+
+def wider(drop_in: Path) -> Path:
+    """The unit that a drop-in is for."""
+    kind = drop_in.stem.partition("-")[0]
+    return UNITS / ("edge-messenger.service" if kind == "restart" else next(UNITS.glob(f"edge-{kind}*.service")).name)
+
+
 def test_systemd_accepts_every_unit(tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say about the units, with an `edge` where they expect one."""
     program = tmp_path / "edge"
     program.symlink_to(sys.executable)
-    for unit in UNITS.iterdir():
-        (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED, str(program)))
-    names = [
-        unit.name.replace("@.", "@top.") for unit in sorted(UNITS.iterdir()) if unit.suffix in {".service", ".target"}
-    ]
-    checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *names], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    for unit in [*SERVICES, UNITS / "edge.target"]:
+        text = unit.read_text(encoding="utf-8")
+        (tmp_path / unit.name).write_text(re.sub("/opt/edge/bin/(edge|python)", str(program), text), encoding="utf-8")
+    names = [unit.name.replace("@.", "@top.") for unit in [*SERVICES, UNITS / "edge.target"]]
+    checked = analyze("verify", "--man=no", *names, folder=tmp_path)
 
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
+def test_a_unit_is_exposed_little(path: Path) -> None:
+    """`systemd-analyze security` finds no unit more exposed than 2.0 of 10."""
+    code, level = exposure(path)
+
+    assert code == 0
+    assert level <= MOST_EXPOSURE / 10
+
+
+@pytest.mark.parametrize("drop_in", DROP_INS, ids=lambda path: path.stem)
+def test_a_unit_that_a_drop_in_widens_is_still_exposed_little(drop_in: Path, tmp_path: Path) -> None:
+    """What a site opens for its camera, server or page leaves the unit below the same limit."""
+    unit = wider(drop_in)
+    (tmp_path / unit.name).write_text(unit.read_text(encoding="utf-8") + drop_in.read_text(encoding="utf-8"))
+
+    assert exposure(tmp_path / unit.name)[0] == 0
+
+
+def test_the_manual_states_each_units_exposure() -> None:
+    """The table of docs/units.md shows every unit with what `systemd-analyze` finds, to a tenth or two."""
+    page = (UNITS.parent / "docs" / "units.md").read_text(encoding="utf-8")
+    stated = {
+        name: float(level) for name, level in re.findall(r"^\| `(edge-[a-z@]+)` \| ([0-9.]+) \|", page, re.MULTILINE)
+    }
+    found = {path.stem: exposure(path)[1] for path in SERVICES}
+
+    assert stated == pytest.approx(found, abs=0.25)  # other versions of systemd weigh a little differently
+
+
+def test_what_is_the_same_everywhere_is_the_same() -> None:
+    """The common restrictions stand in each process's unit alike, to the letter."""
+    marked = [path for path in SERVICES if path.stem != "edge-failed"]
+    parts = {
+        path.read_text(encoding="utf-8").split("# The same in every unit of edge.\n")[1].split("\n\n")[0]
+        for path in marked
+    }
+
+    assert len(parts) == 1
+    assert "NoNewPrivileges=yes\nCapabilityBoundingSet=\n" in parts.pop()
+
+
+#: (network, devices, may write edge.db, may map memory writable and executable)
+NEEDS = {
+    "edge-capture@": (False, {"char-video4linux"}, False, False),
+    "edge-inspector@": (True, set(), True, False),
+    "edge-messenger": (True, set(), True, False),
+    "edge-panel": (True, set(), True, False),
+    "edge-reader": (False, {"char-nvidia*", "char-drm"}, False, True),
+}
+
+
+@pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
+def test_a_process_has_what_it_needs_and_no_more(path: Path) -> None:
+    """Reader: GPU, no network. Capture: camera, no network. Messenger and inspector: network, no device."""
+    service = read(path)["Service"]
+    network, devices, writes, compiles = NEEDS[path.stem]
+
+    assert ("PrivateNetwork" not in service) == network
+    assert (only(service, "RestrictAddressFamilies") == "AF_UNIX") != network
+    assert {one.split()[0] for one in service.get("DeviceAllow", [])} == devices
+    assert only(service, "DevicePolicy") == "closed"
+    assert (service.get("PrivateDevices") == ["yes"]) == (not devices)
+    assert ("StateDirectory" in service) == writes
+    assert (only(service, "MemoryDenyWriteExecute") == "no") == compiles
+    assert only(service, "ProtectSystem") == "strict"
+    assert {"MemoryMax", "TasksMax", "SystemCallFilter"} <= service.keys()
+
+
+def test_a_secret_is_handed_to_one_process_alone() -> None:
+    """ERP's secrets go to the inspector, the broker's to the messenger, the page's to the panel; none to the others."""
+    handed = {
+        path.stem: {one.partition(":")[0] for one in read(path)["Service"].get("LoadCredential", [])}
+        for path in PROCESSES
+    }
+
+    assert handed == {
+        "edge-capture@": set(),
+        "edge-inspector@": {"erp_url", "erp_password", "erp_api_key", "erp_client_secret"},
+        "edge-messenger": {"mqtt_password"},
+        "edge-panel": {"panel_token"},
+        "edge-reader": set(),
+    }
+
+
+def test_the_panel_answers_this_pc_alone() -> None:
+    """Until a drop-in opens it, no packet from or to another host reaches the panel."""
+    service = read(UNITS / "edge-panel.service")["Service"]
+
+    assert (service["IPAddressDeny"], service["IPAddressAllow"]) == (["any"], ["localhost"])
+
+
 def test_there_is_a_unit_for_each_process() -> None:
-    """Five processes, five services, and the target that holds them."""
-    assert [unit.name for unit in SERVICES] == [
-        "edge-capture@.service",
-        "edge-inspector@.service",
-        "edge-messenger.service",
-        "edge-panel.service",
-        "edge-reader.service",
-    ]
+    """Five processes, five services, the target that holds them, what tells of an end, and the simulator's camera."""
+    assert sorted([*PROCESSES, UNITS / "edge-failed.service", UNITS / "edge-simulator.service"]) == SERVICES
     assert (UNITS / "edge.target").exists()
 
 
-@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_a_service_runs_its_process_and_is_looked_after(path: Path) -> None:
-    """Readiness and progress are the process's own word; 78 and 2 are final; anything else starts it anew for ever."""
+    """Readiness and progress are the process's own word; 78 and 2 are final, and told; else it starts anew for ever."""
     unit = read(path)
     service = unit["Service"]
-    program, command, *arguments = service["ExecStart"].split()
+    program, command, *arguments = only(service, "ExecStart").split()
 
     assert program == INSTALLED
     assert command in COMMANDS
     assert arguments == (["%i"] if command == "capture" else [])
-    assert service["Type"] == "notify"
-    assert seconds(service["WatchdogSec"]) == up_child.WATCHDOG_S
-    assert service["Restart"] == "always"
-    assert seconds(service["RestartSec"]) >= 1
-    assert {int(code) for code in service["RestartPreventExitStatus"].split()} == up_child.FINAL_EXIT_CODES
-    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
-    assert unit["Unit"]["PartOf"] == "edge.target"
+    assert only(service, "Type") == "notify"
+    assert seconds(only(service, "WatchdogSec")) == up_child.WATCHDOG_S
+    assert only(service, "Restart") == "always"
+    assert seconds(only(service, "RestartSec")) >= 1
+    assert {int(code) for code in only(service, "RestartPreventExitStatus").split()} == up_child.FINAL_EXIT_CODES
+    assert unit["Unit"]["StartLimitIntervalSec"] == ["0"]
+    assert unit["Unit"]["OnFailure"] == ["edge-failed.service"]
+    assert unit["Unit"]["PartOf"] == ["edge.target"]
 
 
-@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_a_restart_of_one_leaves_the_others_their_folders(path: Path) -> None:
     """State and runtime folders are shared, for the edge user alone, and survive the restart of one service."""
     service = read(path)["Service"]
 
-    assert (service["StateDirectory"], service["RuntimeDirectory"]) == ("edge", "edge")
-    assert (service["StateDirectoryMode"], service["RuntimeDirectoryMode"]) == ("0700", "0700")
-    assert service["RuntimeDirectoryPreserve"] == "yes"
-    assert service["EnvironmentFile"].startswith("-")
+    assert (only(service, "User"), only(service, "RuntimeDirectory")) == ("edge", "edge")
+    assert only(service, "RuntimeDirectoryMode") == "0700"
+    assert service.get("StateDirectory", ["edge"]) == ["edge"]
+    assert service.get("StateDirectoryMode", ["0700"]) == ["0700"]
+    assert only(service, "RuntimeDirectoryPreserve") == "yes"
+    assert only(service, "EnvironmentFile").startswith("-")
 
 
 def test_no_service_waits_for_another() -> None:
     """A camera, reader or broker that is not there yet keeps no other process of the station from starting."""
-    orders = [read(path)["Unit"].get("After", "") + read(path)["Unit"].get("Requires", "") for path in SERVICES]
+    orders = [order for path in PROCESSES for key in ("After", "Requires") for order in read(path)["Unit"].get(key, [])]
 
     assert not any("edge-" in order for order in orders)
