@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -35,6 +36,10 @@ from edge.sections import (
     Station,
 )
 from edge.sections_erp import Erp, NoErp
+
+#: Whoever asks ERP gives up by itself after `erp.timeout_ms`, and then looks into the snapshot, which takes some ms;
+#: the inspection gives up on both so much later.
+SNAPSHOT_MS = 200
 
 
 class Settings(BaseSettings):
@@ -112,7 +117,7 @@ class Settings(BaseSettings):
             deadline_us=self.station.deadline_ms * 1000,
             frame_timeout_us=camera.take_timeout_ms * 1000,
             read_timeout_us=self.reader.timeout_ms * 1000,
-            record_timeout_us=self.erp.timeout_ms * 1000,
+            record_timeout_us=(self.erp.timeout_ms + SNAPSHOT_MS) * 1000,
             max_attempts=self.retake.max_attempts,
             retake_budget_us=self.retake.budget_ms * 1000,
             looks=self.accept.looks,
@@ -126,6 +131,11 @@ class Settings(BaseSettings):
             exposure_range_us=(camera.exposure_min_us, camera.exposure_max_us),
             light=camera.light,
         )
+
+    @property
+    def erp_snapshot(self) -> Path:
+        """The file of this station's copy of ERP's records, whether it is there or not."""
+        return self.paths.data / f"erp-snapshot-{quote(self.station.name, safe='')}.db"
 
     def topic(self, suffix: str) -> str:
         """A topic of this station: `edge/v1/SITE/LINE/STATION/SUFFIX`."""

@@ -1,47 +1,70 @@
-"""`edge erp`: ask ERP for one record, or see what it holds now."""
+"""`edge erp`: ask ERP for one record, or make the snapshot that answers while ERP is away."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 
 from edge import log
-from edge.adapters.erp import open_erp
+from edge.adapters.erp import Erp, open_erp, open_live
+from edge.adapters.erp_snapshot import Snapshot
 from edge.errors import UseError
-from edge.settings import load
+from edge.settings import Settings, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`lookup SERIAL` or `sync`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    lookup = actions.add_parser("lookup", help="print the record of a serial", description="Print a serial's record.")
+    lookup = actions.add_parser(
+        "lookup", help="print the record of a serial", description="Print a serial's record, from ERP or its snapshot."
+    )
     lookup.add_argument("serial", help="the serial as printed on the part")
-    lookup.add_argument("--json", action="store_true", help="one JSON object: fields, source, age_s")
+    lookup.add_argument("--json", action="store_true", help="one JSON object: fields, source, age_s, used, ms")
     actions.add_parser(
         "sync",
-        help="read ERP's records now, and say what they are",
-        description="Read ERP's records now, and say what they are. A CSV file is read whole and checked line by line.",
+        help="make the snapshot of ERP's records",
+        description="Copy ERP's records into the data folder, where they answer while ERP is away; say what they are.",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask, and print; a missing record is exit 1."""
+    """Ask, and print a line; a missing record is exit 1."""
     settings = load(args.config)
     log.configure("erp", level="warning")
-    erp = open_erp(settings.erp)
-    if erp is None:
-        raise UseError("this station has no ERP; set erp.kind in its configuration to csv or sql")
+    if settings.erp.kind == "none":
+        raise UseError("this station has no ERP; set erp.kind in its configuration to csv, sql or rest")
+    begun_s = time.monotonic()
     if args.action == "sync":
-        print(erp.describe())
+        print(f"{_sync(settings)}, {time.monotonic() - begun_s:.1f} s, in {settings.erp_snapshot}")
         return 0
-    record = erp.lookup(args.serial)
-    if args.json:
-        facts = {"fields": dict(record.fields), "source": record.source, "age_s": round(record.age_s, 3)}
+    erp = open_erp(settings.erp, settings.erp_snapshot)
+    assert erp is not None, "a kind other than none has an ERP"
+    return _lookup(erp, args.serial, as_json=args.json)
+
+
+def _sync(settings: Settings) -> str:
+    erp = open_live(settings.erp)
+    assert erp is not None, "a kind other than none has an ERP"
+    snapshot = Snapshot(settings.erp_snapshot, settings.erp.identity, max_age_s=settings.erp.max_age_s)
+    return snapshot.sync(erp, limit_s=settings.erp.sync_timeout_s)
+
+
+def _lookup(erp: Erp, serial: str, *, as_json: bool) -> int:
+    begun_s = time.monotonic()
+    record = erp.lookup(serial)
+    ms = (time.monotonic() - begun_s) * 1000
+    if as_json:
+        facts = {
+            "fields": dict(record.fields),
+            "source": record.source,
+            "age_s": round(record.age_s, 3),
+            "used": record.used,
+            "ms": round(ms, 1),
+        }
         print(json.dumps(facts, ensure_ascii=False))
-    elif record.fields:
-        for name, text in record.fields.items():
-            print(f"{name}: {text}")
-        print(f"({record.source}, {record.age_s:.0f} s old)")
     else:
-        print(f"no record ({record.source}, {record.age_s:.0f} s old)")
+        texts = ", ".join(f"{name}: {text}" for name, text in record.fields.items()) or "no record"
+        passed = f", passed before ({record.used})" if record.used else ""
+        print(f"{texts}{passed} ({record.source}, {record.age_s:.0f} s old, {ms:.0f} ms)")
     return 0 if record.fields else 1

@@ -88,7 +88,7 @@ class ReadFailed:
 
 @dataclass(frozen=True, slots=True)
 class RecordFound:
-    """ERP holds this record. `passed_before` is the inspection that already passed a part of this serial, if any."""
+    """ERP holds this record. `passed_before` says who passed a part of this serial already, if anybody did."""
 
     at_us: int
     attempt: int

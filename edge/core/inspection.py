@@ -241,7 +241,7 @@ class Inspection:
             why = "the record holds nothing to compare with"
             return self._commit(facts, record.at_us, Reason.ERP_UNAVAILABLE, record=record, detail=why)
         if record.passed_before is not None:
-            why = f"inspection {record.passed_before} passed this serial before"
+            why = f"passed before: {record.passed_before}"
             return self._commit(facts, record.at_us, Reason.DUPLICATE_SERIAL, record=record, detail=why)
         return self._commit(facts, record.at_us, Reason.MATCHED, record=record)
 

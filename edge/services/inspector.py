@@ -51,6 +51,7 @@ from edge.core.quality import Quality
 from edge.errors import StoreError
 from edge.services.inspector_desks import EvidenceDesk, RecordDesk
 from edge.services.inspector_shadow import SHADOW, ShadowReads
+from edge.services.inspector_sync import open_sync
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -372,7 +373,7 @@ def build(settings: Settings) -> Inspector:
         product=settings.product,
         policy=settings.policy,
         store=store,
-        records=RecordDesk(open_erp(settings.erp), store.earlier_pass),
+        records=RecordDesk(open_erp(settings.erp, settings.erp_snapshot), store.earlier_pass, sync=open_sync(settings)),
         evidence=EvidenceDesk(keep),
         topic=settings.topic,
         config_hash=settings.config_hash,

@@ -15,6 +15,7 @@ from edge.core.actions import LookUp
 from edge.core.events import RecordFound, RecordMissing, RecordUnavailable
 from edge.core.outcome import Evidence
 from edge.errors import ErpError
+from edge.services.inspector_sync import SnapshotSync
 
 #: Questions to ERP that may hang at the same time; one more is answered "unavailable" at once (law L12).
 MAX_OPEN_LOOK_UPS = 4
@@ -25,8 +26,22 @@ RecordEvent = RecordFound | RecordMissing | RecordUnavailable
 class RecordDesk:
     """Asks ERP in threads of its own; `finished` gives the answers as events. Poll `wake_fd`."""
 
-    def __init__(self, erp: Erp | None, passed_before: Callable[[str, str], str | None]) -> None:
+    def __init__(
+        self,
+        erp: Erp | None,
+        passed_before: Callable[[str, str], str | None],
+        *,
+        sync: SnapshotSync | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            erp: who is asked; None where there is nobody.
+            passed_before: the inspection of this site's store that passed a part of a serial, other than a given one.
+            sync: what makes ERP's snapshot meanwhile, closed with the desk.
+        """
         self._erp = erp
+        self._sync = sync
         self._passed_before = passed_before
         self._answers: SimpleQueue[tuple[LookUp, str, Record | str]] = SimpleQueue()
         self._open = 0
@@ -56,6 +71,8 @@ class RecordDesk:
 
     def close(self) -> None:
         """Leave questions that hang behind."""
+        if self._sync is not None:
+            self._sync.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _work(self, action: LookUp, inspection_id: str) -> None:
@@ -78,7 +95,8 @@ class RecordDesk:
             return RecordUnavailable(now_us, action.attempt, told)
         if not told.fields and self._erp is not None:
             return RecordMissing(now_us, action.attempt, told.source, told.age_s)
-        before = self._passed_before(action.serial, inspection_id)
+        here = self._passed_before(action.serial, inspection_id)
+        before = f"inspection {here}" if here is not None else f"ERP, {told.used}" if told.used else None
         return RecordFound(now_us, action.attempt, told.fields, told.source, told.age_s, before)
 
 
