@@ -188,6 +188,7 @@ class FaultBroker:
         self.connects: list[mqtt5.ConnectPacket] = []
         self.acknowledged_commands: list[int] = []
         self.max_packet_size: int | None = None
+        self.receive_maximum = 65_535
         self.judge = Judge()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
@@ -253,7 +254,10 @@ class FaultBroker:
                         self._client = client
                         self.connects.append(packet)
                         self._judge_will(packet)
-                        client.sendall(mqtt5.ConnAckPacket(max_packet_size=self.max_packet_size).write())
+                        accepted = mqtt5.ConnAckPacket(
+                            max_packet_size=self.max_packet_size, receive_max=self.receive_maximum
+                        )
+                        client.sendall(accepted.write())
                     case mqtt5.SubscribePacket():
                         granted = [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]
                         client.sendall(mqtt5.SubAckPacket(packet.packet_id, granted).write())

@@ -1,0 +1,79 @@
+"""What the messenger says of the station, and what it does while store or disk fail."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import mqtt5
+import pytest
+
+from tests.brokers import Ear, FaultBroker, mosquitto, wait_for
+from tests.services.station import AT, BASE, Start, ask, said
+
+
+def test_health_tells_counts_and_ages(tmp_path: Path, start: Start) -> None:
+    """The retained topic `health` tells triggers, outcomes, reasons, queue ages and who is alive."""
+    with mosquitto(tmp_path) as broker:
+        station = start(broker.port)
+        station.inspect(1)
+        station.store.add_trigger("waits", expected=None, source="test", at=AT, at_us=time.monotonic_ns() // 1000)
+        ear = Ear(broker.port)
+
+        def told() -> dict[str, Any] | None:
+            heard = [json.loads(packet.payload) for packet in ear.on("/health")]
+            return heard[-1] if heard and heard[-1]["triggers"] == 2 and "messenger" in heard[-1]["processes"] else None
+
+        health = wait_for(told, "health")
+
+        assert (health["triggers"], health["outcomes"], health["reasons"]["overrun"]) == (2, 1, 1)
+        assert health["queues"]["triggers"]["waiting"] == 1
+        assert health["queues"]["triggers"]["oldest_age_s"] < 60
+        assert health["frame_age_s"] is None
+        ear.close()
+
+
+def test_a_store_that_fails_loses_no_trigger(
+    start: Start, faulty: FaultBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While the store cannot write, a trigger is not acknowledged; it is followed when the store works again (L1)."""
+    monkeypatch.setattr("edge.services.messenger.STORE_PAUSE_US", 20_000)
+    monkeypatch.setattr("edge.adapters.database.BUSY_TIMEOUT_MS", 20)
+    station = start(faulty.port)
+    wait_for(lambda: faulty.tried)
+    with station.store._database.transaction():
+        payload = json.dumps({"trigger_id": "t"}).encode()
+        faulty.command(mqtt5.PublishPacket(f"{BASE}cmd/trigger", payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=5))
+        wait_for(lambda: station.messenger._counts["store_failed"] > 2)
+        assert faulty.acknowledged_commands == []
+
+    wait_for(lambda: faulty.acknowledged_commands == [5])
+    assert [row.trigger_id for row in station.store.waiting_triggers()] == ["t"]
+
+
+def test_a_trigger_on_a_disk_without_room_is_refused_by_name_until_there_is_room(tmp_path: Path, start: Start) -> None:
+    """Below the reserve a trigger is answered `disk_full`, as state and health say; with room it is taken (L1, L12)."""
+    with mosquitto(tmp_path) as broker:
+        station = start(broker.port)
+        ear = Ear(broker.port)
+        begun = station.trigger("begun")
+        station.free_bytes = station.reserve_bytes - 1
+
+        wait_for(lambda: said(ear, "/state")["refuses"] == "disk_full", "the state")
+        refused = ask(ear, "trigger", {"trigger_id": "late"}, b"1")
+        wait_for(lambda: said(ear, "/health")["disk"]["full"], "the health")
+        # What has begun ends with its outcome, from the reserve.
+        station.decide(begun, "begun")
+        wait_for(station.sent)
+        station.free_bytes = station.reserve_bytes
+        wait_for(lambda: said(ear, "/state")["refuses"] is None, "the state")
+        taken = ask(ear, "trigger", {"trigger_id": "late"}, b"2")
+
+        assert (refused["accepted"], refused["reason"]) == (False, "disk_full")
+        assert "reserve_mb" in refused["detail"]
+        assert taken["accepted"]
+        assert [json.loads(packet.payload)["inspection_id"] for packet in ear.on("/outcome")] == [begun]
+        assert station.store.counts()["command_disk_full"] == 1
+        ear.close()
