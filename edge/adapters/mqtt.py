@@ -85,7 +85,6 @@ class Link:
         retain: bool = False,
         properties: Mapping[str, str] | None = None,
         expiry_s: int | None = None,
-        correlation: bytes | None = None,
     ) -> None:
         """Send on this connection if it still lives; with a `token`, `Answered` or `Disconnected` tells the end.
 
@@ -94,7 +93,7 @@ class Link:
         out = Outgoing(
             topic,
             payload,
-            PublishProperties(properties, expiry_s=expiry_s, correlation=correlation),
+            PublishProperties(properties, expiry_s=expiry_s),
             qos,
             retain,
             token,

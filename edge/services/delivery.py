@@ -31,9 +31,6 @@ class SetAside:
     row_id: int
 
 
-Step = SetAside
-
-
 class Delivery:
     """The order of sending. Knows messages by their rows; `jitter` gives a number from 0 to 1 for each wait."""
 
