@@ -22,6 +22,8 @@ from edge.core.reading import FinishReason
 MAX_ID_LENGTH = 200
 
 StateName = Literal["online", "stopped", "offline"]
+#: What a person may say: the part is as it was read; it is otherwise (`fields`); it is bad; look again.
+ReviewAction = Literal["confirm", "correct", "reject", "retake"]
 
 #: A reader may rely on the list being whole: it gains no member within this version of the contract.
 _CLOSED: dict[str, Any] = {"x-closed": True}
@@ -219,6 +221,21 @@ class Retake(TypedDict):
     at: _At
 
 
+class Correction(TypedDict):
+    """What a person says about an outcome, which stays as it is. A later one of the same outcome goes before."""
+
+    schema: _Schema
+    correction_id: Annotated[Id, Says(description="UUIDv7, the key to drop repeats by.")]
+    inspection_id: Annotated[Id, Says(description="The outcome that is spoken of.")]
+    station: str
+    seq: Annotated[_Number1, Says(description="Of that outcome.")]
+    action: Annotated[ReviewAction, Says(description="`retake`: inspect the part once more.")]
+    fields: Annotated[Mapping[str, str], Says(description="What they are in truth; of `correct` alone.")]
+    note: str
+    by: str
+    at: _At
+
+
 class State(TypedDict):
     """Retained. `offline` is the will: its `at` is when the connection was made."""
 
@@ -249,9 +266,11 @@ class DeadLetters(TypedDict):
 
 
 class Unconfirmed(TypedDict):
-    """Outcomes that MES has not confirmed."""
+    """Outcomes that MES has not confirmed. `alarm`: the oldest is older than `limit_s`."""
 
     oldest_age_s: _Age | None
+    limit_s: NotRequired[_Age | None]
+    alarm: NotRequired[bool]
 
 
 class Queues(TypedDict):
@@ -341,6 +360,17 @@ class RetakeProperties(TypedDict):
     """User properties of a retake."""
 
     inspection_id: Id
+    schema: _Schema
+    historical: Annotated[
+        Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)
+    ]
+
+
+class CorrectionProperties(TypedDict):
+    """User properties of a correction."""
+
+    inspection_id: Id
+    correction_id: Id
     schema: _Schema
     historical: Annotated[
         Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)

@@ -10,6 +10,13 @@ import sqlite3
 
 from edge.errors import StoreError
 
+#: The texts of outcomes that have any; a payload that is no JSON has none.
+_TEXTS = """SELECT outcomes.station, outcomes.seq, field.key, json_extract(field.value, '$.text')
+    FROM {of}, json_each(
+        CASE WHEN json_valid(CAST(outcomes.payload AS TEXT)) THEN CAST(outcomes.payload AS TEXT) ELSE '{{}}' END,
+        '$.fields') AS field
+    WHERE json_extract(field.value, '$.text') <> ''"""
+
 #: One tuple of statements a version. `PRAGMA user_version` counts the tuples that a database has seen.
 STEPS: tuple[tuple[str, ...], ...] = (
     (
@@ -137,6 +144,52 @@ STEPS: tuple[tuple[str, ...], ...] = (
            WHERE closed_as IS NOT NULL""",
         "ALTER TABLE outcomes DROP COLUMN closed_at",
         "ALTER TABLE outcomes DROP COLUMN closed_as",
+    ),
+    (
+        # For people who search (`history`): each outcome's texts, kept by the database in the outcome's transaction.
+        """CREATE TABLE outcome_texts (
+            station TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            text TEXT NOT NULL COLLATE NOCASE,
+            PRIMARY KEY (station, seq, name)
+        ) STRICT, WITHOUT ROWID""",
+        f"INSERT INTO outcome_texts {_TEXTS.format(of='outcomes')}",
+        "CREATE INDEX texts ON outcome_texts (station, name, text, seq)",
+        # What waits for a person is found without looking at what did not, or has had one.
+        """CREATE TABLE held_parts (
+            station TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            PRIMARY KEY (station, seq)
+        ) STRICT, WITHOUT ROWID""",
+        "INSERT INTO held_parts SELECT station, seq FROM outcomes WHERE disposition = 'hold'",
+        f"""CREATE TRIGGER outcome_written AFTER INSERT ON outcomes BEGIN
+            INSERT INTO outcome_texts {_TEXTS.format(of="(SELECT new.station, new.seq, new.payload) AS outcomes")};
+            INSERT INTO held_parts SELECT new.station, new.seq WHERE new.disposition = 'hold';
+        END""",
+        """CREATE TRIGGER outcome_forgotten AFTER DELETE ON outcomes BEGIN
+            DELETE FROM outcome_texts WHERE station = old.station AND seq = old.seq;
+            DELETE FROM held_parts WHERE station = old.station AND seq = old.seq;
+        END""",
+        # A person's word on an outcome; until `sent_at` it can be taken back, and is not in the outbox.
+        """CREATE TABLE reviews (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            station TEXT NOT NULL,
+            inspection_id TEXT NOT NULL REFERENCES outcomes (inspection_id) ON DELETE CASCADE,
+            correction_id TEXT NOT NULL UNIQUE,
+            topic TEXT NOT NULL,
+            payload BLOB NOT NULL,
+            at TEXT NOT NULL,
+            at_us INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            sent_at TEXT
+        ) STRICT""",
+        "CREATE INDEX reviews_of ON reviews (inspection_id)",
+        "CREATE INDEX reviews_to_send ON reviews (station, number) WHERE sent_at IS NULL",
+        "CREATE INDEX outcome_reasons ON outcomes (station, reason, seq)",
+        "CREATE INDEX outcome_dispositions ON outcomes (station, disposition, seq)",
+        "DROP INDEX outcome_times",
+        "CREATE INDEX outcome_times ON outcomes (station, at, seq, reason)",
     ),
 )
 

@@ -45,6 +45,7 @@ class Message:
 MESSAGES: Mapping[str, Message] = {
     "outcome": Message(messages.Outcome, "send", "outcome", properties=messages.OutcomeProperties),
     "retake": Message(messages.Retake, "send", "retake", properties=messages.RetakeProperties),
+    "correction": Message(messages.Correction, "send", "correction", properties=messages.CorrectionProperties),
     "state": Message(messages.State, "send", "state", retain=True),
     "health": Message(messages.Health, "send", "health", qos=0, retain=True),
     "trigger": Message(command_messages.Trigger, "receive", "cmd/trigger"),

@@ -1,31 +1,31 @@
-"""The panel process: a page that says what the station is, `GET /health` and `GET /metrics`.
+"""The panel process: it serves the page and the HTTP API (`edge.web`), `GET /health` and `GET /metrics`.
 
-Promises: it starts, and answers, whatever else is down: that is when it is needed. It changes nothing. What it cannot
-know is null. `/health` answers 503 where the station cannot inspect (a process silent or not ready, the store not
-readable), else 200; `degraded` is a station that inspects while something outside is missing.
+Promises: it starts, and answers, whatever else is down: that is when it is needed. It changes no outcome. What it
+cannot know is null. `/health` answers 503 where the station cannot inspect (a process silent or not ready, the store
+not readable), else 200; `degraded` is a station that inspects while something outside is missing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from datetime import time as time_of_day
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from edge.adapters import sockets, systemd
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
@@ -34,6 +34,13 @@ from edge.errors import StoreError, WorldError
 from edge.services import metrics
 from edge.services.health import health_message, reader_figures
 from edge.settings import Settings
+from edge.web.app import application
+from edge.web.history import HistoryRoutes
+from edge.web.line import LineRoutes
+from edge.web.live import Live
+from edge.web.reviews import ReviewRoutes
+from edge.web.session import Sessions
+from edge.web.stored import Stored
 
 log = structlog.get_logger()
 
@@ -50,13 +57,17 @@ Stop = threading.Event | Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which station this is, and which processes it needs."""
+    """Which station this is, and which processes it needs; what the page says of it, and when its shifts begin."""
 
     site: str
     line: str
     station: str
     product: str
     processes: tuple[str, ...]
+    takt_ms: int | None = None
+    deadline_ms: int | None = None
+    correction_topic: str = ""
+    shifts: tuple[time_of_day, ...] = (time_of_day(6), time_of_day(14), time_of_day(22))
 
 
 class Panel:
@@ -72,11 +83,15 @@ class Panel:
         port: int,
         reader_dir: Path | None = None,
         reserve_bytes: int = 0,
+        token: Callable[[], str | None] = lambda: None,
+        further: Sequence[BaseRoute] = (),
         context: sockets.Context | None = None,
     ) -> None:
         self._place = place
-        self._data_dir = data_dir
-        self._reserve_bytes = reserve_bytes
+        self._token, self._further = token, further
+        self._kept = Stored(data_dir, place.station, correction_topic=place.correction_topic)
+        self._live = Live(self._kept, self.health, self._send_reviews)
+        self._data_dir, self._reserve_bytes = data_dir, reserve_bytes
         self._store: Store | None = None
         self._store_lock = threading.Lock()
         self._beats: Mapping[str, Beat] = {}
@@ -112,6 +127,7 @@ class Panel:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]), name="http")
+        self._live.start()
         ready = False
         while not stopped() and not serving.done():
             self._beats = self._listener.beats()
@@ -123,17 +139,34 @@ class Panel:
                 self._heartbeat.beat(state="ready" if ready else "starting")
             systemd.notify_progress()
             await asyncio.sleep(TURN_S)
+        self._live.stop()
         server.should_exit = True
         await serving
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The web application. Handlers run in threads: a store that waits for its lock holds up its own request."""
-        routes = [
-            Route("/", self._page),
-            Route("/health", self._health),
-            Route("/metrics", self._metrics),
-        ]
-        return Starlette(routes=routes)
+        sessions = Sessions(self._token)
+        station = {
+            "site": self._place.site,
+            "line": self._place.line,
+            "station": self._place.station,
+            "product": self._place.product,
+            "takt_ms": self._place.takt_ms,
+            "deadline_ms": self._place.deadline_ms,
+            "version": _version(),
+        }
+        return application(
+            [
+                Route("/health", self._health),
+                Route("/metrics", self._metrics),
+                *LineRoutes(self._kept, station, self._place.shifts).routes(),
+                *self._live.routes(),
+                *HistoryRoutes(self._kept).routes(),
+                *ReviewRoutes(self._kept, sessions).routes(),
+                *sessions.routes(),
+                *self._further,
+            ]
+        )
 
     def health(self) -> dict[str, Any]:
         """How the station is at this moment; `state` is ok, degraded or down, and `problems` says why."""
@@ -158,6 +191,7 @@ class Panel:
             "product": self._place.product,
             "version": _version(),
             "processes": processes,
+            "broker": {"connected": None if messenger is None else messenger.facts.get("connected")},
             "reader": reader_figures(beats, now_us),
             **stored,
         }
@@ -201,14 +235,16 @@ class Panel:
 
     def _health(self, _request: Request) -> Response:
         told = self.health()
-        return JSONResponse(told, status_code=503 if told["state"] == "down" else 200, headers=_FRESH)
+        return JSONResponse(told, status_code=503 if told["state"] == "down" else 200)
 
     def _metrics(self, _request: Request) -> Response:
         text = metrics.openmetrics(self.health(), _version())
-        return Response(text, headers={"content-type": metrics.CONTENT_TYPE, **_FRESH})
+        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
 
-    def _page(self, _request: Request) -> Response:
-        return HTMLResponse(page(self.health()), headers=_FRESH)
+    def _send_reviews(self) -> None:
+        if (self._data_dir / STORE_FILE).exists():
+            with self._kept.reviews() as reviews:
+                reviews.send_due()
 
     def _close_store(self) -> None:
         if self._store is not None:
@@ -216,41 +252,13 @@ class Panel:
             self._store = None
 
     def _close(self) -> None:
+        self._live.close()
+        self._kept.close()
         self._socket.close()
         self._heartbeat.close()
         self._listener.close()
         with self._store_lock:
             self._close_store()
-
-
-_FRESH = {
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-}
-
-
-def page(told: Mapping[str, Any]) -> str:
-    """The page at `/`: what the station is, how it is, and where the figures are."""
-    title = html.escape(f"{told['site']} / {told['line']} / {told['station']}")
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(process['state'])}</td>"
-        f"<td>{_heard(process['age_s'])}</td></tr>"
-        for name, process in told["processes"].items()
-    )
-    problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in told["problems"])
-    figures = "" if told["triggers"] is None else f"<p>{told['triggers']} triggers, {told['outcomes']} outcomes.</p>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">'
-        f"<title>{title}</title><style>body{{font:16px sans-serif;margin:2em}}td{{padding:.2em 1em}}</style>"
-        f"<h1>{title}</h1><p>Inspection station for <b>{html.escape(told['product'])}</b>, edge {told['version']}: "
-        f"<b>{told['state']}</b>.</p>{figures}<ul>{problems}</ul><table>{rows}</table>"
-        '<p><a href="/health">health</a> (JSON), <a href="/metrics">metrics</a> (OpenMetrics)</p></html>'
-    )
-
-
-def _heard(age_s: float | None) -> str:
-    return "never heard" if age_s is None else f"{age_s:.1f} s ago"
 
 
 class _Server(uvicorn.Server):
@@ -292,6 +300,11 @@ def build(settings: Settings) -> Panel:
         WorldError: when its port is taken.
     """
     station = settings.station
+
+    def token() -> str | None:
+        secret = settings.panel.token
+        return None if secret is None else secret.get_secret_value()
+
     return Panel(
         Place(
             site=station.site,
@@ -299,6 +312,9 @@ def build(settings: Settings) -> Panel:
             station=station.name,
             product=station.product,
             processes=(f"capture-{station.camera}", "inspector", "reader", "messenger", "panel"),
+            takt_ms=station.takt_ms,
+            deadline_ms=station.deadline_ms,
+            correction_topic=settings.topic("correction"),
         ),
         runtime_dir=settings.paths.runtime,
         data_dir=settings.paths.data,
@@ -306,4 +322,5 @@ def build(settings: Settings) -> Panel:
         port=settings.panel.port,
         reader_dir=settings.reader.shared,
         reserve_bytes=settings.keep.reserve_bytes,
+        token=token,
     )

@@ -1,0 +1,95 @@
+"""The panel's web application: which address is answered by what, and the headers that every answer carries.
+
+Promises: nothing is loaded from another host, no script or style stands inside a page, no other site may frame it or
+have its data kept in a cache. A failure is answered as `{"error": {"message", "type"}}`, with one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib import resources
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge.errors import EdgeError
+from edge.web import refusals
+
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "cache-control": "no-store",
+}
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+
+
+def application(routes: Sequence[BaseRoute]) -> ASGIApp:
+    """The application of these routes and the page's files."""
+    return _Headers(
+        Starlette(
+            routes=[*page_files(), *routes],
+            exception_handlers={
+                EdgeError: refusals.of_edge,
+                HTTPException: refusals.of_http,
+                Exception: refusals.of_panel,
+            },
+        )
+    )
+
+
+def page_files() -> list[Route]:
+    """A route for each file of the page, read once: an address is looked up in a table, never in the file system."""
+    here = resources.files("edge.web")
+    routes = []
+    for folder in ("static", "texts"):
+        for file in sorted(here.joinpath(folder).iterdir(), key=lambda one: one.name):
+            kind = _TYPES.get("." + file.name.rpartition(".")[2])
+            if kind is not None and file.is_file():
+                address = "/" if file.name == "index.html" else f"/{folder}/{file.name}"
+                routes.append(Route(address, partial(_file, file.read_bytes(), kind)))
+    return routes
+
+
+async def _file(content: bytes, kind: str, _request: Request) -> Response:
+    """One file of the page. A page that is loaded after an update gets the new files."""
+    return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+
+
+class _Headers:
+    """Adds `HEADERS` to every answer that does not say otherwise."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

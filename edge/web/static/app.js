@@ -1,0 +1,170 @@
+// The page: its head, its views by address, and what stays while they change.
+
+import { get, session as askSession, signIn as openSession, signOut } from "./api.js";
+import { ask } from "./ask.js";
+import { el, fill } from "./dom.js";
+import { held } from "./held.js";
+import { history } from "./history.js";
+import { line } from "./line.js";
+import { Live } from "./live.js";
+import { story } from "./story.js";
+import { LANGUAGES, language, preferred, speak, t, time } from "./words.js";
+
+const VIEWS = { line, held, history, ask, outcome: story };
+const SHOWN = ["line", "held", "history", "ask"];
+const THEMES = ["auto", "light", "dark"];
+
+const main = document.getElementById("main");
+const head = document.getElementById("head");
+const said = document.getElementById("said");
+const lost = document.getElementById("lost");
+const live = new Live();
+let session = { state: "off", name: null };
+let station = null;
+let opened = { close() {} };
+let waiting = "";
+let turn = 0;
+
+function drawHead() {
+  const here = address().view;
+  document.getElementById("skip").textContent = t("page.skip");
+  const place = station ? `${station.site} / ${station.line} / ${station.station}` : "edge";
+  document.title = `${t(`view.${here}`)} · ${place}`;
+  fill(head,
+    el("p", { class: "place" }, el("b", {}, place), station ? el("small", {}, station.product) : null),
+    el("nav", { "aria-label": t("page.views") }, SHOWN.map((view) => el("a",
+      { href: `#/${view}`, "aria-current": view === here ? "page" : null }, t(`view.${view}`), view === "held" && waiting && waiting !== "0" ? el("span", { class: "count" }, waiting) : null))),
+    el("div", { class: "settings" },
+      el("select", { "aria-label": t("page.language"), onchange: (event) => change(event.target.value) },
+        Object.entries(LANGUAGES).map(([code, name]) => el("option", { value: code, selected: code === language() }, name))),
+      el("button", { type: "button", onclick: nextTheme }, t(`theme.${theme()}`)),
+      session.state === "off" ? null : el("button", { type: "button", onclick: session.state === "signed_in" ? leave : signIn },
+        session.state === "signed_in" ? t("session.leave", { name: session.name }) : t("session.enter"))));
+}
+
+function address() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [view, ...rest] = path.split("/");
+  return { view: view in VIEWS ? view : "line", rest: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+}
+
+async function show({ focus = false } = {}) {
+  const mine = ++turn;
+  const { view, rest, query } = address();
+  opened.close();
+  opened = { close() {} };
+  drawHead();
+  const root = el("div", { class: "view" });
+  main.setAttribute("aria-busy", "true");
+  try {
+    const made = await VIEWS[view](root, {
+      live, rest, query, go: (to) => (location.hash === `#/${to}` || (to === "line" && !location.hash) ? show() : (location.hash = `#/${to}`)),
+      session: () => session, signIn, say, counted,
+    });
+    if (mine !== turn) return made.close();
+    opened = made;
+    fill(main, root);
+  } catch (failure) {
+    if (mine !== turn) return;
+    fill(main, el("h1", {}, t(`view.${view}`)), el("p", { class: "detail" }, words(failure)),
+      el("button", { type: "button", onclick: () => show() }, t("error.again")));
+  }
+  main.removeAttribute("aria-busy");
+  if (focus) main.focus();
+}
+
+function words(failure) {
+  return failure.unreachable ? t("error.unreachable") : failure.message;
+}
+
+function say(failure) {
+  said.textContent = typeof failure === "string" ? failure : words(failure);
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => { said.textContent = ""; }, 8000);
+}
+
+function counted(number) {
+  if (number === waiting) return;
+  waiting = number;
+  drawHead();
+}
+
+async function change(to) {
+  await speak(to);
+  await show();
+  head.querySelector("select").focus();
+}
+
+function theme() {
+  return localStorage.getItem("theme") ?? "auto";
+}
+
+function nextTheme() {
+  localStorage.setItem("theme", THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]);
+  setTheme();
+  drawHead();
+  head.querySelector(".settings button").focus();
+}
+
+function setTheme() {
+  document.documentElement.dataset.theme = theme();
+}
+
+/** Ask for name and token; gives whether the person is signed in then. */
+function signIn() {
+  return new Promise((done) => {
+    const name = el("input", { name: "name", required: true, maxlength: 60, autocomplete: "username", value: localStorage.getItem("name") ?? "" });
+    const token = el("input", { name: "token", type: "password", required: true, autocomplete: "current-password" });
+    const wrong = el("p", { class: "detail", role: "alert" });
+    const box = el("dialog", { "aria-labelledby": "enter-title", onclose: () => { box.remove(); done(session.state === "signed_in"); } },
+      el("form", { onsubmit: async (event) => {
+        event.preventDefault();
+        try {
+          session = await openSession(name.value, token.value);
+          localStorage.setItem("name", name.value);
+          drawHead();
+          box.close();
+        } catch (failure) {
+          wrong.textContent = words(failure);
+        }
+      } },
+      el("h2", { id: "enter-title" }, t("session.enter")), el("p", {}, t("session.says")),
+      el("label", {}, t("session.name"), name), el("label", {}, t("session.token"), token), wrong,
+      el("p", { class: "tools" }, el("button", { type: "submit", class: "main" }, t("session.enter")),
+        el("button", { type: "button", onclick: () => box.close() }, t("session.cancel")))));
+    if (session.state === "off") {
+      say(t("held.off"));
+      return done(false);
+    }
+    document.body.append(box);
+    box.showModal();
+  });
+}
+
+async function leave() {
+  session = await signOut();
+  await show();
+}
+
+live.addEventListener("health", ({ detail }) => { live.health = detail; });
+live.addEventListener("lost", ({ detail }) => {
+  lost.textContent = t("page.lost", { at: time(detail) });
+  lost.hidden = false;
+  main.classList.add("old");
+});
+live.addEventListener("found", () => {
+  lost.hidden = true;
+  main.classList.remove("old");
+  show();
+});
+window.addEventListener("hashchange", () => show({ focus: true }));
+
+setTheme();
+const [begun] = await Promise.all([
+  get("/v1/line").catch(() => null), speak(preferred()), askSession().then((told) => { session = told; }).catch(() => {}),
+]);
+station = begun?.station ?? null;
+live.begin(begun?.newest[0]?.seq ?? 0);
+await show();
+document.documentElement.dataset.ready = "true";
+get("/v1/held").then((queue) => counted(queue.waiting >= queue.counted_to ? `${queue.counted_to}+` : String(queue.waiting))).catch(() => {});

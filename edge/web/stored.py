@@ -1,0 +1,83 @@
+"""The store as the page's routes use it: opened when it is there, opened anew after it failed.
+
+Promise: the panel never makes a store; while there is none, whoever asks hears a `StoreError` that says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from edge.adapters.database import FILE_NAME, Clock, Database
+from edge.adapters.history import History
+from edge.adapters.reviews import Reviews
+from edge.errors import StoreError
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closes)
+
+
+class Stored:
+    """One station's store. Each part has a connection of its own, so that a search holds up no review."""
+
+    def __init__(self, data_dir: Path, station: str, *, correction_topic: str, clock: Clock | None = None) -> None:
+        self.data_dir = data_dir
+        self._station, self._topic = station, correction_topic
+        self._clock = clock or Clock()
+        self._open: dict[str, _Closes] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def history(self, use: str = "history") -> Iterator[History]:
+        """The past; `use` names whose connection it is.
+
+        Raises:
+            StoreError: There is no store, or it cannot be read.
+        """
+        with self._part(use, lambda database: History(database, self._station)) as history:
+            yield history
+
+    @contextmanager
+    def reviews(self) -> Iterator[Reviews]:
+        """What people say about outcomes.
+
+        Raises:
+            StoreError: There is no store, or it cannot be read or written.
+        """
+        with self._part("reviews", lambda database: Reviews(database, self._station, self._topic)) as reviews:
+            yield reviews
+
+    def close(self) -> None:
+        """Close every connection."""
+        for use in list(self._open):
+            self._close(use)
+
+    @contextmanager
+    def _part(self, use: str, make: Callable[[Database], T]) -> Iterator[T]:
+        try:
+            with self._lock:
+                if use not in self._open:
+                    self._open[use] = make(self._database())
+                part = self._open[use]
+            yield part  # type: ignore[misc]  # what `make` made under this name
+        except StoreError:
+            self._close(use)
+            raise
+
+    def _database(self) -> Database:
+        if not (self.data_dir / FILE_NAME).exists():
+            raise StoreError(f"there is no {FILE_NAME} in {self.data_dir} yet: start the inspector")
+        return Database.open(self.data_dir, self._clock)
+
+    def _close(self, use: str) -> None:
+        with self._lock:
+            part = self._open.pop(use, None)
+        if part is not None:
+            part.close()
