@@ -106,7 +106,7 @@ def test_a_record_comes_back_with_its_source_and_age(snapshot: Snapshot, clocks:
     clocks.now_us += 20_000_000
 
     assert said == "played: 2 records, 5 s old"
-    assert snapshot.lookup("12345678AB") == Record(PARTS[0].fields, "snapshot:played", 25.0, "")  # type: ignore[union-attr]
+    assert snapshot.lookup("12345678AB") == Record(PARTS[0].fields, "snapshot:played", 25.0, "")
     assert snapshot.lookup("87654321BA").used == "INSPECTED: yes"
 
 
