@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -39,3 +41,15 @@ def test_lines_below_the_level_are_not_written() -> None:
     structlog.get_logger().info("frame rejected")
 
     assert out.getvalue() == ""
+
+
+def test_a_log_on_a_full_disk_does_not_end_the_process() -> None:
+    """Lines that the disk does not take are given up, one by one; nothing is raised at who says them."""
+    with Path("/dev/full").open("w", encoding="utf-8", buffering=1) as full:
+        log.configure("inspector", stream=full)
+        for _ in range(3):
+            structlog.get_logger().error("the disk is full")
+        with suppress(OSError):
+            full.close()
+
+        assert full.closed
