@@ -80,6 +80,7 @@ def _tiles(summary: Summary) -> str:
         (f"{summary.outcomes}", "outcomes"),
         (f"{summary.messages}", f"messages, {summary.repeats} of them repeats"),
         ("gapless" if summary.is_gapless else "has a gap", "sequence"),
+        (f"{summary.violations}", f"violations of the contract in {summary.checked} messages of every kind"),
         (f"{summary.wrong_passes}", "wrong passes"),
         (f"{helped} of {retaken}", "retakes that helped"),
         (_ms(percentile(summary.latencies_ms, 0.50)), "trigger to outcome, p50"),

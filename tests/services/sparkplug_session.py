@@ -169,14 +169,14 @@ def live(folder: Path) -> Life:
     with mosquitto(folder) as broker:
         tap = Tap(broker.port)
         ear = Ear(broker.port, topics=("spBv1.0/#",))
-        with _station(folder, tap.port) as (store, link):
+        with station(folder, tap.port) as (store, link):
 
             def told(topic: str, number: int) -> None:
                 wait_for(lambda: len(ear.on(topic.removeprefix("spBv1.0"))) >= number, f"{number} x {topic}")
 
             told(NBIRTH, 1)
-            _inspect(store, 1, Reason.MATCHED)
-            _inspect(store, 2, Reason.MISMATCH)
+            inspect(store, 1, Reason.MATCHED)
+            inspect(store, 2, Reason.MISMATCH)
             wait_for(lambda: _seq_told(ear) == 2, "the second outcome")
             ear.publish(NCMD, rebirth(value=False))
             ear.publish(NCMD, rebirth(name="Node Control/Reboot"))
@@ -189,7 +189,7 @@ def live(folder: Path) -> Life:
             tap.cut_view()
             told(NDEATH, 1)
             told(NBIRTH, 3)
-            _inspect(store, 3, Reason.DEADLINE)
+            inspect(store, 3, Reason.DEADLINE)
             wait_for(lambda: _seq_told(ear) == 3, "the third outcome")
         told(NDEATH, 3)
         heard = list(ear.heard)
@@ -210,7 +210,8 @@ def _seq_told(ear: Ear) -> int:
 
 
 @contextmanager
-def _station(folder: Path, port: int) -> Iterator[tuple[Store, MirroredLink]]:
+def station(folder: Path, port: int) -> Iterator[tuple[Store, MirroredLink]]:
+    """A running messenger with the view, by its store and its link."""
     file = folder / "edge.toml"
     file.write_text(
         'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
@@ -232,7 +233,8 @@ def _station(folder: Path, port: int) -> Iterator[tuple[Store, MirroredLink]]:
         thread.join()
 
 
-def _inspect(store: Store, number: int, reason: Reason) -> None:
+def inspect(store: Store, number: int, reason: Reason) -> None:
+    """One outcome."""
     inspection_id, _ = store.add_trigger(f"t{number}", expected=None, source="x", at=AT, at_us=1)
     fields = {"serial": FieldOutcome(FieldReading("serial", raw=f"SN{number}", text=f"SN{number}"))}
     outcome = Outcome(inspection_id, f"t{number}", reason, fields=fields, ms={"total": 321.0})

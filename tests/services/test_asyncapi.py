@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,21 @@ def test_files_are_what_the_code_makes() -> None:
         "asyncapi.yaml"
     }
     assert yaml.safe_load(made["asyncapi.yaml"]) == json.loads(json.dumps(asyncapi.document()))
+
+
+def test_a_release_freezes_the_schemas_of_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--release` writes each schema once more, below the version's folder; without it nothing is frozen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["asyncapi"])
+    asyncapi.main()
+    unfrozen = (tmp_path / "config" / "schemas" / "released").exists()
+    monkeypatch.setattr(sys, "argv", ["asyncapi", "--release"])
+    asyncapi.main()
+    frozen = tmp_path / "config" / "schemas" / "released" / metadata.version("edge-inspection")
+
+    assert not unfrozen
+    assert {file.name for file in frozen.iterdir()} == {f"{name}.json" for name in asyncapi.schemas()}
+    assert (frozen / "outcome.json").read_bytes() == (tmp_path / "config" / "schemas" / "outcome.json").read_bytes()
 
 
 def test_schemas_are_json_schemas() -> None:

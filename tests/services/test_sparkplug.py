@@ -22,8 +22,22 @@ from hypothesis import strategies as st
 from edge.adapters.sparkplug_node import EdgeNode
 from edge.adapters.sparkplug_wire import DataType, Metric, encode, wants_rebirth
 from edge.core.outcome import Reason
+from tests.brokers import Ear, mosquitto, wait_for
 from tests.node import NODE_MODULES, needs_node_modules
-from tests.services.sparkplug_session import NBIRTH, NCMD, NDATA, NDEATH, Life, Payload, live, metrics, read, rebirth
+from tests.services.sparkplug_session import (
+    NBIRTH,
+    NCMD,
+    NDATA,
+    NDEATH,
+    Life,
+    Payload,
+    inspect,
+    live,
+    metrics,
+    read,
+    rebirth,
+    station,
+)
 
 Check = Callable[[Life], object]
 _DISCONNECT_WITH_WILL = 0x04
@@ -281,6 +295,22 @@ def test_statement_is_kept(statement: str, life: Life) -> None:
     BY_ID[statement](life)
 
     assert statement.startswith("tck-id-")
+
+
+def test_a_view_that_may_say_nothing_costs_the_record_nothing(tmp_path: Path) -> None:
+    """Where the broker forbids all of Sparkplug's topics, outcomes are told as ever (L11)."""
+    rights = tmp_path / "rights"
+    rights.write_text("topic readwrite edge/#\n", encoding="utf-8")
+    with mosquitto(tmp_path, f"acl_file {rights}") as broker, station(tmp_path, broker.port) as (store, _):
+        ear = Ear(broker.port, topics=("edge/v1/s/l/st/outcome",))
+        inspect(store, 1, Reason.MATCHED)
+        inspect(store, 2, Reason.MISMATCH)
+        wait_for(lambda: len(ear.heard) == 2, "both outcomes")
+
+        seqs = [json.loads(packet.payload)["seq"] for packet in ear.heard]
+        ear.close()
+
+    assert seqs == [1, 2]
 
 
 def test_the_number_of_a_connection_is_one_byte() -> None:

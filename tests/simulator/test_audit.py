@@ -84,3 +84,17 @@ def test_keeps_a_limited_number_of_problems() -> None:
 
     assert len(audit.problems) == MAX_PROBLEMS
     assert audit.num_problems == MAX_PROBLEMS + 5
+
+
+def test_finds_a_message_that_breaks_the_contract() -> None:
+    """A message of any kind that is not as its schema says is counted and told; a sound one is only counted."""
+    audit = Audit()
+    state = {"schema": "edge/v1", "station": "st", "state": "online", "session_id": "s", "version": "1", "at": "now"}
+
+    audit.check_contract("state", json.dumps(state).encode())
+    audit.check_contract("state", json.dumps(state | {"state": "asleep"}).encode())
+    audit.check_contract("answer", b"[]")
+
+    assert (audit.num_checked, audit.num_violations) == (3, 2)
+    assert "state breaks its schema at $.state: 'asleep'" in audit.problems[0]
+    assert "answer breaks its schema" in audit.problems[1]

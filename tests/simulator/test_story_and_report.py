@@ -65,6 +65,17 @@ def _summary(*stories: Story, problems: tuple[str, ...] = ()) -> Summary:
     return Summary(stories, count, count, count, 0, is_gapless=True, problems=problems)
 
 
+def test_counts_violations_of_the_contract() -> None:
+    """One message that breaks the contract makes a run a bad one, and is told with its station."""
+    audit = Audit()
+    audit.check_contract("answer", b"{}")
+
+    summary = Summary.of([_story()], {"gearmotor": (audit, [])})
+
+    assert (summary.checked, summary.violations, summary.is_good) == (1, 1, False)
+    assert summary.problems[0].startswith("gearmotor: answer breaks its schema")
+
+
 def test_is_as_named() -> None:
     """An outcome that is the named one has no difference."""
     assert _story().differences == ()
