@@ -83,20 +83,22 @@ class Outbox:
         Returns:
             The messages from the first of `row_ids` on, up to one that closed meanwhile or may not be sent yet.
         """
-        with self._database.transaction() as db:
-            self._close(db, taken, "acknowledged")
-            places = ", ".join("?" * len(row_ids))
+        places = ", ".join("?" * len(row_ids))
+        # Read before the transaction: the inspector's commits wait for no more than what is to be written.
+        with self._database.reading() as db:
             rows = db.execute(
                 f"""SELECT {_COLUMNS} FROM {_TABLES} WHERE outbox.station = ? AND outbox.row_id IN ({places})
                     ORDER BY outbox.row_id""",  # noqa: S608 - constants of this file
                 (self._station, *row_ids),
             ).fetchall()
-            ready: list[Message] = []
-            for message in map(self._message, rows):
-                if message.is_past or (alone and not ready):
-                    ready.append(message)
-                if not message.is_past:
-                    break
+        ready: list[Message] = []
+        for message in map(self._message, rows):
+            if message.is_past or (alone and not ready):
+                ready.append(message)
+            if not message.is_past:
+                break
+        with self._database.transaction() as db:
+            self._close(db, taken, "acknowledged")
             db.executemany(
                 "UPDATE outbox SET historical = ? WHERE row_id = ? AND historical IS NULL",
                 [(message.is_past, message.row_id) for message in ready],
