@@ -239,6 +239,18 @@ class Accept(Table):
     min_margin: Number = Field(
         default=0.20, ge=0, le=1, description="Least distance of every character to its runner-up, 0 to 1."
     )
+    max_command_age_s: Whole = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="A trigger or expectation that says it is older than this is refused as stale, s (1 to 86400).",
+    )
+    confirm_within_s: Whole = Field(
+        default=600,
+        ge=1,
+        le=31_536_000,
+        description="Once MES confirms outcomes: one unconfirmed for longer is an alarm, s (1 to 31536000).",
+    )
     false_accept_rate: dict[Annotated[int, Field(ge=1, le=5)], Annotated[Number, Field(ge=0, le=1)]] = Field(
         default={},
         description="The site's own share of false accepts by number of looks, 0 to 1; unset: the calibration's.",
@@ -273,7 +285,7 @@ class Mqtt(Table):
     )
     tls: Tls | None = Field(default=None, description="Encryption; unset: none.")
     keepalive_s: Whole = Field(
-        default=30, ge=5, le=3600, description="A silent link is given up after one and a half of this, s (5 to 3600)."
+        default=30, ge=5, le=3600, description="A silent link is given up after twice this, s (5 to 3600)."
     )
 
     session_expiry_s: Whole = Field(

@@ -91,7 +91,7 @@ def test_python_subscriber_stores_each_outcome_once_and_confirms_it(tmp_path: Pa
         wait_for(lambda: len(ids(ear)) == 6, "outcomes without a subscriber")
         with consumer(*command):
             wait_for(lambda: len(set(confirmed(ear))) == 6, "confirmations of what came meanwhile")
-        wait_for(lambda: store.oldest_unconfirmed_age_s() is None, "all are confirmed at the station")
+        wait_for(lambda: store.confirmations.oldest_missing_age_s() is None, "all are confirmed at the station")
         told = ids(ear)
     rows = sqlite3.connect(file).execute("SELECT inspection_id, seq, disposition, message FROM outcome").fetchall()
 
@@ -140,7 +140,7 @@ def test_node_red_flow_stores_each_outcome_once_and_confirms_it(tmp_path: Path) 
         before = len(confirmed(ear))
         say_again(ear, -1)
         wait_for(lambda: len(confirmed(ear)) > before, "the confirmation of the repeat")
-        wait_for(lambda: store.oldest_unconfirmed_age_s() is None, "all are confirmed at the station")
+        wait_for(lambda: store.confirmations.oldest_missing_age_s() is None, "all are confirmed at the station")
         told = ids(ear)
     stored = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 

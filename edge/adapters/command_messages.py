@@ -20,6 +20,13 @@ MAX_TEXT_LENGTH = 500
 #: Fields that one command may expect.
 MAX_FIELDS = 100
 
+_CommandAt = Annotated[
+    str,
+    Says(
+        description="When it was made, RFC 3339 with an offset. A trigger or expectation too old is refused.",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
 _ExpectedText = Annotated[str, Says(min_length=1, max_length=MAX_TEXT_LENGTH)]
 _Expected = Annotated[
     Mapping[Id, _ExpectedText],
@@ -36,14 +43,15 @@ class Trigger(TypedDict):
     expected: NotRequired[_Expected | None]
     source: NotRequired[Id | None]
     station: NotRequired[str]
+    at: NotRequired[_CommandAt]
 
 
-#: The part that comes next: its fields stand beside the two names that the command keeps for itself.
+#: The part that comes next: its fields stand beside the three names that the command keeps for itself.
 Expect = Annotated[
     Mapping[Id, _ExpectedText],
     Says(
         min_length=1,
-        max_length=MAX_FIELDS + 2,
+        max_length=MAX_FIELDS + 3,
         description="The part that comes next, for the next trigger without `expected`: field name to text.",
         json_schema_extra={
             "properties": {
@@ -54,6 +62,7 @@ Expect = Annotated[
                     "description": "By which a repeat is recognised.",
                 },
                 "station": {"type": "string"},
+                "at": {"type": "string", "format": "date-time"},
             }
         },
     ),
@@ -65,6 +74,7 @@ class Confirm(TypedDict):
 
     inspection_id: Id
     station: NotRequired[str]
+    at: NotRequired[_CommandAt]
 
 
 class TriggerAccepted(TypedDict):
@@ -95,6 +105,9 @@ class Refusal(StrEnum):
     """Why a command was not followed. May gain members."""
 
     MALFORMED = "malformed"
+    UNKNOWN_KEY = "unknown_key"
+    RETAINED = "retained"
+    STALE = "stale"
     TOO_LONG = "too_long"
     UNKNOWN_STATION = "unknown_station"
     UNKNOWN_COMMAND = "unknown_command"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.adapters import outbox
+from edge.adapters.confirmations import Confirmations
 from edge.adapters.database import Clock, Database
 from edge.adapters.disk import Disk
 from edge.adapters.kept import Kept
@@ -49,6 +50,7 @@ class Store:
         self.disk = disk or Disk(database.path.parent)
         self.outbox = Outbox(database, station)
         self.kept = Kept(database, station)
+        self.confirmations = Confirmations(database, station)
         self.station = station
         self._database = database
         self._new_id = InspectionIds()
@@ -144,6 +146,23 @@ class Store:
             outbox.count(db, self.station, "triggers")
         return inspection_id, True
 
+    def inspection_of(self, trigger_id: str) -> str | None:
+        """The inspection that a trigger has begun; None where the trigger is not known."""
+        with self._database.reading() as db:
+            row = _one(
+                db,
+                "SELECT inspection_id FROM triggers WHERE station = ? AND trigger_id = ?",
+                self.station,
+                trigger_id,
+            )
+        return None if row is None else str(row[0])
+
+    def knows_expectation(self, command_id: str) -> bool:
+        """Whether an expected part was announced under this id."""
+        with self._database.reading() as db:
+            row = _one(db, "SELECT 1 FROM expectations WHERE station = ? AND command_id = ?", self.station, command_id)
+        return row is not None
+
     def next_trigger(self) -> TriggerRow | None:
         """The oldest trigger that nobody has begun, now marked as begun on the disk; None where there is none."""
         with self._database.transaction() as db:
@@ -235,40 +254,6 @@ class Store:
                 inspection_id,
             )
         return None if row is None else str(row[0])
-
-    def confirm(self, inspection_id: str) -> bool:
-        """Note that MES has stored an outcome; False where there is no such outcome."""
-        with self._database.transaction() as db:
-            known = _one(
-                db,
-                "SELECT confirmed_at FROM outcomes WHERE station = ? AND inspection_id = ?",
-                self.station,
-                inspection_id,
-            )
-            if known is None:
-                return False
-            if known[0] is None:
-                db.execute(
-                    "UPDATE outcomes SET confirmed_at = ? WHERE inspection_id = ?",
-                    (self._database.clock.at(), inspection_id),
-                )
-                outbox.count(db, self.station, "confirmed")
-        return True
-
-    def oldest_unconfirmed_age_s(self) -> float | None:
-        """Age of the oldest outcome that MES has not confirmed; None where there is none or MES never confirms."""
-        with self._database.reading() as db:
-            if not _one(
-                db, "SELECT 1 FROM counts WHERE station = ? AND name = 'confirmed' AND value > 0", self.station
-            ):
-                return None
-            row = _one(
-                db,
-                """SELECT at, at_us, boot FROM outcomes WHERE station = ? AND confirmed_at IS NULL
-                   ORDER BY seq LIMIT 1""",
-                self.station,
-            )
-        return None if row is None else self._database.clock.age_s(*row)
 
     def count(self, name: str) -> None:
         """Add one to a counter that `counts` shows (a command refused, a limit reached)."""

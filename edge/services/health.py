@@ -24,7 +24,14 @@ READER_ANSWERS = ("judge", "read", "failed", "refused")
 
 
 def health_message(
-    store: Store, beats: Mapping[str, Beat], messenger: Mapping[str, int], *, now_us: int, at: str, session_id: str
+    store: Store,
+    beats: Mapping[str, Beat],
+    messenger: Mapping[str, int],
+    *,
+    now_us: int,
+    at: str,
+    session_id: str,
+    confirm_within_s: float | None = None,
 ) -> messages.Health:
     """The message of the topic `health`; `messenger` is what the messenger counted since it started."""
     counts = store.counts()
@@ -41,7 +48,7 @@ def health_message(
             "triggers": {"waiting": len(waiting), "oldest_age_s": waiting[0].age_s if waiting else None},
             "outbox": {"waiting": store.outbox.num_waiting(), "oldest_age_s": store.outbox.oldest_age_s()},
             "dead_letters": {"waiting": store.outbox.num_dead()},
-            "unconfirmed": {"oldest_age_s": store.oldest_unconfirmed_age_s()},
+            "unconfirmed": _unconfirmed(store, confirm_within_s),
         },
         "latency_ms": _latencies(store),
         "frame_age_s": _frame_age_s(beats, now_us),
@@ -102,6 +109,12 @@ def _version() -> str:
         return metadata.version("edge-inspection")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _unconfirmed(store: Store, limit_s: float | None) -> messages.Unconfirmed:
+    oldest_age_s = store.confirmations.oldest_missing_age_s()
+    is_late = oldest_age_s is not None and limit_s is not None and oldest_age_s > limit_s
+    return {"oldest_age_s": oldest_age_s, "limit_s": limit_s, "alarm": is_late}
 
 
 def _latencies(store: Store) -> messages.Latency:

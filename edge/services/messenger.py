@@ -44,7 +44,7 @@ from edge.adapters.rows import InspectionIds
 from edge.adapters.store import Store
 from edge.errors import StoreError
 from edge.services.health import health_message, state_message
-from edge.services.mqtt_commands import Commands
+from edge.services.mqtt_commands import MAX_AGE_S, Commands, answers_into_own_topics
 from edge.services.sending import ACK_TIMEOUT_S, MAX_IN_FLIGHT, Sending
 from edge.services.sweeper import Sweeper
 from edge.settings import Settings
@@ -54,6 +54,11 @@ log = structlog.get_logger()
 #: The loop looks at everything at least this often, in milliseconds.
 TURN_MS = 500
 HEALTH_EVERY_S = 5.0
+#: The broker forgets a retained health after so many seconds: old figures of a station that is away look like news.
+#: No other message expires: an outcome, a retake and a state are wanted however late.
+HEALTH_EXPIRY_S = 60
+#: Commands that wait for the store. Those of QoS 1 are few (Receive Maximum), those of QoS 0 may be any number.
+MAX_UNFOLLOWED = 1000
 #: A store that failed is asked again after this long.
 STORE_PAUSE_US = 1_000_000
 
@@ -77,11 +82,15 @@ class Messenger:
         ack_timeout_s: float = ACK_TIMEOUT_S,
         sweep: Callable[[], Sweep] | None = None,
         presence: Presence | None = None,
+        max_command_age_s: float = MAX_AGE_S,
+        confirm_within_s: float | None = None,
     ) -> None:
         self._store = store
         self._link = link
         self._health_topic = health_topic
-        self._commands = Commands(store, store.station, wall_time)
+        self._commands = Commands(store, store.station, wall_time, max_age_s=max_command_age_s)
+        self._confirm_within_s = confirm_within_s
+        self._problem = ""
         self._connected: Connected | None = None
         self._health_every_us = int(health_every_s * 1e6)
         self._health_due_us = 0
@@ -142,6 +151,7 @@ class Messenger:
                 on_their_way=self._sending.num_on_their_way,
                 refused_by_all_means=self._sending.is_refused_by_all_means,
                 unfollowed_commands=len(self._unfollowed),
+                problem=self._problem,
                 **self._counts,
             )
         systemd.notify_progress()
@@ -150,6 +160,7 @@ class Messenger:
         match fact:
             case Connected():
                 self._connected = fact
+                self._problem = ""
                 self._sending.note_connected(fact)
                 self._health_due_us = 0
                 log.info("broker connected", session_id=fact.session_id, session_present=fact.session_present)
@@ -158,6 +169,9 @@ class Messenger:
                 self._note_end(fact)
             case Answered():
                 self._sending.note_answer(fact, monotonic_us())
+            case Command() if len(self._unfollowed) >= MAX_UNFOLLOWED:
+                self._counts["max_unfollowed"] += 1
+                log.warning("command dropped", topic=fact.topic, limit="max_unfollowed")
             case Command():
                 self._unfollowed.append(fact)
             case Unsent():
@@ -177,7 +191,8 @@ class Messenger:
         # The broker still holds them unacknowledged, and repeats them on the next connection.
         self._unfollowed = deque(command for command in self._unfollowed if command.packet_id is None)
         self._sending.note_end(fact, monotonic_us())
-        log.warning("broker disconnected", detail=fact.detail)
+        self._problem = fact.detail
+        log.warning("broker disconnected", reason=fact.name, detail=fact.detail)
         systemd.notify_status(f"no broker: {fact.detail}")
 
     def _note_store_failure(self, error: StoreError) -> None:
@@ -191,7 +206,11 @@ class Messenger:
             answer = self._commands.handle(command)
             self._unfollowed.popleft()
             self._counts["commands_accepted" if answer.accepted else "commands_refused"] += 1
-            self._link.answer(command, encode(answer.message))
+            if answers_into_own_topics(command):
+                self._counts["answers_into_own_topics"] += 1
+                self._link.acknowledge(command)
+            else:
+                self._link.answer(command, encode(answer.message))
             if answer.new_trigger:
                 try:
                     self._inspector.send(b"trigger", zmq.NOBLOCK)
@@ -206,9 +225,17 @@ class Messenger:
         self._health_due_us = now_us + self._health_every_us
         session_id = self._connected.session_id
         message = health_message(
-            self._store, self._listener.beats(), self._counts, now_us=now_us, at=wall_time(), session_id=session_id
+            self._store,
+            self._listener.beats(),
+            self._counts,
+            now_us=now_us,
+            at=wall_time(),
+            session_id=session_id,
+            confirm_within_s=self._confirm_within_s,
         )
-        self._link.publish(session_id, self._health_topic, encode(message), qos=0, retain=True)
+        self._link.publish(
+            session_id, self._health_topic, encode(message), qos=0, retain=True, expiry_s=HEALTH_EXPIRY_S
+        )
 
     def _look_at_the_disk(self) -> None:
         """Show on the topic `state` that triggers are refused, or taken again."""
@@ -281,6 +308,8 @@ def build(settings: Settings) -> Messenger:
         settings.topic("health"),
         settings.paths.runtime,
         max_in_flight=settings.mqtt.max_in_flight,
+        max_command_age_s=settings.mqtt.max_command_age_s,
+        confirm_within_s=settings.mqtt.confirm_within_s,
         sweep=sweep,
         presence=presence,
         reader_dir=settings.reader.shared,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from edge.adapters.command_messages import Refusal
 from edge.core.outcome import DISPOSITION_OF, Reason
 from edge.services.inspector_shadow import COUNTERS
 
@@ -47,6 +48,9 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
         [({"reason": name, "disposition": DISPOSITION_OF[Reason(name)]}, n) for name, n in reasons.items()],
     )
     _queues(text, health["queues"] or {})
+    _unconfirmed(text, (health["queues"] or {}).get("unconfirmed", {}))
+    if health["counts"] is not None:
+        _commands(text, health["counts"])
     _disk(text, health["disk"])
     text.family("edge_frame_age_seconds", "gauge", "Age of the newest frame.", [({}, health["frame_age_s"])])
     _reader(text, health["reader"])
@@ -135,6 +139,27 @@ def _queues(text: _Text, queues: Mapping[str, Mapping[str, Any]]) -> None:
     ):
         oldest_age_s = queues.get(name, {}).get("oldest_age_s")
         text.family(f"edge_{name}_oldest_age_seconds", "gauge", f"{what}.", [({}, oldest_age_s)])
+
+
+def _unconfirmed(text: _Text, told: Mapping[str, Any]) -> None:
+    limit_s, alarm = told.get("limit_s"), told.get("alarm")
+    name = "edge_unconfirmed_limit_seconds"
+    text.family(name, "gauge", "The age from which an outcome that MES has not confirmed is an alarm.", [({}, limit_s)])
+    text.family(
+        "edge_unconfirmed_alarm",
+        "gauge",
+        "Whether MES has left an outcome unconfirmed for longer than the limit.",
+        [({}, None if alarm is None else int(alarm))],
+    )
+
+
+def _commands(text: _Text, counts: Mapping[str, int]) -> None:
+    text.family(
+        "edge_commands_refused",
+        "counter",
+        "Commands by MQTT that were not followed, by reason.",
+        [({"reason": reason.value}, counts.get(f"command_{reason.value}", 0)) for reason in Refusal],
+    )
 
 
 def _seconds(value_ms: float | None) -> float | None:

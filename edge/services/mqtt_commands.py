@@ -1,7 +1,12 @@
 """Commands by MQTT: what each asks for, and the answer to it. Nothing that arrives here is fatal.
 
 Promise: a trigger is on the disk before its answer is given; every command that cannot be followed is answered with a
-reason of the closed list `Refusal` and counted under it; a repeat of a command has the effect of one.
+reason of the list `Refusal` and counted under it; a repeat of a command has the effect of one, and gets the answer of
+the first, however late it comes.
+
+A trigger or an expectation is for the part that is in place now. One that is retained, or too old when it is followed
+(by its own `at`, or past its message expiry), is refused: it would be taken for another part's. A confirmation is true
+whenever it comes.
 """
 
 from __future__ import annotations
@@ -11,10 +16,12 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from edge.adapters import command_messages
 from edge.adapters.command_messages import MAX_FIELDS, MAX_TEXT_LENGTH, Refusal
+from edge.adapters.database import monotonic_us
 from edge.adapters.messages import MAX_ID_LENGTH
 from edge.adapters.mqtt_facts import Command
 from edge.adapters.payload import clean
@@ -23,6 +30,13 @@ from edge.errors import DiskFullError
 
 #: The longest command, in bytes of its JSON.
 MAX_COMMAND_BYTES = 64 * 1024
+#: `at` of a command is believed old from then on: longer than a part stays in place on any line that we know of.
+MAX_AGE_S = 60.0
+#: What may stand in a command; in `expect` beside fields of any name.
+_KEYS = {
+    "trigger": frozenset({"trigger_id", "expected", "source", "station", "at"}),
+    "confirm": frozenset({"inspection_id", "station", "at"}),
+}
 
 
 class _RefusedError(Exception):
@@ -48,10 +62,11 @@ class Answer:
 class Commands:
     """Follows the commands of one station."""
 
-    def __init__(self, store: Store, station: str, at: Callable[[], str]) -> None:
+    def __init__(self, store: Store, station: str, at: Callable[[], str], *, max_age_s: float = MAX_AGE_S) -> None:
         self._store = store
         self._station = station
         self._at = at
+        self._max_age_s = max_age_s
         self._follow: Mapping[str, Callable[[Command, dict[str, Any]], Answer]] = {
             "trigger": self._trigger,
             "expect": self._expect,
@@ -80,13 +95,19 @@ class Commands:
         return Answer({"accepted": False, "reason": reason, "detail": detail})
 
     def _parse(self, command: Command) -> dict[str, Any]:
+        if command.retained:
+            raise _RefusedError(
+                Refusal.RETAINED,
+                "the command is retained, so it would come again for another part: send it without the retain flag, "
+                "and clear the topic with an empty retained message",
+            )
         size = len(command.payload)
         if size > MAX_COMMAND_BYTES:
             raise _RefusedError(
                 Refusal.TOO_LONG, f"the command has {size} bytes and the limit is {MAX_COMMAND_BYTES}: send less"
             )
         try:
-            parsed = json.loads(command.payload, parse_constant=_no_constant)
+            parsed = json.loads(command.payload, parse_constant=_no_constant, object_pairs_hook=_each_once)
         # RecursionError: thousands of opening brackets.
         except (ValueError, RecursionError) as error:
             raise _RefusedError(
@@ -100,12 +121,36 @@ class Commands:
                 Refusal.UNKNOWN_STATION,
                 f"the command is for station {str(station)[:50]!r} and this is {self._station!r}: use its own topic",
             )
+        name = command.topic.rpartition("/")[2]
+        known = _KEYS.get(name)
+        strange = sorted(set(parsed) - known) if known is not None else []
+        if known is not None and strange:
+            raise _RefusedError(
+                Refusal.UNKNOWN_KEY,
+                f"cmd/{name} has no key {strange[0][:50]!r}: it has {', '.join(sorted(known))}",
+            )
         return parsed
+
+    def _refuse_stale(self, command: Command, at: Any) -> None:
+        age_s = None if at is None else (_time(self._at()) - _time(at)).total_seconds()
+        if age_s is not None and age_s > self._max_age_s:
+            raise _RefusedError(
+                Refusal.STALE,
+                f"the command was made {age_s:.0f} s ago and [mqtt] max_command_age_s is {self._max_age_s:.0f}: "
+                "send it when the part is in place, and see the clocks of both",
+            )
+        if command.expires_us is not None and monotonic_us() > command.expires_us:
+            raise _RefusedError(
+                Refusal.STALE,
+                "the command waited here until its message expiry was over: see the log of `edge messenger`",
+            )
 
     def _trigger(self, command: Command, parsed: dict[str, Any]) -> Answer:
         trigger_id = _text(parsed, "trigger_id", MAX_ID_LENGTH)
         expected = _expected(parsed["expected"]) if parsed.get("expected") is not None else None
         source = _text(parsed, "source", MAX_ID_LENGTH) if parsed.get("source") is not None else "mqtt"
+        if self._store.inspection_of(trigger_id) is None:
+            self._refuse_stale(command, parsed.get("at"))
         inspection_id, new = self._store.add_trigger(
             trigger_id, expected=expected, source=source, at=self._at(), at_us=command.arrived_us
         )
@@ -115,20 +160,25 @@ class Commands:
         )
 
     def _expect(self, command: Command, parsed: dict[str, Any]) -> Answer:
-        named = parsed.pop("command_id", None)
+        named, at = parsed.pop("command_id", None), parsed.pop("at", None)
         parsed.pop("station", None)
         if named is not None:
             command_id = _text({"command_id": named}, "command_id", MAX_ID_LENGTH)
         else:
-            # Two equal parts may follow each other: without a name, only what the broker marks as a repeat is one.
-            asker = (command.response_topic or "").encode() + b"\0" + (command.correlation or b"") + b"\0"
-            command_id = "sha256:" + hashlib.sha256(asker + command.payload).hexdigest()
-        new = self._store.add_expectation(_expected(parsed), command_id, repeatable=named is not None or command.repeat)
+            # Two equal parts may follow each other: without a name, only what the broker marks as a repeat is one, and
+            # it repeats a message under the same packet id.
+            asker = f"{command.response_topic or ''}\0{command.packet_id}\0".encode() + (command.correlation or b"")
+            command_id = "sha256:" + hashlib.sha256(asker + b"\0" + command.payload).hexdigest()
+        repeatable = named is not None or command.repeat
+        expected = _expected(parsed)
+        if not (repeatable and self._store.knows_expectation(command_id)):
+            self._refuse_stale(command, at)
+        new = self._store.add_expectation(expected, command_id, repeatable=repeatable)
         return Answer({"accepted": True, "command_id": command_id, "repeat": not new})
 
     def _confirm(self, _command: Command, parsed: dict[str, Any]) -> Answer:
         inspection_id = _text(parsed, "inspection_id", MAX_ID_LENGTH)
-        if not self._store.confirm(inspection_id):
+        if not self._store.confirmations.add(inspection_id):
             raise _RefusedError(
                 Refusal.UNKNOWN_INSPECTION,
                 f"station {self._station} has no outcome of inspection {inspection_id[:50]!r}: "
@@ -140,6 +190,31 @@ class Commands:
 def _unknown(command: Command, _parsed: dict[str, Any]) -> Answer:
     name = command.topic.rpartition("/")[2][:50]
     raise _RefusedError(Refusal.UNKNOWN_COMMAND, f"there is no command {name!r}: use trigger, expect or confirm")
+
+
+def answers_into_own_topics(command: Command) -> bool:
+    """Whether its answer would go to a topic of the station: subscribers would take it for something else."""
+    own = command.topic.partition("/cmd/")[0] + "/"
+    return command.response_topic is not None and command.response_topic.startswith(own)
+
+
+def _time(text: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        time = None
+    if time is None or time.tzinfo is None:
+        raise _RefusedError(
+            Refusal.MALFORMED, "`at` must be a time as RFC 3339 writes it, with an offset: such as 2026-01-31T12:00:00Z"
+        )
+    return time
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    parsed = dict(pairs)
+    if len(parsed) != len(pairs):
+        raise ValueError("a key comes twice")  # JSON leaves open which of them counts
+    return parsed
 
 
 def _no_constant(name: str) -> None:

@@ -70,6 +70,7 @@ class Place:
     shifts: tuple[time_of_day, ...] = (time_of_day(6), time_of_day(14), time_of_day(22))
 
 
+    confirm_within_s: int | None = None
 class Panel:
     """The panel's process; `run` is its loop."""
 
@@ -179,7 +180,7 @@ class Panel:
             down.append(str(stored["store"]))
         degraded = [f"{name}: {told['problem']}" for name, told in processes.items() if told["problem"]]
         messenger = beats.get("messenger")
-        if messenger is not None and messenger.facts.get("connected") is False:
+        if messenger is not None and messenger.facts.get("connected") is False and not messenger.facts.get("problem"):
             degraded.append("messenger: not connected to the broker")
         state: Literal["ok", "degraded", "down"] = "down" if down else "degraded" if degraded else "ok"
         return {
@@ -193,6 +194,12 @@ class Panel:
             "processes": processes,
             "broker": {"connected": None if messenger is None else messenger.facts.get("connected")},
             "reader": reader_figures(beats, now_us),
+        unconfirmed = (stored["queues"] or {}).get("unconfirmed", {})
+        if unconfirmed.get("alarm"):
+            degraded.append(
+                f"MES has not confirmed an outcome for {unconfirmed['oldest_age_s']:.0f} s, and mqtt.confirm_within_s "
+                f"is {unconfirmed['limit_s']}: see that MES stores outcomes and sends cmd/confirm"
+            )
             **stored,
         }
 
@@ -218,7 +225,10 @@ class Panel:
                 store = self._open_store()
                 told: Mapping[str, Any] | None = None
                 if store is not None:
-                    told = health_message(store, beats, {}, now_us=now_us, at=at, session_id="")
+                    limit_s = self._place.confirm_within_s
+                    told = health_message(
+                        store, beats, {}, now_us=now_us, at=at, session_id="", confirm_within_s=limit_s
+                    )
                 why = "readable" if told else f"there is no {STORE_FILE} in {self._data_dir} yet"
             except StoreError as error:
                 told, why = None, str(error)
@@ -324,3 +334,4 @@ def build(settings: Settings) -> Panel:
         reserve_bytes=settings.keep.reserve_bytes,
         token=token,
     )
+            confirm_within_s=settings.mqtt.confirm_within_s,

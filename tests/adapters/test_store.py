@@ -156,16 +156,16 @@ def test_oldest_unconfirmed_is_watched_once_mes_confirms(store: Store) -> None:
     ids = [trigger(store, f"t{number}") for number in range(3)]
     for number, inspection_id in enumerate(ids):
         commit(store, Outcome(inspection_id, f"t{number}", Reason.MATCHED))
-    assert store.oldest_unconfirmed_age_s() is None
+    assert store.confirmations.oldest_missing_age_s() is None
 
-    assert store.confirm(ids[0])
-    assert store.confirm(ids[0])
-    assert not store.confirm("unknown")
+    assert store.confirmations.add(ids[0])
+    assert store.confirmations.add(ids[0])
+    assert not store.confirmations.add("unknown")
 
-    assert store.oldest_unconfirmed_age_s() is not None
-    store.confirm(ids[1])
-    store.confirm(ids[2])
-    assert store.oldest_unconfirmed_age_s() is None
+    assert store.confirmations.oldest_missing_age_s() is not None
+    store.confirmations.add(ids[1])
+    store.confirmations.add(ids[2])
+    assert store.confirmations.oldest_missing_age_s() is None
     assert store.counts()["confirmed"] == 3
 
 

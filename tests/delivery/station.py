@@ -49,7 +49,7 @@ class Station:
             new_session_id=lambda: f"session-{next(self._sessions)}",
             back_off=BackOff(first_s=FIRST_S, longest_s=LONGEST_S),
         )
-        messenger = Messenger(
+        self.messenger = Messenger(
             Store.open(self.folder / "data", "st"),
             link,
             f"{BASE}health",
@@ -58,7 +58,7 @@ class Station:
             health_every_s=0.1,
             ack_timeout_s=self._ack_timeout_s,
         )
-        self._thread = threading.Thread(target=messenger.run, args=(self._stop,))
+        self._thread = threading.Thread(target=self.messenger.run, args=(self._stop,))
         self._thread.start()
 
     def stop(self) -> None:
