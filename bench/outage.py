@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -36,21 +37,50 @@ from edge.core.outcome import SCHEMA, Outcome, Reason
 STATION = "st"
 BASE = f"edge/v1/s/l/{STATION}/"
 OUTAGE_S = 3600.0
+#: So many outcomes are made by the store's own code, and copied as often as it takes.
+BY_THE_STORE = 10_000
 #: The mean of the demo's outcomes.
 PAYLOAD_BYTES = 5700
 _DETAIL = "x" * (PAYLOAD_BYTES - 560)
 
 
 class InOneGo(Database):
-    """A database whose transactions are all one, so that a million outcomes take minutes to make and not hours."""
+    """A database whose transactions are all one and not synced, so that a backlog takes minutes to make, not hours."""
 
     @contextmanager
-    def transaction(self) -> Iterator[object]:  # type: ignore[override] # the same connection, by its plainer type
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write, on the disk when the file is closed."""
         if not self._connection.in_transaction:
-            self._connection.execute("PRAGMA synchronous = OFF")
+            for pragma in ("journal_mode = DELETE", "journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
+                self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("BEGIN IMMEDIATE")
         yield self._connection
+
+    def multiply(self, outcomes: int, copies: int) -> None:
+        """Write all that the first outcomes are so often again, under ids and numbers of their own."""
+        for copy in range(1, copies):
+            new_id, new_seq = f"substr(inspection_id, 1, 28) || printf('%08x', {copy})", f"seq + {copy * outcomes}"
+            for table, seq in (("triggers", "seq"), ("outcomes", "seq"), ("outbox", "properties ->> 'seq'")):
+                said = (
+                    f"'\"seq\":{{1}}' || ({seq}) || '{{1}}'",
+                    f"'\"seq\":{{1}}' || ({seq} + {copy * outcomes}) || '{{1}}'",
+                )
+                message = f"replace(replace(CAST({{0}} AS TEXT), inspection_id, {new_id}), {said[0]}, {said[1]})"
+                changed = {
+                    "inspection_id": new_id,
+                    "trigger_id": f"trigger_id || '-{copy}'",
+                    "seq": new_seq,
+                    "payload": f"CAST({message.format('payload', '')} AS BLOB)" if table == "outcomes" else "payload",
+                    "properties": message.replace('"seq":', '"seq": ').format("properties", '"'),
+                }
+                columns = [row[1] for row in self._connection.execute(f"PRAGMA table_info({table})") if not row[5]]
+                values = ", ".join(changed.get(column, column) for column in columns)
+                self._connection.execute(
+                    f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} "  # noqa: S608 - constants
+                    f"ORDER BY rowid LIMIT {outcomes}"
+                )
+        for name in ("triggers", "outcomes", "reason_overrun"):
+            self._connection.execute("UPDATE counts SET value = ? WHERE name = ?", (outcomes * copies, name))
 
     def close(self) -> None:
         """Commit all, and close."""
@@ -69,10 +99,13 @@ def make_backlog(data: Path, outcomes: int) -> None:
     """Outcomes of an hour ago that nobody was told of."""
     at = (datetime.now(UTC) - timedelta(seconds=OUTAGE_S)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     clock = Clock(now_us=lambda: monotonic_us() - int(OUTAGE_S * 1e6), at=lambda: at)
-    store = Store(InOneGo.open(data, clock), STATION)
-    # One trigger at a time waits, so that the limit of those that wait is not met.
-    for number in range(outcomes):
+    database = InOneGo.open(data, clock)
+    store = Store(database, STATION)
+    copies = 1 if outcomes % BY_THE_STORE else outcomes // BY_THE_STORE
+    # Each is decided before the next is triggered, so that the limit of triggers that wait is not met.
+    for number in range(outcomes // copies):
         inspect(store, f"part-{number}", at)
+    database.multiply(outcomes // copies, copies)
     store.close()
 
 

@@ -112,6 +112,7 @@ class Life(RuleBasedStateMachine):
         assert [message.inspection_id for message in pending] == self.waiting
         assert all(message.payload == self.outcomes[str(message.inspection_id)] for message in pending)
         assert {message.inspection_id for message in self.store.outbox.dead_letters()} == set(self.dead)
+        assert (self.store.outbox.num_waiting(), self.store.outbox.num_dead()) == (len(self.waiting), len(self.dead))
 
     def teardown(self) -> None:
         """Remove the folder."""
