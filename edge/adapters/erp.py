@@ -73,15 +73,29 @@ class Erp(Protocol):
             ErpError: it could not be asked in time, or what it holds cannot be used.
         """
 
+    def close(self) -> None:
+        """Give up connections; whoever still waits for an answer gets an error."""
 
-class ListedErp(Erp, Protocol):
-    """Can give all its records, too."""
+
+class ListedErp(Protocol):
+    """Gives all its records."""
 
     def everything(self, tag: str = "") -> Everything | None:
         """All records; None where they are still those that had this tag.
 
         Raises:
             ErpError: it could not be asked, or cannot give them.
+        """
+
+
+class LiveErp(Erp, ListedErp, Protocol):
+    """ERP itself, not a copy of what it held."""
+
+    def doubts(self) -> list[str]:
+        """What people should see to, each with what to do, though it answers.
+
+        Raises:
+            ErpError: it could not be asked in time.
         """
 
 
@@ -104,7 +118,7 @@ def open_erp(config: NoErp | CsvErp | SqlErp | RestErp, snapshot: Path | None = 
     return ErpOrSnapshot(live, Snapshot(snapshot, config.identity, max_age_s=config.max_age_s))
 
 
-def open_live(config: NoErp | CsvErp | SqlErp | RestErp) -> ListedErp | None:
+def open_live(config: NoErp | CsvErp | SqlErp | RestErp) -> LiveErp | None:
     """The same without a snapshot; see `open_erp`."""
     if isinstance(config, CsvErp):
         from edge.adapters.erp_csv import CsvRecords  # noqa: PLC0415 - one kind of ERP does not load the other

@@ -76,6 +76,7 @@ class CsvRecords:
         self._written_s = 0.0
         self._state: State | None = None
         self._problem = ""
+        self._closed = threading.Event()
 
     def lookup(self, serial: str) -> Record:
         """The record of a serial; see `Erp.lookup`."""
@@ -84,6 +85,12 @@ class CsvRecords:
     def describe(self) -> str:
         """How many records there are, and from when."""
         return self._in_time.ask(self._describe)
+
+    def doubts(self) -> list[str]:
+        """Serials that stand twice, of which no part can pass."""
+        table, _, _ = self._in_time.ask(self._current)
+        twice = list(table.repeated)
+        return [f"{len(twice)} serials stand twice, {twice[0]} first; leave one of each in ERP"] if twice else []
 
     def everything(self, tag: str = "") -> Everything:
         """All records; see `ListedErp.everything`. A serial that stands twice cannot be used."""
@@ -94,7 +101,7 @@ class CsvRecords:
 
     def watch(self, stop: threading.Event | None = None) -> None:
         """Look for a new file every `WATCH_EVERY_S` from now on, so that reading it makes no part wait."""
-        stopped = stop or threading.Event()
+        stopped = stop or self._closed
 
         def look() -> None:
             while True:
@@ -104,6 +111,10 @@ class CsvRecords:
                     return
 
         threading.Thread(target=look, name="erp watch", daemon=True).start()
+
+    def close(self) -> None:
+        """Look for new files no more."""
+        self._closed.set()
 
     def _lookup(self, serial: str) -> Record:
         table, age_s, source = self._current()

@@ -88,10 +88,15 @@ class ErpHttp:
         """End the connections and the thread; calling it again does nothing."""
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await self._client.aclose()
 
     def ask(
         self, url: str, limit_s: float, *, most_bytes: int = MAX_ANSWER_BYTES, headers: Mapping[str, str] | None = None

@@ -63,14 +63,22 @@ class RestRecords:
     def describe(self) -> str:
         """Ask for `erp.known_serial`, or for a serial that nobody has, and say that ERP answers."""
         known = self._config.known_serial
-        open_to_all = "; warning: the key is sent without encryption" if self._http.open_to_all else ""
         if known is None:
             self._find("edge-check", self._timeout_s, is_probe=True)
-            return f"{self._source} answers; set erp.known_serial to have a record looked up here{open_to_all}"
+            return f"{self._source} answers"
         record = self._find(known, self._timeout_s)
         if record is None:
             raise ErpError(f"{self._source} knows no {known} (erp.known_serial), which it must hold; see erp.lookup")
-        return f"{self._source} holds {known} with {', '.join(record.fields)}, asked just now{open_to_all}"
+        return f"{self._source} holds {known} with {', '.join(record.fields)}, asked just now"
+
+    def doubts(self) -> list[str]:
+        """A key that anybody on the network can read, and answers that cannot be told apart."""
+        doubts = []
+        if self._http.open_to_all:
+            doubts.append("the key is sent without encryption; use an https address in erp.url")
+        if self._config.known_serial is None:
+            doubts.append("a wrong address looks as a missing record does; set erp.known_serial to tell them apart")
+        return doubts
 
     def everything(self, tag: str = "") -> Everything | None:
         """All records, page by page; see `ListedErp.everything`. The tag is the ETag of a listing of one page."""

@@ -292,6 +292,10 @@ class ErpOrSnapshot:
         except ErpError as error:
             raise type(error)(f"{error}; {snapshot}") from None
 
+    def close(self) -> None:
+        """Close ERP; see `Erp.close`."""
+        self._erp.close()
+
     def _note(self, away: str) -> None:
         """Remember whether ERP answers; the log tells each change once."""
         with self._lock:

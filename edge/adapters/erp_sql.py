@@ -69,8 +69,13 @@ class SqlRecords:
         return self._ask(lambda connection: self._lookup(connection, serial))
 
     def describe(self) -> str:
-        """How many records there are, and what the user may do that it need not."""
+        """How many records there are."""
         return self._ask(self._describe)
+
+    def doubts(self) -> list[str]:
+        """What the user may do that edge does not need."""
+        rights = self._ask(lambda connection: rights_beyond_select(connection, self._table))
+        return [f"the user may also {', '.join(rights)}; edge needs SELECT alone: REVOKE the rest"] if rights else []
 
     def everything(self, tag: str = "") -> Everything:
         """All records, fetched piece by piece; see `ListedErp.everything`."""
@@ -120,10 +125,7 @@ class SqlRecords:
         some = select(sqlalchemy.literal(1)).select_from(self._table).limit(COUNT_TO + 1).subquery()
         number = int(connection.execute(select(func.count()).select_from(some)).scalar_one())
         many = f"{number} records" if number <= COUNT_TO else f"more than {COUNT_TO} records"
-        said = f"{self._source}: {many} with {fields}, asked just now"
-        if too_much := rights_beyond_select(connection, self._table):
-            said += f"; warning: the user may also {', '.join(too_much)}, edge needs SELECT alone: REVOKE the rest"
-        return said
+        return f"{self._source}: {many} with {fields}, asked just now"
 
     def _all(self) -> Iterator[Record | None]:
         engine = self._open(FETCH_S)

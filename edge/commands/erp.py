@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import closing
 
 from edge import log
 from edge.adapters.erp import Erp, open_erp, open_live
@@ -40,14 +41,16 @@ def run(args: argparse.Namespace) -> int:
         return 0
     erp = open_erp(settings.erp, settings.erp_snapshot)
     assert erp is not None, "a kind other than none has an ERP"
-    return _lookup(erp, args.serial, as_json=args.json)
+    with closing(erp):
+        return _lookup(erp, args.serial, as_json=args.json)
 
 
 def _sync(settings: Settings) -> str:
     erp = open_live(settings.erp)
     assert erp is not None, "a kind other than none has an ERP"
     snapshot = Snapshot(settings.erp_snapshot, settings.erp.identity, max_age_s=settings.erp.max_age_s)
-    return snapshot.sync(erp, limit_s=settings.erp.sync_timeout_s)
+    with closing(erp):
+        return snapshot.sync(erp, limit_s=settings.erp.sync_timeout_s)
 
 
 def _lookup(erp: Erp, serial: str, *, as_json: bool) -> int:

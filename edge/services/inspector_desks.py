@@ -74,6 +74,8 @@ class RecordDesk:
         if self._sync is not None:
             self._sync.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._erp is not None:
+            self._erp.close()
 
     def _work(self, action: LookUp, inspection_id: str) -> None:
         told: Record | str

@@ -68,6 +68,9 @@ class PlayedErp:
             raise self.trouble
         return "played"
 
+    def close(self) -> None:
+        """For the protocol."""
+
     def everything(self, tag: str = "") -> Everything | None:
         """All records, or None where they have that tag."""
         if self.trouble is not None:
@@ -403,6 +406,8 @@ def test_a_csv_file_that_is_away_at_the_start_is_covered(tmp_path: Path) -> None
     assert restarted is not None
 
     found, other = restarted.lookup("12345678AB"), restarted.lookup("87654321BA")
+    for erp in (live, restarted):
+        erp.close()
 
     assert (found.fields, found.source, found.used) == (
         {"serial": "12345678AB", "model": "AX-1"},

@@ -69,6 +69,9 @@ class PlayedErp:
         """For the protocol."""
         return "played"
 
+    def close(self) -> None:
+        """For the protocol."""
+
 
 class FullDisk(Store):
     """A store whose disk is full for the first commits."""

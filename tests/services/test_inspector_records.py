@@ -44,6 +44,9 @@ class PlayedErp:
         """For the protocol."""
         return "played"
 
+    def close(self) -> None:
+        """For the protocol."""
+
 
 @pytest.fixture
 def stores(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
