@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "check configuration, camera, reader, broker, ERP, disk and clock"),
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
     "outcomes": ("outcomes", "show what was decided"),
+    "replay": ("replay", "read kept frames again, and show every outcome that would change"),
     "erp": ("erp", "ask ERP for a record, or see what it holds"),
     "bench": ("bench", "measure the speed on this machine"),
 }

@@ -18,7 +18,7 @@ from edge.errors import ConfigError, ErpError, UseError
 
 #: The commands of the design, less `replay`, which comes later, and two that learn from a site's own plates.
 DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
-DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile"}
+DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
     ("erp", "sync"),

@@ -286,6 +286,26 @@ class Store:
             ).fetchall()
         return [OutcomeRow(*row) for row in rows]
 
+    def expected_of(self, inspection_id: str) -> Mapping[str, str] | None:
+        """What the trigger of an inspection said was expected; None where it said nothing, or is forgotten."""
+        with self._database.reading() as db:
+            row = _one(db, "SELECT expected FROM triggers WHERE inspection_id = ?", inspection_id)
+        return None if row is None or row[0] is None else json.loads(row[0])
+
+    @staticmethod
+    def stations(data_dir: Path) -> list[str]:
+        """The stations that a data folder holds outcomes of.
+
+        Raises:
+            StoreError: the store cannot be opened.
+        """
+        database = Database.open(data_dir, Clock())
+        try:
+            with database.reading() as db:
+                return [name for (name,) in db.execute("SELECT DISTINCT station FROM counts ORDER BY station")]
+        finally:
+            database.close()
+
     def latencies_ms(self, limit: int) -> list[float]:
         """Total times of the newest outcomes that have one."""
         with self._database.reading() as db:

@@ -5,6 +5,7 @@ Time stands still but for what the camera is asked to expose, so that nothing he
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ from simulator.staging import Part, View
 
 
 class Rehearsal:
-    """One inspection of one part, played through; `outcome` is what the core decided."""
+    """One inspection of one part, played through; `outcome` is what the core decided on `frames`, by attempt."""
 
     def __init__(self, part: Part, reader: Reader, folder: Path, last: Picture | None = None) -> None:
         products.write(folder)
@@ -51,6 +52,7 @@ class Rehearsal:
         self._located: Located | None = None
         self._last = last
         self._now_us = 0
+        self.frames: dict[int, bytes] = {}
         self.outcome: Outcome | None = None
 
     def play(self) -> Outcome:
@@ -88,12 +90,14 @@ class Rehearsal:
             return FrameFailed(self._now_us, attempt, script.camera)
         # JPEG as capture encodes it: the reader sees what is kept as evidence.
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        self.frames[attempt] = encoded.tobytes()
+        sha256 = hashlib.sha256(self.frames[attempt]).hexdigest()
         decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
         assert decoded is not None
         self._frame = np.asarray(decoded, np.uint8)
         exposed_us = self._now_us - (script.late_ms * 1000 if script.camera == "late" else 0)
         frozen = script.camera == "frozen"
-        return FrameTaken(self._now_us, attempt, f"frame-{attempt}", "", exposed_us, exposure_us, light, frozen)
+        return FrameTaken(self._now_us, attempt, f"frame-{attempt}", sha256, exposed_us, exposure_us, light, frozen)
 
     def _look_up(self, attempt: int, serial: str) -> Event:
         if self._part.scene.erp.state != "up":
