@@ -313,6 +313,26 @@ def test_a_view_that_may_say_nothing_costs_the_record_nothing(tmp_path: Path) ->
     assert seqs == [1, 2]
 
 
+def test_an_outcome_is_shown_only_when_the_record_has_it(tmp_path: Path) -> None:
+    """What the broker refused on the topic `outcome` is not in the view: that topic is the record."""
+    rights = tmp_path / "rights"
+    rights.write_text("topic readwrite spBv1.0/#\ntopic readwrite edge/v1/s/l/st/state\n", encoding="utf-8")
+    with mosquitto(tmp_path, f"acl_file {rights}") as broker, station(tmp_path, broker.port) as (store, link):
+        ear = Ear(broker.port, topics=("spBv1.0/#",))
+        inspect(store, 1, Reason.MATCHED)
+        wait_for(lambda: [row.reason for row in store.outbox.pending(1)] == ["not_authorized"], "the refusal")
+        link._view.show({"Queues/Triggers": 4711}, 1)
+
+        def shown() -> dict[str, Any]:
+            return {name: metric for packet in list(ear.heard) for name, metric in metrics(packet.payload).items()}
+
+        wait_for(lambda: "Queues/Triggers" in shown() and shown()["Queues/Triggers"].long_value == 4711, "the view")
+        seq = shown()["Outcome/Seq"]
+        ear.close()
+
+    assert seq.is_null
+
+
 def test_the_number_of_a_connection_is_one_byte() -> None:
     """The number `bdSeq` goes from 255 to 0 (tck-id-...-birth-publish-will-message-payload-bdSeq)."""
     node = EdgeNode({}, {}, 0)
