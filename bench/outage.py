@@ -100,6 +100,7 @@ def make_backlog(data: Path, outcomes: int) -> None:
     at = (datetime.now(UTC) - timedelta(seconds=OUTAGE_S)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     clock = Clock(now_us=lambda: monotonic_us() - int(OUTAGE_S * 1e6), at=lambda: at)
     database = InOneGo.open(data, clock)
+    assert isinstance(database, InOneGo)
     store = Store(database, STATION)
     copies = 1 if outcomes % BY_THE_STORE else outcomes // BY_THE_STORE
     # Each is decided before the next is triggered, so that the limit of triggers that wait is not met.

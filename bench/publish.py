@@ -26,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import zmq
@@ -147,7 +148,7 @@ def measure(folder: Path, port: int, rounds: int) -> dict[str, list[float]]:
             begun_s = time.monotonic()
             trigger(f"busy-{begun_s}")
             time.sleep(1.0)
-        ms["trigger"].append(timed(f"a-{number}", lambda number=number: trigger(f"a-{number}")))
+        ms["trigger"].append(timed(f"a-{number}", partial(trigger, f"a-{number}")))
         ms["commit"].append(timed(f"b-{number}", commit(f"b-{number}")))
         ms["paho"].append(timed(f"c-{number}", bare(f"c-{number}")))
         ms["sync"].append(sync_ms(file))

@@ -16,7 +16,6 @@ from edge.section_types import (
     Port,
     Table,
     Whole,
-    camera_address,
     host_name,
     url_of,
 )
@@ -57,48 +56,6 @@ class Paths(Table):
     products: FilePath = Field(
         default=Path("products"), validate_default=True, description="Folder of the product files."
     )
-
-
-class _Camera(Table):
-    exposure_us: Whole = Field(
-        default=5000, ge=1, le=10_000_000, description="Exposure of the first frame, µs (1 to 10000000)."
-    )
-    exposure_min_us: Whole = Field(
-        default=50, ge=1, le=10_000_000, description="Shortest exposure that a retake may ask for, µs (1 to 10000000)."
-    )
-    exposure_max_us: Whole = Field(
-        default=50_000,
-        ge=1,
-        le=10_000_000,
-        description="Longest exposure that a retake may ask for, µs (1 to 10000000).",
-    )
-    gain_db: Number = Field(default=0.0, ge=0, le=60, description="Gain, dB (0 to 60).")
-    light: Name = Field(
-        default="normal", description="Light of the first frame; a simulated camera has normal, off_axis and diffuse."
-    )
-    take_timeout_ms: Whole = Field(
-        default=1000, ge=10, le=60_000, description="Longest wait for a frame, ms (10 to 60000)."
-    )
-
-
-class FileCamera(_Camera):
-    """A folder of image files, or one file, in the place of a camera."""
-
-    kind: Literal["file"] = Field(description="Kind of the camera: file or simulated.")
-    path: FilePath = Field(description="Folder of image files, or one image or video file.")
-    loop: bool = Field(default=False, description="Whether to begin anew after the last frame; true or false.")
-
-
-class SimulatedCamera(_Camera):
-    """The simulator's camera."""
-
-    kind: Literal["simulated"] = Field(description="Kind of the camera: file or simulated.")
-    address: Annotated[str, AfterValidator(camera_address)] = Field(
-        description="Where it answers: ipc://PATH or tcp://HOST:PORT."
-    )
-
-
-Camera = Annotated[FileCamera | SimulatedCamera, Field(discriminator="kind")]
 
 
 class RemoteReader(Table):

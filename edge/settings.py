@@ -23,7 +23,6 @@ from edge.products import Gate, ProductFile, to_product
 from edge.section_types import camera_name
 from edge.sections import (
     Accept,
-    Camera,
     Evidence,
     Keep,
     Log,
@@ -35,6 +34,7 @@ from edge.sections import (
     Retake,
     Station,
 )
+from edge.sections_cameras import Camera
 from edge.sections_erp import Erp, NoErp
 
 #: Whoever asks ERP gives up by itself after `erp.timeout_ms`, and then looks into the snapshot, which takes some ms;

@@ -285,8 +285,8 @@ def build(settings: Settings) -> Messenger:
     store = Store.open(data, station, reserve_bytes=settings.keep.reserve_bytes)
 
     def tell_state(state: StateName, session_id: str) -> bytes:
-        refuses = "disk_full" if state == "online" and store.disk.is_full else None
-        return state_message(station, state, session_id, refuses)
+        is_full = state == "online" and store.disk.is_full
+        return state_message(station, state, session_id, "disk_full" if is_full else None)
 
     def sweep() -> Sweep:
         beside = Store.open(data, station)

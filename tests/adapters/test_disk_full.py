@@ -91,6 +91,7 @@ def test_a_write_on_a_full_disk_is_done_wholly_or_named_and_not_at_all(write: st
     """Whichever write meets the full disk, nothing of it is there, and the balance holds (L1, L2)."""
     fill(store)
     before = facts(store)
+    full: DiskFullError | None = None
 
     try:
         WRITES[write](store)
@@ -98,8 +99,6 @@ def test_a_write_on_a_full_disk_is_done_wholly_or_named_and_not_at_all(write: st
         full = error
         if write != "add_trigger":
             assert facts(store) == before
-    else:
-        full = None
 
     assert full is None or "the disk is full: free space" in str(full)
     assert (full is not None) == (write in {"add_trigger", "commit", "refuse", "add_message"})

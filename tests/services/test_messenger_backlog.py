@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import mqtt5
@@ -30,7 +31,7 @@ def test_a_backlog_survives_kills_of_the_messenger_in_the_middle_of_a_window(tmp
         for _ in range(KILLS):
             enough = len(ear.heard) + dice.randint(1, OUTCOMES // KILLS)
             with messenger(config) as process:
-                wait_for(lambda enough=enough: len(ear.heard) >= enough, f"{enough} messages")
+                wait_for(partial(has_heard, ear, enough), f"{enough} messages")
                 process.kill()
         with messenger(config):
             wait_for(lambda: store.outbox.num_waiting() == 0, "the rest")
@@ -45,6 +46,11 @@ def test_a_backlog_survives_kills_of_the_messenger_in_the_middle_of_a_window(tmp
     assert list(dict.fromkeys(map(seq_of, heard))) == list(range(1, OUTCOMES + 1))
     assert all(len(each) == 1 for each in versions.values())
     assert all(dict(packet.user_properties)["historical"] == "true" for packet in heard)
+
+
+def has_heard(ear: Ear, number: int) -> bool:
+    """Whether so many messages came."""
+    return len(ear.heard) >= number
 
 
 def seq_of(packet: mqtt5.PublishPacket) -> int:

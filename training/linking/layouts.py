@@ -326,6 +326,32 @@ def shared_key(dice: Random, rows: Sequence[Row], place: Place) -> list[Box]:
     return [keys, value, *(table(dice, rest, below) if rest else [])]
 
 
+def leaders(dice: Random, rows: Sequence[Row], place: Place) -> list[Box]:
+    """Keys to the left and values to the right edge, dots between; either box takes some of the dots with it."""
+    column = place.left + place.size * dice.choice((12.0, 18.0, 26.0))
+    boxes: list[Box] = []
+    for number, row in enumerate(rows):
+        top = place.top + number * place.size * place.pitch
+        key = setting([Part(" / ".join(row.keys) + dice.choice(("", ".", "...", " ....")))], place.left, top,
+                      place.size, place.width, row.meaning)  # fmt: skip
+        value = setting([Part(dice.choice(("", "", ".", "..", "... "))), *row.value], 0, top, place.size, place.width)
+        boxes += [key, _move(value, max(column - value.right, key.right + place.size - value.left))]
+    return boxes
+
+
+def pairs(dice: Random, rows: Sequence[Row], place: Place) -> list[Box]:
+    """Key and value in one box, two or three boxes a row in columns."""
+    across = dice.choice((2, 2, 3))
+    made = [
+        setting([Part(_key(row, place) + " "), *row.value], 0, 0, place.size, place.width, row.meaning) for row in rows
+    ]
+    column = max(box.right for box in made) + place.size * dice.choice((0.6, 1.5, 3.0))
+    for number, box in enumerate(made):
+        box.top = place.top + number // across * place.size * place.pitch
+        _move(box, place.left + number % across * column)
+    return made
+
+
 Layout = Callable[[Random, Sequence[Row], Place], list[Box]]
 
 #: By name; those for judging never are in a page of the training.
@@ -337,6 +363,8 @@ SEEN: Mapping[str, Layout] = {
     "columns": columns,
     "stacked": stacked,
     "under": under,
+    "leaders": leaders,
+    "pairs": pairs,
 }
 UNSEEN: Mapping[str, Layout] = {
     "grid": grid,

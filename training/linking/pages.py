@@ -25,10 +25,14 @@ _OFTEN = {"table": 6, "inline": 6, "above": 3, "columns": 3, "running": 3, "unde
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Text lines of a page; `marks` says of every letter of every line which field it belongs to."""
+    """Text lines of a page; `marks` says of every letter of every line which field it belongs to.
+
+    `order` gives each line's place in the order of printing: a page's lines are shuffled, a value in pieces is not.
+    """
 
     lines: tuple[TextLine, ...]
     marks: tuple[tuple[Mark | None, ...], ...]
+    order: tuple[int, ...]
     layout: str
     language: str
     seed: str
@@ -37,13 +41,16 @@ class Labelled:
         """Say whether a value of this field is on the page."""
         return any(mark and mark.field == field for line in self.marks for mark in line)
 
-    def right(self, field: str, segments: Sequence[Segment]) -> bool:
-        """Say whether parts of lines are exactly one printed copy of a field's value; blanks and marks do not count."""
+    def right(self, field: str, segments: Sequence[Segment], *, misread: bool = False) -> bool:
+        """Say whether parts of lines are exactly one printed copy of a field's value; blanks and marks do not count.
+
+        `misread` lets a misread copy count beside one that was read as printed: it stands in the right place.
+        """
         taken = {
             (line, at) for line, start, end in segments for at in range(start, end)
             if self.lines[line].text[at].isalnum()
         }  # fmt: skip
-        return any(needed <= taken <= allowed for needed, allowed in self._copies(field))
+        return any(needed <= taken <= allowed for needed, allowed in self._copies(field, misread=misread))
 
     def texts(self, field: str) -> list[str]:
         """Give what stands for the field, each copy with and without what may be left out, blanks as printed."""
@@ -53,9 +60,9 @@ class Labelled:
         return sorted(set(found))
 
     def _text(self, letters: set[tuple[int, int]]) -> str:
-        """Join letters in their order, with the marks and blanks between those of one line."""
+        """Join letters in their order of printing, with the marks and blanks between those of one line."""
         parts = []
-        for line in dict.fromkeys(line for line, _ in sorted(letters)):
+        for line in sorted({line for line, _ in letters}, key=lambda line: self.order[line]):
             places = [at for where, at in letters if where == line]
             text = self.lines[line].text
             last = max(places) + 1
@@ -68,7 +75,7 @@ class Labelled:
         """Give what stands for the field, letters and digits only."""
         return ["".join(c for c in text if c.isalnum()) for text in self.texts(field)]
 
-    def _copies(self, field: str) -> list[tuple[set[tuple[int, int]], set[tuple[int, int]]]]:
+    def _copies(self, field: str, *, misread: bool = False) -> list[tuple[set[tuple[int, int]], set[tuple[int, int]]]]:
         """Needed and allowed letters of each copy; a misread copy counts only where all are misread."""
         needed: dict[int, set[tuple[int, int]]] = {}
         allowed: dict[int, set[tuple[int, int]]] = {}
@@ -82,7 +89,7 @@ class Labelled:
                     needed.setdefault(mark.copy, set()).add((line, at))
                 if mark.damaged:
                     damaged.add(mark.copy)
-        copies = [copy for copy in needed if copy not in damaged] or list(needed)
+        copies = [copy for copy in needed if misread or copy not in damaged] or list(needed)
         return [(needed[copy], allowed[copy]) for copy in copies]
 
 
@@ -107,6 +114,9 @@ def page(seed: str, *, unseen: bool = False, layout: str | None = None) -> Label
     if dice.random() < 0.08:
         boxes += _second_plate(dice, boxes, plan)
         shape = "two plates"
+    if dice.random() < 0.06:
+        boxes += _beside(dice, boxes)
+        shape = shape or "a board's print"
     spoilt = spoil(dice, boxes, strength=dice.choice((0.0, 0.5, 1.0, 1.0, 2.0)))
     order = list(range(len(spoilt.boxes)))
     dice.shuffle(order)
@@ -115,7 +125,7 @@ def page(seed: str, *, unseen: bool = False, layout: str | None = None) -> Label
     scale = dice.uniform(0.6, 2.0)
     lines = tuple(_line(spoilt.boxes[n], spoilt.sure[n], turn, shear, scale) for n in order)
     marks = tuple(tuple(letter.mark for letter in spoilt.boxes[n].letters) for n in order)
-    return Labelled(lines, marks, f"{name}{', ' + shape if shape else ''}{plan.told}", language, seed)
+    return Labelled(lines, marks, tuple(order), f"{name}{', ' + shape if shape else ''}{plan.told}", language, seed)
 
 
 class _Plan:
@@ -132,6 +142,9 @@ class _Plan:
         draw = dice.random()
         self.keyed = draw < 0.6
         self.titled = (not self.keyed and draw < 0.96) or dice.random() < 0.18
+        while self.titled and not any(c.isalpha() for c in self.model):
+            # A number alone names nothing where no key stands.
+            self.model = wording.model_of(dice, unseen=unseen)
         if self.keyed and not self.titled and dice.random() < 0.06:
             self.model = wording.some(dice, "ABCDEFGHKLMNPRSTVX", 3, 6)
         self.serial_there = dice.random() < 0.7
@@ -278,6 +291,19 @@ class _Plan:
         if self.serial_there and dice.random() < 0.15:
             feet.append(layouts.setting([Part(self.serial, Mark("serial", 1))], 0.0, at + size, size, width))
         return feet
+
+
+def _beside(dice: Random, boxes: Sequence[Box]) -> list[Box]:
+    """Set the print of what the plate is stuck on beside it, on its side: no part of the plate."""
+    left, right = min(box.left for box in boxes), max(box.right for box in boxes)
+    top, bottom = min(box.top for box in boxes), max(box.bottom for box in boxes)
+    size = 20.0 * dice.choice((0.8, 1.0, 1.5, 2.5))
+    box = layouts.setting([Part(wording.board_print(dice))], 0, dice.uniform(top, bottom), size, 0.55)
+    away = (box.right - box.left) / 2 + 2 * size
+    x = right + 2 * size if dice.random() < 0.5 else left - away
+    box.letters = [layouts.replace_left(letter, x) for letter in box.letters]
+    box.turn_deg = dice.choice((90.0, -90.0)) + dice.gauss(0, 6)
+    return [box]
 
 
 def _second_plate(dice: Random, boxes: Sequence[Box], plan: _Plan) -> list[Box]:

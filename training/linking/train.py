@@ -37,7 +37,7 @@ FOR = frozenset((
 ))  # fmt: skip
 AGAINST = frozenset((
     "contested", "looks", "doubt", "height", "code_before", "code_behind", "words_behind", "weak", "askew",
-    "caption", "maker_word", "worded", "joined_keyed", "joined", "goes_on",
+    "caption", "maker_word", "worded", "joined_keyed", "joined", "goes_on", "counted", "remarked", "kind",
 ))  # fmt: skip
 
 #: Candidates at a key and without one have weights of their own. A serial number without a key is none: only a
@@ -89,7 +89,9 @@ def with_pattern(name: str, pattern: str) -> FieldRule:
 def gathered(page: Labelled, product: Product) -> dict[str, list[tuple[Candidate, bool]]]:
     """Give every field's candidates, each with whether it is the printed value."""
     _, found = gather(page.lines, product)
-    judged = {name: [(one, page.right(name, one.segments)) for one in those] for name, those in found.items()}
+    judged = {
+        name: [(one, page.right(name, one.segments, misread=True)) for one in those] for name, those in found.items()
+    }
     # Of a value printed with its key and without, the one at its key is taught.
     keyed = {name: any(right and one.link for one, right in those) for name, those in judged.items()}
     return {

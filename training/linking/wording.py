@@ -191,6 +191,9 @@ def model_of(dice: Random, *, unseen: bool) -> str:
             dice.choice(_CAPITALS) if c == "A" else dice.choice(string.digits) if c == "0" else c for c in pattern
         )
     draw = dice.random()
+    if draw < 0.12:
+        # With a variant behind a blank.
+        return f"{words.model_of(dice)} {some(dice, _CAPITALS, 1, 3)}"
     if draw < 0.6:
         return words.model_of(dice)
     if draw < 0.68:
@@ -210,10 +213,16 @@ def model_of(dice: Random, *, unseen: bool) -> str:
 
 
 def serial_of(dice: Random) -> str:
-    """Give a serial number: as `words` has them, a short number, or groups with blanks between."""
+    """Give a serial number: as `words` has them, a short number, or groups with blanks between.
+
+    One without a digit is not told from a word, and not made.
+    """
     draw = dice.random()
     if draw < 0.7:
-        return words.serial_of(dice)
+        text = words.serial_of(dice)
+        while not any(c.isdigit() for c in text):
+            text = words.serial_of(dice)
+        return text
     if draw < 0.85:
         return some(dice, string.digits, 4, 8)
     groups = [some(dice, string.digits, 2, 4) for _ in range(dice.randint(2, 4))]
@@ -233,6 +242,13 @@ def named_model(dice: Random) -> str:
 def kind_of(dice: Random, *, unseen: bool) -> str:
     """Give what a product is."""
     return dice.choice(_UNSEEN_KINDS if unseen else _KINDS)
+
+
+def board_print(dice: Random) -> str:
+    """Give what a circuit board or a moulded part says of itself: its own code and revision, nothing of the product."""
+    code = f"{some(dice, _CAPITALS, 2, 4)}{dice.choice(('-', '', ' '))}{some(dice, string.digits, 2, 5)}{some(dice, _CAPITALS, 0, 1)}"
+    revision = dice.choice(("REV", "Rev.", "R", "V", "Ver."))
+    return f"{code} {revision}{dice.choice(('', ' ')) if len(revision) > 1 else ''}{dice.randint(0, 3)}.{dice.randint(0, 20)}"
 
 
 def remark(dice: Random) -> str:

@@ -7,37 +7,42 @@ side by side and trained later.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
-from edge.readers.linking.echoes import Echoes
+from edge.readers.linking.fitting import fitting_spans
 from edge.readers.linking.layout import Page, Piece, Rect, quad
-from edge.readers.linking.links import RELATIONS, ROW_REACH, Link, followers, habits
+from edge.readers.linking.links import PARTS, RELATIONS, Link, parts_of
 from edge.readers.linking.shape import (
-    is_brand,
+    counted,
+    doubtful,
+    kind_of_thing,
     looks,
     model_shape,
     named,
     plain_number,
+    remarked,
     rest,
     serial_shape,
     specific,
     worded,
 )
 from edge.readers.linking.spans import Segment, Span, spans
+from edge.readers.linking.surroundings import Surroundings, fold_tokens
 
-#: Fields farther apart than this, in text heights, say nothing about each other.
+#: Fields so far apart, in text heights, say half as much of each other.
 _SIDE_BY_SIDE = 12.0
-#: Letters this much larger than usual are a logo.
-_LARGE = 1.4
 #: Letters and digits at a key that are fewer are the rest of a hidden text, and no misprint of one.
 _LEAST_MISPRINT = 3
 #: Keys that name a kind less surely than this are hints.
 _WEAK = 0.5
-#: Keys at least this sure with a value beside them say that what has no key is not this field's.
-_SURE = 0.7
+#: Keys at least this sure keep what stands behind them in their box.
+_OWNS = 0.85
+_ANY = FieldRule("any")
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -55,6 +60,7 @@ class Candidate:
     features: Mapping[str, float]
     fits: bool
     left_out: str = ""
+    instead: str = ""  # the text at the key that this print of it is surer than
 
     def characters(self, page: Page) -> tuple[Character, ...]:
         """The characters of `raw`, one each; a gap between boxes is a blank."""
@@ -72,152 +78,144 @@ class Candidate:
         return (begin[0], end[1], end[2], begin[3])
 
 
-class Surroundings:
-    """What is the same for all candidates of a page."""
+def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candidate:
+    """Give another print of a candidate's text that is surer of one letter, in the candidate's stead, or itself.
 
-    def __init__(self, page: Page, linked: Mapping[int, Sequence[Link]]) -> None:
-        self.page = page
-        self.linked = linked
-        self.habits = habits(page, linked)
-        self.followers = followers(page)
-        self.brands = [piece for piece in page.pieces if not piece.kind and _names_maker(piece, page.height_px)]
-        self.makers = {token for piece in self.brands for token in fold_tokens(piece.text)}
-        self.top = min((piece.rect.top for piece in page.pieces), default=0.0)
-        self.depth = max(max((piece.rect.bottom for piece in page.pieces), default=0.0) - self.top, 1.0)
-        self.echoes = Echoes(page)
-        self.rows = _key_rows(page)
-        self.turn = _main_turn(page)
-        self.captioned = {
-            link.key.kind for found in linked.values() for link in found
-            if link.key.strength > _SURE and link.relation in ("inline", "right")
-        }  # fmt: skip
-        self.repeats: dict[str, int] = {}
-        self._places: dict[int, dict[str, float]] = {}
-        for piece in page.pieces:
-            self.repeats[piece.text] = self.repeats.get(piece.text, 0) + 1
+    Plates repeat a serial number under its bar code. What another field's key holds is another number.
+    """
+    segment = around.echoes.surer(one.text, one.segments) if one.link else None
+    if segment is None:
+        return one
+    line, start, end = segment
+    for index, piece in enumerate(around.page.pieces):
+        # A longer code that holds the text is another number, but tells its letters as well.
+        if piece.line == line and piece.start <= start and end <= piece.end and not around.linked.get(index):
+            raw = around.page.lines[line].text[start:end]
+            text, changed = normalise(raw, rule)
+            fits = rule.pattern is not None and violation(text, rule) is None
+            if one.fits and not fits:
+                return one
+            return replace(
+                one, piece=piece, segments=(segment,), raw=raw, text=text, rule=changed, fits=fits, instead=one.text
+            )
+    return one
 
-    def place(self, index: int) -> dict[str, float]:
-        """Give the features of a piece that do not depend on the field."""
-        if index not in self._places:
-            piece = self.page.pieces[index]
-            self._places[index] = {
-                "size": max(-1.0, min(1.0, piece.rect.height / self.page.height_px - 1)),
-                "top": 1 - 2 * (piece.rect.middle - self.top) / self.depth,
-                "brand": max((_beside(piece.rect, b.rect) for b in self.brands if b.turn == piece.turn), default=0.0),
-                "twice": float(self.repeats[piece.text] > 1),
-                "led": self._led(piece),
-                "askew": float(piece.turn != self.turn),
-            }
-        return self._places[index]
 
-    def _led(self, piece: Piece) -> float:
-        """Say how closely another text stands to the left in the row, 0 to 1: a caption that is not known."""
-        box, turn = piece.rect, piece.turn
-        nearest = math.inf
-        near, low, high = -0.5 * box.height, box.middle - 0.5 * box.height, box.middle + 0.5 * box.height
-        for other in self.page.pieces:
-            place = other.rect
-            if low < place.middle < high and near < box.left - place.right < nearest and other.turn == turn:
-                nearest = box.left - place.right if other is not piece else nearest
-        return max(0.0, 1 - nearest / (ROW_REACH * box.height))
-
-    def row(self, own: Link | None, piece: Piece) -> Sequence[Piece]:
-        """Give the keys beside a value's own that the same value could belong to, from left to right, own included."""
-        if own is None or own.relation == "inline":
-            return ()
-        row = self.rows[own.key]
-        if own.key.line == row[0].line == row[-1].line:
-            return row
-        reach = own.key.rect.height
-        return [key for key in row if key.rect.left < piece.rect.right and piece.rect.left < key.rect.right + reach]
-
-    def joined(self, index: int, segments: Sequence[Segment], own: Link | None) -> dict[str, float]:
-        """Give how a text goes on in the next boxes: whether it does, whether it could, and whether those have keys."""
-        after = index
-        owned = 0.0
-        for _ in segments[1:]:
-            after = self.followers[after][0]
-            keys = self.linked.get(after, ())
-            owned = max([owned, *(link.hold for link in keys if own is None or link.key is not own.key)])
-        goes_on = len(segments) == 1 and index in self.followers
-        gap = self.followers[index][1] if goes_on else 1.0
-        return {"joined": float(len(segments) > 1), "joined_keyed": owned, "goes_on": max(0.0, 1.0 - max(gap, 0.0))}
-
-    def slot(self, own: Link | None, piece: Piece, segments: Sequence[Segment]) -> float:
-        """Say whether a part of a value is the one that its key means among the keys of one row: 1, -1, or 0 for alone.
-
-        The parts are told by the slashes between them, or by the column in which each begins.
-        """
-        row = self.row(own, piece)
-        if own is None or len(row) < 2:
-            return 0.0
-        line, start, end = segments[0]
-        text = self.page.lines[line].text
-        number = row.index(own.key)
-        parts = text[piece.start : piece.end].split(" / ")
-        if len(parts) == len(row):
-            begin = piece.start + sum(len(part) + 3 for part in parts[:number])
-            if (start, end) == (begin, begin + len(parts[number])):
-                return 1.0
-            return 0.5 if begin <= start and end <= begin + len(parts[number]) else -1.0
-        rect = self.page.rect(line, start, end)
-        if own.relation not in ("below", "above"):
-            return 0.0
-        reach = 0.6 * own.key.rect.height
-        begins = number == 0 or own.key.rect.left - reach < rect.left
-        ends = number + 1 == len(row) or rect.right < row[number + 1].rect.left + reach
-        return 1.0 if begins and ends else -1.0
+def _part(page: Page, own: Link | None, piece: Piece, row: Sequence[Piece]) -> tuple[int, int] | None:
+    """Give the part of a value that its key means among several keys, where slashes part it: its begin and end."""
+    if own is None or len(row) < 2:
+        return None
+    parts = parts_of(page, piece)
+    return parts[row.index(own.key)] if len(parts) == len(row) else None
 
 
 def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
     """Collect what could be the value of one field: what stands at its keys, what fits, and shapes of models."""
-    page = around.page
     found = []
-    for index, piece in enumerate(page.pieces):
+    for index, piece in enumerate(around.page.pieces):
         if piece.kind:
             continue
         own, other = _owners(rule.name, around.linked.get(index, ()))
-        if own is None and rule.pattern is None and (rule.name != "model" or not any(map(str.isdigit, piece.text))):
+        if own is None and rule.pattern is None and (rule.name != "model" or not around.numbered(index)):
             # Without a key a word alone names nothing, and only a model's form can speak for itself.
             continue
-        shared = len(around.row(own, piece)) > 1
-        for span in spans(page, index, rule, around.followers, keyed=own is not None, shared=shared):
-            segments, natural = span.segments, span.natural
-            raw = " ".join(page.lines[line].text[start:end] for line, start, end in segments)
-            text, changed = normalise(raw, rule)
-            fits = rule.pattern is not None and violation(text, rule) is None
-            # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
-            if rule.pattern is not None and not fits and (own is None or not natural):
-                continue
-            features = _features(rule, text, own, other, fits)
-            # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.
-            hidden = sum(map(str.isalnum, text)) < _LEAST_MISPRINT or rule.pattern is None
-            if rule.name == "serial" and not fits and hidden and not features["shape"]:
-                continue
-            # Nor is a rating, a date or an address without a key a model, however large it stands at the top.
-            if rule.name == "model" and not fits and own is None and features["looks"]:
-                continue
-            features |= {
-                **around.place(index),
-                "height": _mismatch(piece.rect, own.key.rect) if own else 0.0,
-                "habit": around.habits[own.relation] if own else 0.0,
-                "slot": around.slot(own, piece, segments),
-                **_left_out(piece, span, text),
-                **around.joined(index, segments, own),
-            }
-            features["echo"], features["doubt"] = around.echoes.of(text, segments)
-            features["maker_word"] = float(any(token in around.makers for token in fold_tokens(text)))
-            if fits:
-                # The product says that its texts look so: words, figures and length are then nothing against it.
-                features |= dict.fromkeys(("worded", "maker_word", "number", "long"), 0.0)
-            features["caption"] = float(own is None and rule.name in around.captioned)
-            found.append(Candidate(piece, segments, raw, text, changed, own, features, fits, span.left_out))
+        if own is None and rule.pattern is None and any(map(_owns, around.linked.get(index, ()))):
+            continue
+        habit = around.habits.of(own) if own else 0.0
+        place = _Place(index, own, other, around.row(own, piece), habit)
+        found += [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
     return found
 
 
-def fold_tokens(text: str) -> list[str]:
-    """Give the longer words of a text in one case: what a maker's name shares with a line that begins with it."""
-    return [token.casefold() for token in text.split() if len(token) > 2 and token.isalpha()]
+class _Place(NamedTuple):
+    """A value of a page (its index) and the field's key that holds it.
+
+    `other` is how strongly keys of other kinds hold it, `row` the keys beside its own, `habit` how usual it is
+    round its key that values stand so.
+    """
+
+    index: int
+    own: Link | None
+    other: float
+    row: Sequence[Piece]
+    habit: float
+
+
+def _look(text: str, own: Link | None) -> float:
+    """Say how plainly a text is another thing than a model or serial number; a serial's key makes it doubtful."""
+    if not looks(text):
+        return 0.0
+    return 0.5 if own is not None and own.key.kind == "serial" and doubtful(text) else 1.0
+
+
+def _owns(link: Link) -> bool:
+    """Say whether what stands behind a key in its own box is the key's, whatever it looks like."""
+    return link.relation == "inline" and link.key.strength >= _OWNS
+
+
+def _spans(around: Surroundings, rule: FieldRule, place: _Place) -> Iterator[Span]:
+    piece, keyed = around.page.pieces[place.index], place.own is not None
+    part = _part(around.page, place.own, piece, place.row)
+    shared = len(place.row) > 1 and part is None and not _slashed(around.page, place.row)
+    yield from spans(around.page, place.index, rule, around.followers, keyed=keyed, shared=shared, part=part)
+    if rule.pattern is not None:
+        yield from fitting_spans(around.page, place.index, around.followers, around.is_key, keyed=keyed, part=part)
+
+
+def _slashed(page: Page, row: Sequence[Piece]) -> bool:
+    """Say whether keys stand in one line with a slash between: what is not parted by one then is one value."""
+    first, last = row[0], row[-1]
+    return first.line == last.line and PARTS in page.lines[first.line].text[first.end : last.start + 1] + " "
+
+
+def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span) -> Candidate | None:
+    """Give a part of a value as a candidate, or None where it cannot be the field's."""
+    page, own = around.page, place.own
+    raw = " ".join(page.lines[line].text[start:end] for line, start, end in span.segments)
+    text, changed = _plain(raw) if rule.pattern is None else normalise(raw, rule)
+    fits = rule.pattern is not None and violation(text, rule) is None
+    if not fits and _is_none(rule, text, keyed=own is not None, natural=span.natural):
+        return None
+    piece = page.pieces[place.index]
+    features = {
+        **_features(rule, text, own, place.other, fits),
+        **around.place(place.index),
+        **_left_out(piece, span, text),
+        **around.joined(place.index, span.segments, own),
+    }
+    if own is not None:
+        features["height"] = _mismatch(piece.rect, own.key.rect)
+        features["habit"] = place.habit
+        features["slot"] = 1.0 if _part(page, own, piece, place.row) else around.slot(own, place.row, span.segments)
+    else:
+        features["caption"] = float(rule.name in around.captioned)
+    features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
+    features["maker_word"] = float(any(token in around.makers for token in fold_tokens(text)))
+    if fits:
+        # The product says that its texts look so: words, figures and length are then nothing against it.
+        features |= dict.fromkeys(("worded", "maker_word", "number", "long", "remarked", "kind"), 0.0)
+    return Candidate(piece, span.segments, raw, text, changed, own, features, fits, span.left_out)
+
+
+@lru_cache(maxsize=2048)
+def _plain(raw: str) -> tuple[str, str | None]:
+    """Normalise a text that no pattern speaks of; most stand on every plate of a product."""
+    return normalise(raw, _ANY)
+
+
+def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
+    """Say whether a text that no pattern speaks for cannot be a field's, wherever it stands."""
+    if not keyed and not any(map(str.isdigit, text)):
+        return True
+    # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
+    if rule.pattern is not None and not (keyed and natural):
+        return True
+    if rule.name == "serial":
+        # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.
+        hidden = sum(map(str.isalnum, text)) < _LEAST_MISPRINT or rule.pattern is None
+        return hidden and not serial_shape(text)
+    # Nor is a bare number, a rating, a date or an address without a key a model, however large it stands.
+    return rule.name == "model" and not keyed and bool(looks(text) or plain_number(text))
 
 
 def together(one: Candidate, other: Candidate) -> float:
@@ -228,53 +226,12 @@ def together(one: Candidate, other: Candidate) -> float:
     tall = max(a.height, b.height)
     rows = abs(a.middle - b.middle) / tall
     columns = max(a.left - b.right, b.left - a.right, 0.0) / tall
-    return max(0.0, 1 - math.hypot(rows, columns / 2) / _SIDE_BY_SIDE)
-
-
-def _names_maker(piece: Piece, height_px: float) -> bool:
-    """Say whether a text can be the maker's: by its form, or as a word in large letters (a logo in small letters)."""
-    return is_brand(piece.text) or (piece.text.isalpha() and piece.rect.height > _LARGE * height_px)
+    return 1 / (1 + (math.hypot(rows, columns / 2) / _SIDE_BY_SIDE) ** 2)
 
 
 def _mismatch(one: Rect, other: Rect) -> float:
     """Say how far two heights of print differ, 0 (the same) to 1."""
     return 1 - min(one.height, other.height) / max(one.height, other.height)
-
-
-def _beside(place: Rect, brand: Rect) -> float:
-    """Say how closely a text stands beside, below or above a maker's name, 0 to 1."""
-    if brand is place:
-        return 0.0
-    tall = max(brand.height, place.height)
-    across = abs(brand.middle - place.middle) / tall
-    apart = max(brand.left - place.right, place.left - brand.right) / tall
-    if across < 1.0:
-        return max(0.0, 1 - 0.5 * max(apart, 0.0) / ROW_REACH)
-    return 1.5 - 0.5 * across if across < 2.0 and apart < 1.0 else 0.0
-
-
-def _key_rows(page: Page) -> dict[Piece, list[Piece]]:
-    """Give for every key those that stand in its row with no value between, from left to right, itself included."""
-    valued = {piece.line for piece in page.pieces if not piece.kind}
-    keys = sorted((piece for piece in page.pieces if piece.kind), key=lambda piece: piece.rect.left)
-    return {
-        key: [
-            other for other in keys
-            if other is key or (
-                other.turn == key.turn and other.line not in valued and key.line not in valued
-                and abs(other.rect.middle - key.rect.middle) < 0.5 * key.rect.height
-            )
-        ]
-        for key in keys
-    }  # fmt: skip
-
-
-def _main_turn(page: Page) -> int:
-    """Give the group of lines that holds most of the letters."""
-    letters: dict[int, int] = {}
-    for piece in page.pieces:
-        letters[piece.turn] = letters.get(piece.turn, 0) + len(piece.text)
-    return max(letters, key=lambda turn: letters[turn], default=0)
 
 
 def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
@@ -320,9 +277,12 @@ def _features(rule: FieldRule, text: str, own: Link | None, other: float, fits: 
         "worded": worded(text),
         "weak": float(own is not None and own.key.strength < _WEAK),
         "number": plain_number(text),
+        "counted": counted(text),
         "tokens": min(1.0, 0.25 * text.count(" ")),
         "long": min(1.0, len(text) / 24),
-        "looks": float(shape is not None and not fits and bool(looks(text))),
+        "looks": _look(text, own) if shape is not None and (not fits or own is None) else 0.0,
+        "remarked": remarked(text),
+        "kind": kind_of_thing(text),
         "pattern": float(fits),
         "specific": specific(text) if fits else 0.0,
         "check": float(fits and rule.check is not None),

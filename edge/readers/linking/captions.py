@@ -24,6 +24,12 @@ _LEAST_DAMAGED = 6
 _LONGEST_HEAD = 80
 #: Letters of key words that are sure only with a separator or a value behind them ("SN", "No", "IP").
 _SHORT = 3
+#: A key word glued to its value may be damaged when it is this long (folded).
+_LONG = 9
+#: Letters of keys in which no other letter is taken for one of theirs.
+_TWO = 2
+#: Behind a single letter these make it the beginning of a code.
+_GOES_ON = ("-", "/", "_")
 
 _WIDE_COLON, _WIDE_OPEN, _WIDE_CLOSE = "\uff1a", "\uff08", "\uff09"
 _CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
@@ -40,6 +46,8 @@ _AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
 _UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
 #: What may follow a key word in brackets: its translation, never the value.
 _TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
+#: Digits that are no misread letter: several, or at the end of a word.
+_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79]|[2-46-79](?=[^\W_]?\d)")
 _OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
 
 
@@ -87,6 +95,8 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
             found.append(caption)
             while index < len(spans) and spans[index][0] < caption.end:
                 index += 1
+    if found and (before := _before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
+        found.insert(0, before)
     if not found or found[0].start > spans[0][0]:
         unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
         if unknown is not None:
@@ -94,13 +104,23 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     return _joined(text, found + _tail(text, found, lexicon))
 
 
+def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
+    """Find the key before another one and a slash, which no value of its own makes sure ("Type / Serial No. AX 1")."""
+    printed = text[start:end].rstrip()
+    if not printed.endswith("/"):
+        return None
+    printed = printed[:-1].rstrip()
+    word = lexicon.exact(fold(printed)) or lexicon.misread(fold(printed))
+    return Caption(start, start + len(printed), word, separated=False) if word else None
+
+
 def _head(line: _Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
     if len(line.text) > _LONGEST_HEAD or any(c.isdigit() for c in line.text):
         return []
     found = _keys_from(line, 0, damaged=0) or []
-    # A head of three keys and more is one, too, when one of them is damaged.
-    return found or (len(line.spans) > 2 and _keys_from(line, 0, damaged=1)) or []
+    # A head of three keys and more, or of two with a slash between, is one, too, when one of them is damaged.
+    return found or ((len(line.spans) > 2 or "/" in line.text) and _keys_from(line, 0, damaged=1)) or []
 
 
 def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None:
@@ -112,7 +132,8 @@ def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None
         return []
     for known in (line.lexicon.exact, line.lexicon.nearest)[: 1 + damaged]:
         for folded, end in _runs(line, index):
-            word = known(folded) if known == line.lexicon.exact or len(folded) >= _LEAST_DAMAGED else None
+            short = known != line.lexicon.exact and len(folded) < _LEAST_DAMAGED
+            word = line.lexicon.misread(folded) if short else known(folded)
             if word is None:
                 continue
             following = index
@@ -143,11 +164,11 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
     if glued is not None:
         return glued
     for folded, end in runs:
-        if any(c.isdigit() and c not in "0158" for c in text[start:end]):
+        if _NUMBERED.search(text, start, end):
             continue
         if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):
             word = line.lexicon.nearest(folded)
-            if word is not None:
+            if word is not None and (len(text) == end or text[end - 2 : end - 1] != " "):
                 return Caption(start, end, word, separated(text, end))
     return None
 
@@ -189,6 +210,8 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
         return False
+    if not _whole_word(text, start, end, word):
+        return False
     if separated(text, end):
         return first or after or word.strength > 0.5
     if first:
@@ -199,9 +222,28 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if after and word.kind == "serial" and not text[end:].strip(_AROUND):
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
+    if after and word.strength >= 0.9 and len(fold(printed)) > _SHORT and text[:start].rstrip().endswith("/"):
+        # "Type / Serial No. Star 5 / 1234": what stands behind the slash names the second value.
+        return True
     known = after or word.kind in ("serial", "model")
     long_enough = (word.strength >= 0.5 and len(fold(printed)) > _SHORT) or "/" in printed or goes_on
     return known and long_enough and _begins_value(text, end)
+
+
+def _whole_word(text: str, start: int, end: int, word: Word) -> bool:
+    """Say whether a key ends where a word does, and whether so short a one is printed as it is known.
+
+    "Model L-153" is no "Modell", "YC-91" no "V. č.", "LC 881" no "IC": of two letters none may be another one.
+    """
+    printed = text[start:end]
+    letters = [c for c in printed if c.isalnum()]
+    if len(letters) <= _TWO and printed.isascii() and "".join(letters).casefold() != _letters(word.printed):
+        return False
+    return not (len(letters) > _TWO and text[end - 2 : end - 1] == " " and text[end : end + 1] in _GOES_ON)
+
+
+def _letters(printed: str) -> str:
+    return "".join(c for c in printed.casefold() if c.isalnum())
 
 
 def separated(text: str, end: int) -> bool:
@@ -228,14 +270,15 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
     token = text[start:].split(maxsplit=1)[0]
     if not any(c.isdigit() for c in text[start:]):
         return None
-    for length in range(min(len(token) - 1, lexicon.longest), 1, -1):
+    lengths = range(min(len(token) - 1, lexicon.longest), 1, -1)
+    for length, damaged in [(one, False) for one in lengths] + [(one, True) for one in lengths if one >= _LONG]:
         head, rest = token[:length], token[length:]
-        turns = head[-1].isalpha() and rest[0].isdigit()
+        turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
         camel = len(head) > _SHORT and head[-1].islower() and rest[0].isupper()
         if not (turns or capitals or camel) or len(rest) < _SHORT or any(c.isdigit() for c in head):
             continue
-        word = lexicon.exact(fold(head))
+        word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
         if word is None:
             continue
         # Two letters and a number are rather a name, unless they are as good as "SN" and the number is long.
@@ -254,9 +297,19 @@ def _glued_words(line: _Line) -> Caption | None:
             (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
         )
         number = sum(c.isalnum() for c in line.text[letters:])
-        if not line.text[start].isalpha() or letters == end or number < _SHORT:
+        if not line.text[start].isalpha() or letters == end or not number:
             continue
-        word = line.lexicon.exact("".join(line.folds[:last]) + fold(line.text[start:letters]))
+        folded = "".join(line.folds[:last]) + fold(line.text[start:letters])
+        word = line.lexicon.exact(folded) if number >= _SHORT or len(folded) >= _LONG else None
+        before = "".join(line.folds[:last])
+        if (
+            word is None
+            and number >= _SHORT
+            and len(folded) >= _LONG
+            and not (line.lexicon.exact(before) or line.lexicon.nearest(before))
+        ):
+            # Where the words before are a key by themselves the letters are the value's.
+            word = line.lexicon.nearest(folded)
         if word is not None:
             return Caption(line.spans[0][0], letters, word, separated=False)
         break
@@ -304,7 +357,8 @@ def _joined(text: str, found: list[Caption]) -> list[Caption]:
                 word = max(before.word, whole.word, key=lambda word: word.strength)
                 joined[-1] = Caption(before.start, whole.end, word, whole.separated)
                 continue
-            if whole.word.strength < 0.5 and ":" not in text[before.end : whole.start]:
+            between = text[before.end : whole.start]
+            if whole.word.strength < 0.5 and ":" not in between and " / " not in between:
                 joined[-1] = before._replace(end=whole.end, separated=whole.separated)
                 continue
         joined.append(whole)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from edge.core.reading import Character
 from edge.readers.linking.keywords import fold
@@ -15,6 +16,9 @@ _SHORTEST = 4
 _SHORTEST_ALIKE = 8
 #: So much surer a reader is of a letter elsewhere before it speaks against this one.
 _SURER = 0.05
+
+
+_MARK = re.compile(r"[\s/_-]+")
 
 
 class Echoes:
@@ -46,6 +50,40 @@ class Echoes:
                 doubt = 1.0
         return echo, doubt
 
+    def surer(self, text: str, segments: Sequence[Segment]) -> Segment | None:
+        """Give the other print of a text that is read with one other letter, and surer of it; None where none is.
+
+        A reader that names runners-up must have seen the other letter in its place, too. Nothing is mended (law L7):
+        the answer is a whole text as it stands elsewhere on the plate.
+        """
+        own = fold(text)
+        mine = self._solid(segments)
+        if len(own) < _SHORTEST + 1 or len(mine) != len(own) or not any(c.isdigit() for c in text):
+            return None
+        for line, start, end in self._texts_as_long(len(own), segments[0][0]):
+            theirs = self._solid(((line, start, end),))
+            if len(theirs) != len(mine):
+                continue
+            differ = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.text.casefold() != b.text.casefold()]
+            if len(differ) == 1 and _misread(*differ[0]):
+                return (line, start, end)
+        return None
+
+    def _texts_as_long(self, length: int, line: int) -> Iterator[Segment]:
+        """Yield the texts of other lines with so many letters and digits, and those that begin or end with so many."""
+        for where, folded, start, end in self._folded:
+            if where == line or len(folded) < length:
+                continue
+            if len(folded) == length:
+                yield where, start, end
+                continue
+            text = self._page.lines[where].text
+            for match in _MARK.finditer(text, start, end):
+                if len(fold(text[start : match.start()])) == length:
+                    yield where, start, match.start()
+                if len(fold(text[match.end() : end])) == length:
+                    yield where, match.end(), end
+
     def _otherwise(self, segments: Sequence[Segment], own: str, where: Segment, other: str) -> bool:
         """Say whether another print of the same letters has one read differently, and surer."""
         mine = self._solid(segments)
@@ -68,6 +106,12 @@ class Echoes:
             for character in self._page.lines[line].characters[start:end]
             if character.text.isalnum()
         ]
+
+
+def _misread(mine: Character, theirs: Character) -> bool:
+    """Say whether a letter is rather another one, by how sure a reader was of both, and what else it saw."""
+    seen = not mine.alternatives or any(other == theirs.text for other, _ in mine.alternatives)
+    return seen and theirs.confidence > mine.confidence + _SURER
 
 
 def _apart(text: str, other: str) -> bool:

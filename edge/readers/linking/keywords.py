@@ -8,6 +8,7 @@ are for.
 
 from __future__ import annotations
 
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -106,6 +107,10 @@ class Lexicon:
         """Give the key word that a folded text is."""
         return self._own.get(folded) or self._builtin.get(folded)
 
+    def begins(self, folded: str) -> bool:
+        """Say whether a folded text is the first word or words of a longer key."""
+        return folded in _beginnings()
+
     def nearest(self, folded: str) -> Word | None:
         """Give the key word that a folded text is when its first letter is cut off or a letter or two are wrong."""
         beheaded = _beheaded().get(folded)
@@ -129,6 +134,16 @@ class Lexicon:
                 if found is None or strength > found[0]:
                     found = (strength, word)
         return found and Word(found[1].kind, found[0], found[1].printed)
+
+    def misread(self, folded: str) -> Word | None:
+        """Give the short word of a model or serial that a folded text is with one letter wrong ("YYPE" for "TYPE").
+
+        So little is a key only where other keys stand beside it.
+        """
+        if len(folded) != _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or not folded.isalpha():
+            return None
+        known = _gaps()
+        return next((known[gap] for gap in _gapped(folded) if gap in known), None)
 
 
 def distance(one: str, other: str, limit: int) -> int:
@@ -163,6 +178,17 @@ def _builtin() -> Mapping[str, Word]:
 
 
 @cache
+def _beginnings() -> frozenset[str]:
+    """The first words of the built-in keys that have more."""
+    return frozenset(
+        fold(" ".join(parts[:count]))
+        for word in _builtin().values()
+        for parts in [re.split(r"(?<=[^\W\d_])[-./\s]+", word.printed)]
+        for count in range(1, len(parts))
+    ) - {""}
+
+
+@cache
 def _beheaded() -> Mapping[str, Word]:
     """Short words of models and serials without their first letter, which the edge of a box cuts off ("YPE")."""
     return {
@@ -170,6 +196,21 @@ def _beheaded() -> Mapping[str, Word]:
         for folded, word in _builtin().items()
         if len(folded) == _SHORTEST_DAMAGED - 1 and word.kind in ("serial", "model") and word.strength > 0.7
     }
+
+
+@cache
+def _gaps() -> Mapping[str, Word]:
+    """Short words of models and serials with any one letter open."""
+    return {
+        gap: Word(word.kind, word.strength * (1 - _COST_OF_A_WRONG_LETTER), word.printed)
+        for folded, word in _builtin().items()
+        if len(folded) == _SHORTEST_DAMAGED - 1 and word.kind in ("serial", "model") and word.strength > 0.7
+        for gap in _gapped(folded)
+    }
+
+
+def _gapped(word: str) -> Iterable[str]:
+    return (f"{word[:i]}?{word[i + 1 :]}" for i in range(len(word)))
 
 
 @cache

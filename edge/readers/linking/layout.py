@@ -7,13 +7,14 @@ text's own direction, so that right of and below mean the same on a plate that l
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from edge.core.reading import Character, Quad, TextLine
-from edge.readers.linking.captions import SEPARATORS, Caption, captions
-from edge.readers.linking.keywords import Lexicon
+from edge.readers.linking.captions import SEPARATORS, Caption, captions, separated
+from edge.readers.linking.keywords import Lexicon, fold
 
 #: Lines whose directions differ by more than this (degrees) are not on one plate, or not on one side of it.
 _SAME_DIRECTION_DEG = 20.0
@@ -25,6 +26,16 @@ MAX_LINES = 400
 #: Separators and closing or opening brackets do not begin or end a value.
 _BEFORE = SEPARATORS + ")]/\\\uff09"
 _AFTER = SEPARATORS + "([/\\\uff08"
+#: A value that somebody made unreadable.
+_HIDDEN = re.compile(r"[\s:]*([*#\u2022\u25a0\u25cf\u2588\u2022]{2,})\s*")
+
+#: Letters in front of a number that may be part of it, though they make a key.
+_MOST_PREFIX = 3
+#: Letters in the first box of a key that stands in two, and words in the second one.
+_LONGEST_BEGINNING, _MOST_WORDS = 24, 3
+#: How far apart (in text heights) two boxes of one key stand at most.
+_ONE_KEY_GAP = 1.3
+_WORD = re.compile(r"[^\W\d_]+|[º°№]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
                     separated=caption.separated if caption else False,
                 )
             )
+    pieces = _with_whole_keys(pieces, kept, lexicon)
     heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
     directions = tuple((math.cos(angle), math.sin(angle)) for _, angle in turns)
     usual = median(heights) if heights else 1.0
@@ -161,10 +173,14 @@ def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
             groups.append([index])
     turns = [(0, 0.0)] * len(lines)
     for number, group in enumerate(groups):
-        sine = sum(lengths[i] * math.sin(angles[i]) for i in group)
-        cosine = sum(lengths[i] * math.cos(angles[i]) for i in group)
+        # The middle one by length: what stands round the rim of a plate leans to one side only.
+        leans = sorted((_off(angles[i], angles[group[0]]), lengths[i]) for i in group)
+        half, at = sum(lengths[i] for i in group) / 2, 0
+        while half > leans[at][1] and at + 1 < len(leans):
+            half -= leans[at][1]
+            at += 1
         for i in group:
-            turns[i] = (number, math.atan2(sine, cosine))
+            turns[i] = (number, angles[group[0]] + leans[at][0])
     return turns
 
 
@@ -177,18 +193,82 @@ def _rect(line: TextLine, start: int, end: int, cosine: float, sine: float) -> R
     return Rect(left, min(top, bottom), right, max(top, bottom), max(abs(bottom - top), 1.0), (top + bottom) / 2)
 
 
+def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Lexicon) -> list[Piece]:
+    """Join the keys that a detector cut into two boxes of one row ("Serial" and "No. 1234"); the second one stays."""
+    whole: dict[int, list[Piece]] = {}
+    dropped: set[int] = set()
+    for index, piece in enumerate(pieces):
+        if len(piece.text) > _LONGEST_BEGINNING or not lexicon.begins(fold(piece.text)) or index in whole:
+            continue
+        if index + 1 < len(pieces) and pieces[index + 1].line == piece.line:
+            continue
+        tail = (len(lines[piece.line].text) - piece.end) / len(piece.text) * piece.rect.width
+        for at, other in enumerate(pieces):
+            if other.line == piece.line or at in whole or at in dropped or not _goes_on(piece, other, tail):
+                continue
+            if at and pieces[at - 1].line == other.line:
+                continue
+            joined = _joined_key(piece, other, lines[other.line].text, lexicon)
+            if joined:
+                whole[at] = joined
+                dropped.add(index)
+                break
+    if not whole:
+        return pieces
+    return [one for at, piece in enumerate(pieces) if at not in dropped for one in whole.get(at, (piece,))]
+
+
+def _goes_on(piece: Piece, other: Piece, tail_px: float) -> bool:
+    """Say whether a box stands right behind another one in its row, whose marks at its end take so much."""
+    box, place = piece.rect, other.rect
+    lift = place.middle - box.middle - piece.slope * (place.left - box.left)
+    gap = place.left - box.right - tail_px
+    return (
+        other.turn == piece.turn
+        and -0.4 * box.height < gap < _ONE_KEY_GAP * box.height
+        and abs(lift) < 0.35 * box.height
+        and max(box.height, place.height) < 1.55 * min(box.height, place.height)
+    )
+
+
+def _joined_key(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list[Piece] | None:
+    """Give the key that two boxes make and what of the second box stands behind it; None where they make none."""
+    ends = [other.end] if other.kind else [other.start + m.end() for m in _WORD.finditer(other.text)][:_MOST_WORDS]
+    for end in reversed(ends):
+        word = lexicon.exact(fold(piece.text) + fold(text[other.start : end]))
+        if word is None or (end < other.end and text[end - 1].isdigit()):
+            continue
+        box, place = piece.rect, other.rect
+        share = (end - other.start) / (other.end - other.start)
+        at = place.left + share * place.width
+        key = replace(
+            other, end=end, text=f"{piece.text} {text[other.start : end]}", kind=word.kind, strength=word.strength,
+            separated=separated(text, end), slope=0.0,
+            rect=replace(place, left=box.left, right=at, top=min(box.top, place.top)),
+        )  # fmt: skip
+        start = end
+        while start < other.end and (text[start].isspace() or text[start] in _BEFORE):
+            start += 1
+        if start == other.end:
+            return [key]
+        value = replace(other, start=start, text=text[start : other.end], rect=replace(place, left=at))
+        return [key, value]
+    return None
+
+
 _Cut = tuple[Caption | None, int, int]
 
 
 def _whole_where_captioned(lines: Sequence[TextLine], cuts: list[list[_Cut]]) -> list[list[_Cut]]:
-    """Leave "SN0089061" whole where a key of its own says "Serial No.": its letters are then part of the value."""
+    """Leave "SN0089061" whole where a key of its own says "Serial No.": its letters are then part of the value.
+
+    Letters as many as a word are no part of a value, and a key that has its value behind it asks for no other one.
+    """
     glued = {number for number, cut in enumerate(cuts) if _is_glued(lines[number].text, cut)}
     plain = {
-        caption.word.kind
+        cut[-1][0].word.kind
         for number, cut in enumerate(cuts)
-        if number not in glued
-        for caption, _, _ in cut
-        if caption is not None
+        if number not in glued and cut and cut[-1][0] is not None
     }
     for number in glued:
         caption, start, _ = cuts[number][0]
@@ -201,8 +281,9 @@ def _is_glued(text: str, cut: Sequence[_Cut]) -> bool:
     """Say whether a line is a key and a value with nothing between them."""
     if len(cut) < 2 or cut[0][0] is None or cut[1][0] is not None:
         return False
-    end, begin = cut[0][2], cut[1][1]
-    return end == begin and text[end - 1].isalpha() and text[begin].isdigit()
+    start, end, begin = cut[0][1], cut[0][2], cut[1][1]
+    short = end - start <= _MOST_PREFIX and text[start:end].isupper()
+    return end == begin and short and text[end - 1].isalpha() and text[begin].isdigit()
 
 
 def _cut(text: str, lexicon: Lexicon) -> list[_Cut]:
@@ -218,6 +299,11 @@ def _cut(text: str, lexicon: Lexicon) -> list[_Cut]:
 
 
 def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
+    hidden = _HIDDEN.fullmatch(text, start, end)
+    if hidden:
+        # What hides a value holds its place: the key has no other one.
+        pieces.append((None, *hidden.span(1)))
+        return
     while start < end and (text[start].isspace() or text[start] in _BEFORE):
         start += 1
     while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):

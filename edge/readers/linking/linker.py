@@ -12,13 +12,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
+from itertools import combinations
 
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
-from edge.readers.linking.candidates import Candidate, Surroundings, candidates, together
+from edge.readers.linking.candidates import Candidate, candidates, surer_print, together
 from edge.readers.linking.keywords import lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
+from edge.readers.linking.misprints import misprint
+from edge.readers.linking.surroundings import Surroundings
 
 #: What each feature is worth, by field, for candidates at a key ("keyed") and without one ("free"); the threshold is 0.
 #: Fields of other names use "other". Trained by `training/linking/train.py` on made-up pages; "other" and what only a
@@ -32,6 +35,8 @@ _Scored = tuple[float, Candidate]
 
 #: Fields speak for each other ("together"); the choice is settled after this many rounds or taken as it is.
 _ROUNDS = 3
+#: So many of a field's best candidates are looked at where another field wants the same text.
+_RIVALS = 6
 
 
 def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) -> dict[str, FieldReading]:
@@ -46,7 +51,8 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
         A reading for every field of the product; its text is empty where nothing is there.
     """
     del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
-    page, gathered = gather(lines, product)
+    around, gathered = gather(lines, product)
+    page = around.page
     found = {name: [(_score(name, candidate), candidate) for candidate in those] for name, those in gathered.items()}
     chosen: dict[str, _Scored] = {}
     for _ in range(_ROUNDS):
@@ -58,22 +64,64 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
                 chosen[name] = ranked[0]
         if chosen == before:
             break
+    _settle(found, chosen)
     readings = {}
     for name, rule in product.fields.items():
-        ranked = _ranked(name, found[name], {other: c for other, c in chosen.items() if other != name})
-        believed = name in chosen and ranked and ranked[0][0] > 0
-        reading = _reading(page, rule, ranked) if believed else FieldReading(name, why=_why_nothing(page, name, ranked))
+        others = {other: held for other, held in chosen.items() if other != name}
+        ranked = _ranked(name, found[name], others)
+        if name in chosen:
+            score, best = chosen[name]
+            ranked = [pair for pair in ranked if not any(_overlap(pair[1], held) for _, held in others.values())]
+            reading = _reading(page, rule, [(score, surer_print(around, rule, best)), *_behind(ranked, best)])
+        else:
+            reading = misprint(around, rule) or FieldReading(name, why=_why_nothing(page, name, ranked))
         if page.left_out:
             reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
         readings[name] = reading
     return readings
 
 
-def gather(lines: Sequence[TextLine], product: Product) -> tuple[Page, dict[str, list[Candidate]]]:
-    """Give the page that lines make, and every field's candidates with their features."""
-    page = lay_out(lines, lexicon_of(product))
-    around = Surroundings(page, links(page, product.fields.keys()))
-    return page, {name: candidates(around, rule) for name, rule in product.fields.items()}
+def _settle(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) -> None:
+    """Give two fields that want one text the pair of candidates that scores most together; one may be nothing."""
+    best = {name: sorted(scored, key=lambda pair: -pair[0])[:_RIVALS] for name, scored in found.items()}
+    for one, other in combinations(found, 2):
+        if not best[one] or not best[other] or best[one][0][0] <= 0 or best[other][0][0] <= 0:
+            continue
+        if not _overlap(best[one][0][1], best[other][0][1]):
+            continue
+        others = {name: held for name, held in chosen.items() if name not in (one, other)}
+        firsts = [(0.0, None), *(pair for pair in _ranked(one, best[one], others) if pair[0] > 0)]
+        seconds = [(0.0, None), *(pair for pair in _ranked(other, best[other], others) if pair[0] > 0)]
+        pairs = (
+            (a + b + _beside(one, other, x, y), (a, x), (b, y))
+            for a, x in firsts
+            for b, y in seconds
+            if x is None or y is None or not _overlap(x, y)
+        )
+        _, *taken = max(pairs, key=lambda pair: pair[0])
+        for name, (score, candidate) in zip((one, other), taken, strict=True):
+            chosen.pop(name, None)
+            if candidate is not None:
+                chosen[name] = (score, candidate)
+
+
+def _behind(ranked: Sequence[_Scored], best: Candidate) -> list[_Scored]:
+    return [pair for pair in ranked if pair[1] is not best and pair[1].text != best.text]
+
+
+def _beside(one: str, other: str, x: Candidate | None, y: Candidate | None) -> float:
+    """Give what two candidates are worth to each other for standing together."""
+    if x is None or y is None:
+        return 0.0
+    return (weights_of(one, x)["together"] + weights_of(other, y)["together"]) * together(x, y)
+
+
+def gather(lines: Sequence[TextLine], product: Product) -> tuple[Surroundings, dict[str, list[Candidate]]]:
+    """Give what is the same for all candidates of a page, and every field's candidates with their features."""
+    lexicon = lexicon_of(product)
+    page = lay_out(lines, lexicon)
+    around = Surroundings(page, links(page, product.fields.keys()), lexicon)
+    return around, {name: candidates(around, rule) for name, rule in product.fields.items()}
 
 
 def weights_of(name: str, candidate: Candidate) -> Mapping[str, float]:
@@ -116,7 +164,7 @@ def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldRea
     if best.left_out:
         why.append(f'left out "{best.left_out}"')
     why.append(f"score {value:.1f}")
-    other = next((pair for pair in ranked[1:] if pair[1].text != best.text and pair[0] > 0), None)
+    other = next((pair for pair in ranked[1:] if pair[0] > 0), None)
     if other is not None:
         why.append(f'runner-up "{other[1].text}" ({_place(other[1])}) is {value - other[0]:.1f} behind')
     else:
@@ -141,7 +189,12 @@ def _place(candidate: Candidate) -> str:
     if candidate.link is None:
         return "no key" if candidate.fits else "no key, by shape and place"
     sides = dict.fromkeys(RELATIONS, "") | {"inline": "after", "right": "right of", "below": "below", "above": "above"}
-    return f'{sides[candidate.link.relation]} key "{candidate.link.key.text}"'
+    place = f'{sides[candidate.link.relation]} key "{candidate.link.key.text}"'
+    return (
+        f'printed again without a key; "{candidate.instead}" {place} is read less surely'
+        if candidate.instead
+        else place
+    )
 
 
 def _form(candidate: Candidate, rule: FieldRule) -> str:

@@ -14,7 +14,7 @@ RELATIONS: Mapping[str, float] = {"inline": 1.0, "right": 0.9, "below": 0.75, "a
 
 #: Longest gap between a key and the value in its row, in text heights: two-column tables are wide.
 ROW_REACH = 40.0
-_BELOW_REACH = 1.8
+_BELOW_REACH = 1.4
 _ABOVE_REACH = 1.2
 #: A value may stand this far (in text heights) off its key's row: between two keys in two languages, say.
 _OFF_THE_ROW = 0.75
@@ -32,6 +32,13 @@ _HEAD_ABOVE = 0.3
 _ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
 _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision"))
+
+#: What stands between the parts of a value that has several keys.
+PARTS = " / "
+#: Keys farther apart (in text heights) do not share a value.
+_ONE_ROW_GAP = 3.0
+#: Single signs that are a key by themselves; a single letter is not.
+_SIGNS = "\u2116"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,9 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
         following = index + 1
         if following < len(pieces) and pieces[following].line == key.line and not pieces[following].kind:
             reached.append((following, Link(key, "inline", RELATIONS["inline"])))
-        elif key.separated or (len(key.text) > 1 and (key.kind in _REACHING or key.kind in fields)):
+        elif key.separated or (
+            (len(key.text) > 1 or key.text in _SIGNS) and (key.kind in _REACHING or key.kind in fields)
+        ):
             reached.extend(
                 (value, replace(link, strength=link.strength * _HEAD_ABOVE))
                 if link.relation == "above" and key.line in heads
@@ -70,7 +79,56 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
         for rank, (value, link) in enumerate(sorted(reached, key=lambda pair: -pair[1].strength)):
             held = link if rank == 0 else replace(link, strength=link.strength * _SECOND_VALUE)
             found.setdefault(value, []).append(held)
-    return found
+    return {value: _shared(page, value, held_by) for value, held_by in found.items()}
+
+
+def _shared(page: Page, value: int, held_by: list[Link]) -> list[Link]:
+    """Give a value that has a part for each key of a row to all of them alike ("Type / No.: AX 1 / 1234")."""
+    count = len(parts_of(page, page.pieces[value]))
+    if count == 1:
+        return held_by
+    for link in sorted(held_by, key=lambda link: -link.strength):
+        row = key_row(page, link.key)
+        if len(row) == count:
+            return [one for one in held_by if one.key not in row] + [replace(link, key=key) for key in row]
+    return held_by
+
+
+def parts_of(page: Page, piece: Piece) -> list[tuple[int, int]]:
+    """Give where the parts of a value with slashes between begin and end in its line; one may be empty, or hidden."""
+    text = page.lines[piece.line].text
+    spans = []
+    at = piece.start
+    for part in piece.text.split(PARTS):
+        spans.append((at, at + len(part)))
+        at += len(part) + len(PARTS)
+    if text[piece.end :].strip() == "/":
+        spans.append((piece.end, piece.end))
+    if text[: piece.start].strip() == "/":
+        spans.insert(0, (piece.start, piece.start))
+    return spans
+
+
+def key_row(page: Page, key: Piece) -> list[Piece]:
+    """Give the keys side by side in a key's row with nothing between, from left to right, itself included."""
+    tall = key.rect.height
+    beside = sorted(
+        (
+            other for other in page.pieces
+            if other.turn == key.turn and abs(other.rect.middle - key.rect.middle) < 0.5 * tall
+        ),
+        key=lambda piece: piece.rect.left,
+    )  # fmt: skip
+    at = first = last = beside.index(key)
+    while first and beside[first - 1].kind and _side_by_side(beside[first - 1], beside[first]):
+        first -= 1
+    while last + 1 < len(beside) and beside[last + 1].kind and _side_by_side(beside[last], beside[last + 1]):
+        last += 1
+    return beside[first : last + 1] if first <= at <= last else [key]
+
+
+def _side_by_side(one: Piece, other: Piece) -> bool:
+    return one.line == other.line or other.rect.left - one.rect.right < _ONE_ROW_GAP * one.rect.height
 
 
 def _heads(pieces: Sequence[Piece]) -> set[int]:
@@ -137,6 +195,10 @@ _AGREES: Mapping[str, frozenset[str]] = {
 }
 #: A rating that stands at the key of a rating tells the plate's habit as much as this many other values.
 _TOLD = 3.0
+#: So many text heights away a value tells half as much of the habit.
+_NEIGHBOURHOOD = 12.0
+#: Behind a key in its box or in the next one is one habit: where boxes end is the detector's choice.
+_BESIDE = frozenset(("inline", "right"))
 
 
 def _tells(link: Link, value: Piece) -> float:
@@ -147,16 +209,28 @@ def _tells(link: Link, value: Piece) -> float:
     return _TOLD if look in _AGREES[link.key.kind] else 0.2
 
 
-def habits(page: Page, linked: Mapping[int, Sequence[Link]]) -> dict[str, float]:
-    """Give for every relation the share of the values that stand so: a plate keeps one habit."""
-    counts = dict.fromkeys(RELATIONS, 0.0)
-    for index, found in linked.items():
-        value = page.pieces[index]
-        told = max((link.strength * _tells(link, value), link.relation) for link in found)
-        counts[told[1]] += told[0]
-    total = max(sum(counts.values()), 1e-6)
-    counts["inline"] = counts["right"] = counts["inline"] + counts["right"]
-    return {relation: count / total for relation, count in counts.items()}
+class Habits:
+    """How the values of a page stand to their keys: a plate keeps one habit, and another plate may have another."""
+
+    def __init__(self, page: Page, linked: Mapping[int, Sequence[Link]]) -> None:
+        self._told: list[tuple[float, float, str, float]] = []
+        for index, found in linked.items():
+            value = page.pieces[index]
+            told, relation = max((link.strength * _tells(link, value), link.relation) for link in found)
+            self._told.append((value.rect.left, value.rect.middle, relation, told))
+        self._near = (_NEIGHBOURHOOD * page.height_px) ** 2
+
+    def of(self, link: Link) -> float:
+        """Give the share of the values round a key that stand so, near ones more."""
+        x, y = link.key.rect.left, link.key.rect.middle
+        same = total = 1e-6
+        beside = link.relation in _BESIDE
+        for left, middle, relation, told in self._told:
+            weight = told / (1 + ((left - x) ** 2 + (middle - y) ** 2) / self._near)
+            total += weight
+            if relation == link.relation or (beside and relation in _BESIDE):
+                same += weight
+        return same / total
 
 
 def followers(page: Page) -> dict[int, tuple[int, float]]:

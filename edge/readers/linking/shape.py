@@ -55,7 +55,16 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         r"(?i)\b(gmbh|ltd|inc|corp|corporation|company|s\.?p\.?a|s\.a|oy|a/s|b\.v|limited|llc|ag)\b\.?$|made in",
     ),
     ("a maker", r"(?i)\bco\.,?\s?ltd"),
+    ("a telephone number", r"\+\d{1,3}[ -]\(?\d[\d ()/-]{6,}$"),
     ("a telephone number", r"^\+?\d{1,2}[-\s]\d{3}[-\s]\d{3}[-\s]\d{4}$|^\+\d[\d\s/-]{7,}$|^0\d{2,4}[-/]\d{5,}$"),
+    # What is counted on a device or in a box of parts, and a model's name would not be.
+    (
+        "a numbered part",
+        (
+            r"(?i)^(slot|port|size|grade|box|bay|class|part|page|sheet|step|stage|level|taper|zone|channel|ch|item|pos)"
+            r"\.?\s?([a-z]|\d{1,2})$"
+        ),
+    ),
     # With its class or unit as a letter: "1.0G", "2,5 B".
     ("a measured value", r"^[-+]?\d{1,4}[.,]\d{1,3}(\s?[A-Za-z])?$"),
     # How JEDEC has a memory module name its ranks and its speed.
@@ -66,6 +75,9 @@ _OF_WORDS = frozenset(("an address on the web", "a place", "a maker", "an approv
 _COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _LOOKS)
 _COMPILED_OF_WORDS = tuple((name, pattern) for name, pattern in _COMPILED if name in _OF_WORDS)
 
+#: So many digits on end are seldom a rating, and would be parted from the unit.
+_LONG_RATING = re.compile(r"\d{5}[A-Z]{1,2}")
+
 #: Serial numbers are this long, letters and digits; shorter and longer ones are rarer the farther they are.
 _SERIAL_LENGTH = (6, 20)
 #: Model names are seldom longer.
@@ -74,6 +86,8 @@ _MODEL_LENGTH = 24
 _COUNTED_DIGITS = re.compile(r"\d{6}")
 _MIXED = re.compile(r"(?=\S*[0-9])(?=\S*[^\W\d_])\S+")
 #: A word of which a reader took a letter for a digit ("F0RWARD") is no name.
+_ONE_DIGIT = re.compile(r"[^\W\d_]*\d[^\W\d_]{2,}")
+_VOWEL = re.compile(r"[aeiou]", re.IGNORECASE)
 _MISREAD_WORD = re.compile(r"(?=(?:[0158]*[^\W\d_]){5})[^\W\d_]+[0158][^\W\d_]{2,}")
 _LOWER_WORD = re.compile(r"[^\W\d_]*[a-zà-ÿа-я][^\W\d_]+")
 _SENTENCE = re.compile(
@@ -91,6 +105,12 @@ def looks(text: str) -> str:
 
 
 @lru_cache(maxsize=2048)
+def doubtful(text: str) -> bool:
+    """Say whether a text that looks like a rating can be a serial number as well ("31829W")."""
+    return _LONG_RATING.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=2048)
 def serial_shape(text: str) -> float:
     """Say how much a text looks like a serial number, 0 to 1: length, digits, no words."""
     solid = [c for c in text if c.isalnum()]
@@ -101,8 +121,9 @@ def serial_shape(text: str) -> float:
     shortest, longest = _SERIAL_LENGTH
     fit = 1.0
     if length < shortest:
-        # Three digits beside a key can be a serial; letters and digits so short are the rest of something hidden.
-        fit = 0.0 if digits < length else (length - 2) / (shortest - 2)
+        # Three digits beside a key can be a serial; letters and digits so short are the rest of something hidden, and
+        # one letter among five rarely a whole one.
+        fit = 0.0 if digits < length and (length, digits) != (5, 4) else (length - 2) / (shortest - 2)
     elif length > longest:
         fit = max(0.2, 1 - (length - longest) / 12)
     lower = sum(c.islower() for c in solid) / length
@@ -119,9 +140,9 @@ def model_shape(text: str) -> float:
     length = len(text)
     if not tokens or length < 2 or _SENTENCE.search(text):
         return 0.0
-    mixed = [token for token in tokens if _MIXED.fullmatch(token) and not _MISREAD_WORD.fullmatch(token)]
+    mixed = [token for token in tokens if _MIXED.fullmatch(token) and not _is_misread_word(token)]
     letters = sum(c.isalpha() for c in text)
-    digits = sum(c.isdigit() for token in tokens if not _MISREAD_WORD.fullmatch(token) for c in token)
+    digits = sum(c.isdigit() for token in tokens if not _is_misread_word(token) for c in token)
     if mixed:
         best = max(mixed, key=len)
         # A short mix ("8B", "F2") is rather a mark than a name.
@@ -142,6 +163,13 @@ def model_shape(text: str) -> float:
     return max(0.0, min(1.0, score - (0.25 if mixed and lower > 0.5 else 0.0)))
 
 
+def _is_misread_word(token: str) -> bool:
+    """Say whether a token is a word with a letter taken for a digit ("F0RWARD", "Fo9ax"): it can be spoken."""
+    if _MISREAD_WORD.fullmatch(token):
+        return True
+    return len(token) > 4 and _ONE_DIGIT.fullmatch(token) is not None and len(_VOWEL.findall(token)) > 1
+
+
 @lru_cache(maxsize=2048)
 def is_brand(text: str) -> bool:
     """Say whether a text can be a maker's name: a word or a few that begin in capitals, or a company's full name."""
@@ -151,8 +179,8 @@ def is_brand(text: str) -> bool:
     return len(text) > 2 and len(words) <= 3 and all(word.isalpha() and word[0].isupper() for word in words)
 
 
-_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?")
-_REMARK = re.compile(r"(?i)\W*|[(\[]?(rev|ver|v|r|version|wifi|plus|ce|tm|ip\d\d)\b.*")
+_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\))?")
+_REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d)\b|[vr]\.?\s?\d).*")
 
 
 @lru_cache(maxsize=2048)
@@ -177,12 +205,45 @@ def plain_number(text: str) -> float:
 
 
 @lru_cache(maxsize=2048)
+def remarked(text: str) -> float:
+    """Say whether a text ends with what is said beside it and is no part of it: a rating, a protection class, "V2"."""
+    last = text.rpartition(" ")[2]
+    return float(last != text and (bool(looks(last)) or (rest(last) == "remark" and last == last.upper())))
+
+
+@lru_cache(maxsize=2048)
+def kind_of_thing(text: str) -> float:
+    """Say whether a text says in words what a thing is, and not how it is called: "Soft starter", "VACUUM PUMP"."""
+    if any(c.isdigit() for c in text):
+        return 0.0
+    small = any(_LOWER_WORD.fullmatch(token) and len(token) > _SMALL_NAME for token in text.split())
+    return float(small or (" " in text and all(len(token) > _VARIANT for token in text.split())))
+
+
+@lru_cache(maxsize=2048)
+def counted(text: str) -> float:
+    """Say whether a text has so many digits on end that they are counted up."""
+    return float(_COUNTED_DIGITS.search(text) is not None)
+
+
+#: Capitals behind a code that are fewer are rather its variant than a word.
+_VARIANT = 3
+#: Words with small letters that are longer are seldom a model's name by themselves.
+_SMALL_NAME = 6
+
+
+@lru_cache(maxsize=2048)
 def rest(text: str) -> str:
     """Name what a candidate leaves out of its box: nothing, a remark, words, or what could be a part of it (code)."""
     if not text:
         return ""
     plain = [c for c in text if c.isalpha() or c.isdecimal()]
-    if not plain or _REMARK.fullmatch(text) or (looks(text) and text.count(" ") < 2):
+    if not plain:
+        return "remark"
+    first = text.split(maxsplit=1)[0]
+    if first.isalpha() and first.isupper() and len(first) <= _VARIANT and not _REMARK.fullmatch(first):
+        return "code"
+    if _REMARK.fullmatch(text) or (looks(text) and text.count(" ") < 2):
         return "remark"
     # "DP/N" is a caption, and not the first word of a name.
     coded = any(c.isdecimal() for c in plain) or "/" in text or all(len(token) < 3 for token in text.split())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from edge.core.fields import FieldRule
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.shape import looks
+from edge.readers.linking.shape import looks, rest
 
 Segment = tuple[int, int, int]
 """Line, start, end."""
@@ -16,13 +17,18 @@ Segment = tuple[int, int, int]
 #: Tokens of one value at most; longer ones are sentences.
 _MOST_TOKENS = 8
 #: Boxes of one value at most.
-_MOST_BOXES = 3
+_MOST_BOXES = 4
 #: Without a pattern boxes farther apart than this (in text heights) are not one value.
 _ONE_VALUE_GAP = 0.9
 #: Of a line with more tokens only the first ones are searched for a name among other words.
 _MOST_RUN_TOKENS = 6
 #: Capitals without a digit are a group of a serial number only when they are this short.
 _LONGEST_PREFIX = 4
+
+#: What is no first group of a value that goes on in the next box.
+_NEVER_BEGIN = frozenset(("a place", "a maker", "a telephone number", "an address on the web", "a standard"))
+#: Tokens of a value's next box at most.
+_MOST_GROUPS = 4
 
 _TOKEN = re.compile(r"\S+")
 _SMALL_WORD = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*")
@@ -44,7 +50,7 @@ class Span(NamedTuple):
     @property
     def left_out(self) -> str:
         """What a part leaves out of its value."""
-        return f"{self.before}{self.after}"
+        return " … ".join(part for part in (self.before, self.after) if part)
 
 
 def spans(
@@ -55,38 +61,53 @@ def spans(
     *,
     keyed: bool,
     shared: bool = False,
+    part: tuple[int, int] | None = None,
 ) -> Iterator[Span]:
-    """Yield the parts of a value, and of its neighbours in the row, that could be the field.
+    """Yield the parts of a value, and of its neighbours in the row, that a person would take for the field.
 
-    The natural ones come first: what a person would take for the value. `shared` says that the value's key has other
-    keys in its line: then every run of tokens is natural. Where the product gives a pattern every other run of tokens
-    follows, since the pattern can tell which is meant.
+    `shared` says that the value's key has other
+    keys in its line: then every run of tokens is natural; `part` is the one that its key means, where that is told.
     """
-    piece = page.pieces[index]
+    piece, last = within(page, index, part), page.pieces[index].end
     line = page.lines[piece.line].text
-    tokens = [(piece.start + m.start(), piece.start + m.end()) for m in _TOKEN.finditer(piece.text)]
+    tokens = tokens_of(piece)
     seen = set()
     for start, end in _natural_parts(rule.name, piece, line, tokens, keyed=keyed, shared=shared):
         if (start, end) in seen:
             continue
         seen.add((start, end))
         segments: tuple[Segment, ...] = ((piece.line, start, end),)
-        yield Span(segments, *_around(line, piece, start, end), natural=True)
-        if end == piece.end:
-            for follower, gap in _boxes(page, index, next_in_row):
-                if gap > _ONE_VALUE_GAP or not _continues(follower.text):
-                    break
-                segments = (*segments, (follower.line, follower.start, follower.end))
-                yield Span(segments, *_around(line, piece, start, end), natural=True)
-    if rule.pattern is None:
-        return
-    for start, end in _parts(line, tokens[: 2 * _MOST_TOKENS]):
-        segments = ((piece.line, start, end),)
-        yield Span(segments, *_around(line, piece, start, end), natural=False)
-        if end == piece.end:
-            for follower, _ in _boxes(page, index, next_in_row):
-                segments = (*segments, (follower.line, follower.start, follower.end))
-                yield Span(segments, *_around(line, piece, start, end), natural=False)
+        yield Span(segments, *left_out(line, piece, start, end), natural=True)
+        if end == last and looks(piece.text) not in _NEVER_BEGIN:
+            before, after = left_out(line, piece, start, end)
+            yield from _over_boxes(segments, before, after, boxes(page, index, next_in_row))
+
+
+def _over_boxes(
+    segments: tuple[Segment, ...], before: str, after: str, following: Iterator[tuple[Piece, float]]
+) -> Iterator[Span]:
+    """Yield a text together with the next groups in its row, box by box."""
+    for follower, gap in following:
+        stop = _continued(follower.text) if gap <= _ONE_VALUE_GAP else 0
+        if not stop:
+            return
+        segments = (*segments, (follower.line, follower.start, follower.start + stop))
+        yield Span(segments, before, after + follower.text[stop:].strip(), natural=True)
+        if stop < len(follower.text):
+            return
+
+
+def within(page: Page, index: int, part: tuple[int, int] | None) -> Piece:
+    """Give a piece, or the part of it that alone is looked at."""
+    piece = page.pieces[index]
+    if part is None:
+        return piece
+    return replace(piece, start=part[0], end=part[1], text=page.lines[piece.line].text[part[0] : part[1]])
+
+
+def tokens_of(piece: Piece) -> list[tuple[int, int]]:
+    """Give where each token of a piece begins and ends in its line."""
+    return [(piece.start + m.start(), piece.start + m.end()) for m in _TOKEN.finditer(piece.text)]
 
 
 def _natural_parts(
@@ -100,15 +121,16 @@ def _natural_parts(
             yield from _runs(line, tokens[:_MOST_RUN_TOKENS])
     else:
         yield piece.start, piece.end
-    if shared and name in ("serial", "model"):
-        yield from _parts(line, tokens[:_MOST_RUN_TOKENS])
+    if shared and name in ("serial", "model") and looks(piece.text) != "a maker":
+        yield from parts(line, tokens[:_MOST_RUN_TOKENS])
 
 
-def _around(line: str, piece: Piece, start: int, end: int) -> tuple[str, str]:
+def left_out(line: str, piece: Piece, start: int, end: int) -> tuple[str, str]:
+    """Give what stands in a piece before and behind a part of it."""
     return line[piece.start : start].strip(), line[end : piece.end].strip()
 
 
-def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) -> Iterator[tuple[Piece, float]]:
+def boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) -> Iterator[tuple[Piece, float]]:
     """Yield the values that follow in the row, each with the gap before it in text heights."""
     for _ in range(_MOST_BOXES - 1):
         if index not in next_in_row:
@@ -119,14 +141,19 @@ def _boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]])
         yield page.pieces[index], gap
 
 
-def _continues(text: str) -> bool:
-    """Say whether a text can be the next group of a model or serial: digits or capitals, nothing else known."""
+def _continued(text: str) -> int:
+    """Give how much of a text can be the next groups of a model or serial: digits or capitals, before a remark."""
     tokens = text.split()
+    if len(tokens) > 1 and rest(" ".join(tokens[1:])) == "remark":
+        stop = len(tokens[0])
+        tokens = tokens[:1]
+    else:
+        stop = len(text)
     groups = all((t.isalnum() and (t.isupper() or t.isdecimal())) or "-" in t for t in tokens)
-    return groups and len(tokens) <= 2 and not looks(text)
+    return stop if groups and len(tokens) <= _MOST_GROUPS and not looks(text[:stop]) else 0
 
 
-def _parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield every run of tokens, the whole first; a token is never cut, so that no printed character is hidden."""
     for count in range(min(len(tokens), _MOST_TOKENS), 0, -1):
         for first in range(len(tokens) - count + 1):
@@ -138,14 +165,17 @@ def _parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]
 def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the groups of a serial number that begin a value; a word or another thing's look ends them."""
     start = end = -1
-    for begin, stop in tokens:
+    for number, (begin, stop) in enumerate(tokens):
         token = line[begin:stop]
         digits = any(c.isdigit() for c in token)
         small = _SMALL_WORD.fullmatch(token) is not None
         group = digits or (token.isupper() and len(token) <= _LONGEST_PREFIX)
         if start < 0 and not group and not small:
             continue
-        if not group or small or (start >= 0 and looks(token)):
+        if not group or small:
+            break
+        if start >= 0 and looks(token) and not (looks(token) == "a year" and number + 1 < len(tokens)):
+            # "2034 1964 731": a year with another group behind it is none.
             break
         start = begin if start < 0 else start
         end = stop
@@ -160,6 +190,8 @@ def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
     start, last, numbered = tokens[0][0], len(tokens), False
     for index, (begin, stop) in enumerate(tokens):
         token = line[begin:stop]
+        if index and token == token.upper() and rest(token) == "remark":
+            yield _bare(line, start, tokens[index - 1][1])
         described = numbered and len(token) > 2 and "(" not in line[start:begin] and _SMALL_WORD.fullmatch(token)
         if described or (index and looks(token)):
             last = index

@@ -71,7 +71,7 @@ def test_a_copy_that_was_misread_counts_only_where_no_other_is_right() -> None:
     )
     made = page("any")
     line = replace(made.lines[0], text=box.text, characters=())
-    both = Labelled((line,), (tuple(letter.mark for letter in box.letters),), "table", "en", "any")
+    both = Labelled((line,), (tuple(letter.mark for letter in box.letters),), (0,), "table", "en", "any")
 
     assert both.right("model", ((0, 4, 7),))
     assert not both.right("model", ((0, 0, 3),))

@@ -1,0 +1,56 @@
+"""A text without a key and one like letter off the product's pattern: told with its proposal, never mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.core.fields import FieldRule, normalise, propose, violation
+from edge.core.reading import FieldReading
+from edge.readers.linking.layout import quad
+from edge.readers.linking.shape import specific
+from edge.readers.linking.spans import Segment, parts, tokens_of
+from edge.readers.linking.surroundings import Surroundings
+
+#: Of longer texts only so many tokens are tried.
+_MOST_TOKENS = 6
+
+
+def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
+    """Give the one text of a page that no key holds and that a single like letter parts from the pattern.
+
+    Its text is as printed and breaks the pattern, so that nothing accepts it by itself; what it may be is an
+    alternative with its rule (law L7), for a code or a person to settle. None where the pattern can be met by chance,
+    where no letters are named as confusable, or where more than one text would do.
+    """
+    if rule.pattern is None or not rule.confusable:
+        return None
+    found: dict[str, FieldReading] = {}
+    for line, start, end in _keyless(around):
+        raw = around.page.lines[line].text[start:end]
+        text, changed = normalise(raw, rule)
+        if len(text) > rule.max_new_tokens or violation(text, rule) is None:
+            continue
+        proposals = propose(text, rule)
+        single = tuple((other, why) for other, why in proposals.texts if why.count("->") == 1)
+        if single and proposals.complete and all(specific(other) == 1 for other, _ in single):
+            found[text] = FieldReading(
+                name=rule.name,
+                raw=raw,
+                text=text,
+                rule=changed,
+                characters=around.page.lines[line].characters[start:end],
+                box=quad(around.page.lines[line], start, end),
+                why=f"no key; {violation(text, rule)}, and one like letter off it: proposed only",
+                alternatives=single,
+                measures={"link": 0.0},
+            )
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _keyless(around: Surroundings) -> Iterator[Segment]:
+    """Yield the runs of tokens with a digit that no key holds."""
+    for index, piece in enumerate(around.page.pieces):
+        if piece.kind or around.linked.get(index) or not any(map(str.isdigit, piece.text)):
+            continue
+        for start, end in parts(around.page.lines[piece.line].text, tokens_of(piece)[:_MOST_TOKENS]):
+            yield piece.line, start, end
