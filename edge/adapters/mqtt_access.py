@@ -101,6 +101,7 @@ def _context(files: Tls) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"mqtt.tls.cert_file: {files.cert_file} with the key {files.key_file} cannot be used ({_why(error)}); "
+    context.sslsocket_class = _TellingSocket
             "name a certificate and its own key, both PEM files"
         ) from None
     return context
@@ -116,3 +117,27 @@ def _refuse_passphrase() -> str:
 
 def _why(error: Exception) -> str:
     return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)
+class _TellingSocket(ssl.SSLSocket):
+    """A TLS socket that is closed where the handshake fails, and that says why the broker ended it.
+
+    From TLS 1.3 on a broker refuses our certificate after the handshake, by an alert that has to be read; who only
+    writes learns that the connection is broken, and no more.
+    """
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Agree with the broker on how to speak."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()  # paho does not
+            raise
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some bytes."""
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLEOFError, ConnectionError):
+            super().recv(1)
+            raise
+
+

@@ -278,7 +278,8 @@ class Connection:
         elif code.value == _PROTOCOL_ERROR:
             self.end(mqtt_endings.no_mqtt(self._broker))
         else:
-            self.end(mqtt_endings.by_text(self._failure, self._broker))
+            was_accepted = self._accepted is not None
+            self.end(mqtt_endings.by_text(self._failure, self._broker, was_accepted=was_accepted))
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
         if mid == self._stopped_id:

@@ -176,6 +176,9 @@ def by_error(error: Exception, broker: Broker) -> Ending:
         case ConnectionRefusedError():
             cause = _Cause("refused", "refused the connection", "start it, or correct mqtt.host and mqtt.port")
             return _ending(cause, broker)
+        case ConnectionError():
+            # While a connection is made: a broker without TLS may answer a handshake so.
+            return by_text("EOF" if broker.tls is not None else str(error.strerror), broker)
         case TimeoutError():
             cause = _Cause("silent", "does not answer", "see the network, mqtt.host and mqtt.port")
             return _ending(cause, broker)
@@ -187,19 +190,17 @@ def by_error(error: Exception, broker: Broker) -> Ending:
             return _ending(_Cause("no_mqtt", what, _NO_TLS_AT_ALL), broker)
 
 
-def by_text(text: str, broker: Broker) -> Ending:
-    """What a failure means of which there is a text alone, as paho keeps it."""
+def by_text(text: str, broker: Broker, *, was_accepted: bool = False) -> Ending:
+    """What a failure means of which there is a text alone, as paho keeps it; none where the broker just hung up."""
     plain = text.upper().replace(" ", "_")
     for part, cause in _BY_TLS:
         if broker.tls is not None and part in plain:
             return _ending(_Cause(cause.name, cause.what, cause.remedy, _LATER), broker)
-    if not text:
-        what = "ended the connection without a word"
-        remedy = "see the broker's log" if broker.tls is not None else f"see the broker's log, or {_NO_TLS_AT_ALL}"
-        return _ending(_Cause("broken", what, remedy), broker)
-    return _ending(
-        _Cause("broken", f"broke the connection ({text[:100]})", "see the network and the broker's log"), broker
-    )
+    what = f"broke the connection ({text[:100]})" if text else "ended the connection without a word"
+    remedy = "see the network and the broker's log"
+    if not was_accepted and broker.tls is None:
+        remedy = f"{remedy}, or {_NO_TLS_AT_ALL}"
+    return _ending(_Cause("broken", what, remedy), broker)
 
 
 def silent(what: str, timeout_s: float, broker: Broker) -> Ending:
