@@ -1,7 +1,8 @@
 # edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime postgresql
+SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime postgresql \
+	libaravis-0.8-0 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 
 # From npm, for the tests alone: they run the example flow, and check documents by the schemas of those who define them.
 NODE_PACKAGES := node-red@4.1.15 @asyncapi/specs@6.11.1 sparkplug-payload@1.0.3
@@ -72,12 +73,15 @@ node: | .venv/bin/pip
 		npm install --silent --no-audit --no-fund --fetch-retries 1 --prefix .venv/node $(NODE_PACKAGES) || \
 		echo "npm gave no packages: the tests that need Node.js are skipped"
 
-# The tests talk to a real mosquitto, redis, PostgreSQL and systemd-analyze, and openssl makes their certificates. As root on Debian or Ubuntu they are installed.
+# The tests talk to a real mosquitto, redis, PostgreSQL and systemd-analyze, and openssl makes their certificates; to GStreamer's
+# RTSP server and Aravis' fake GigE camera. As root on Debian or Ubuntu they are installed.
 .PHONY: system-packages
 system-packages:
 	@PATH="$$PATH:/usr/sbin"; \
 	for one in mosquitto systemd-analyze redis-server openssl; do command -v $$one >/dev/null || missing=1; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=1; \
+	ls /usr/lib/*/libaravis-0.8.so.0 /usr/lib/*/gstreamer-1.0/libgstx264.so /usr/lib/*/gstreamer-1.0/libgstrtp.so >/dev/null 2>&1 || missing=1; \
+	/usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" 2>/dev/null || missing=1; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \

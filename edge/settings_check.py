@@ -23,7 +23,8 @@ from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.readers import opening
 from edge.section_types import folder
-from edge.sections import FileCamera, RemoteReader
+from edge.sections import RemoteReader
+from edge.sections_cameras import FileCamera
 from edge.settings import Settings
 from edge.toml_file import Key, Problem, TomlFile
 

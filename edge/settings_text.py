@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections, sections_erp
+from edge import sections, sections_cameras, sections_erp
 from edge.products import Gate
 from edge.settings import Settings
 
@@ -29,8 +29,12 @@ _END = "<!-- end of keys -->"
 _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("station", sections.Station, True),
     ("paths", sections.Paths, True),
-    ("cameras.front", sections.SimulatedCamera, True),
-    ("cameras.desk", sections.FileCamera, False),
+    ("cameras.front", sections_cameras.SimulatedCamera, True),
+    ("cameras.desk", sections_cameras.FileCamera, False),
+    ("cameras.hall", sections_cameras.RtspCamera, False),
+    ("cameras.usb", sections_cameras.UvcCamera, False),
+    ("cameras.top", sections_cameras.PylonCamera, False),
+    ("cameras.side", sections_cameras.AravisCamera, False),
     ("reader", sections.Reader, True),
     ("reader.remote", sections.RemoteReader, False),
     ("gate", Gate, True),
@@ -63,6 +67,18 @@ _EXAMPLES: Mapping[str, Any] = {
     "cameras.front.address": "ipc:///run/edge/camera.sock",
     "cameras.desk.kind": "file",
     "cameras.desk.path": "frames",
+    "cameras.hall.kind": "rtsp",
+    "cameras.hall.url": "rtsp://192.168.1.20:554/stream1",
+    "cameras.hall.username": "edge",
+    "cameras.hall.password_file": "/etc/edge/camera_password",
+    "cameras.usb.kind": "uvc",
+    "cameras.usb.device": "usb-MAKER_MODEL_SERIAL-video-index0",
+    "cameras.usb.gain": 0,
+    "cameras.usb.focus": 120,
+    "cameras.top.kind": "pylon",
+    "cameras.top.serial": "40012345",
+    "cameras.side.kind": "aravis",
+    "cameras.side.serial": "40012345",
     "reader.model": "/srv/models/GLM-4.6V-Flash",
     "reader.shared": "/run/edge-station2",
     "reader.remote.url": "http://127.0.0.1:8000",

@@ -13,7 +13,7 @@ import numpy as np
 import zmq
 
 from edge.adapters import sockets
-from edge.adapters.camera import CameraFacts, CameraFrame, CameraLostError, Order, Pixels, now_us
+from edge.adapters.camera import CameraCounts, CameraFacts, CameraFrame, CameraLostError, Order, Pixels, now_us
 
 Head = dict[str, Any]
 
@@ -30,6 +30,7 @@ class FakeCamera:
     problem: Exception | None = None
     frozen: bool = False
     late_us: int = 0
+    counts: CameraCounts = field(default_factory=CameraCounts)
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
 

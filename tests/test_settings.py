@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from edge import products, sections, settings, settings_text
+from edge import products, sections, sections_cameras, settings, settings_text
 from edge.calibrations import BUNDLED
 from edge.core.fields import CHECKS
 from edge.core.gate import DEFAULT_LIMITS
@@ -61,7 +61,7 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for info in model.model_fields.values():
         for inner in re.findall(r"<class '([\w.]+)'>|(edge\.[\w.]+)", str(info.annotation)):
             name = (inner[0] or inner[1]).rsplit(".", 1)[-1]
-            found = getattr(sections, name, None) or getattr(products, name, None)
+            found = next((vars(one)[name] for one in (sections, sections_cameras, products) if name in vars(one)), None)
             if isinstance(found, type) and issubclass(found, BaseModel):
                 yield from _models(found)
 
@@ -132,7 +132,7 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
     assert loaded.reader.remote is not None
     assert loaded.reader.remote.redis_password is not None
     assert loaded.gate.tilt == 50
-    assert isinstance(loaded.cameras["desk"], sections.FileCamera)
+    assert isinstance(loaded.cameras["desk"], sections_cameras.FileCamera)
     assert loaded.accept.false_accept_rate == {1: 0.001, 2: 0.0001}
 
 

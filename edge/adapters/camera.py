@@ -33,6 +33,20 @@ class CameraLostError(CameraError):
     """Raised when the camera does not answer, or answers what no camera says; it must be opened again."""
 
 
+@dataclass(slots=True)
+class CameraCounts:
+    """What a camera did not give, counted since its process started; each one is a fact that nobody else would see.
+
+    `missed`: exposures that gave no frame (lost packets, a gap in the frame counter, no frame after a trigger).
+    `over_triggered`: triggers that the camera could not take, since it was not ready.
+    `malformed`: frames refused, since their buffer was incomplete or damaged.
+    """
+
+    missed: int = 0
+    over_triggered: int = 0
+    malformed: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class CameraFacts:
     """What a camera says of itself. `live`: it looks at the world, so two equal pictures mean that it is frozen."""
@@ -77,6 +91,10 @@ class CameraFrame:
 
 class Camera(Protocol):
     """One camera. Every method may block and may raise `CameraError`; `CameraLostError` asks for `open` again."""
+
+    @property
+    def counts(self) -> CameraCounts:
+        """What it did not give so far."""
 
     def open(self) -> CameraFacts:
         """Connect and say what the camera is; also after it was lost."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.adapters.camera import CameraFacts, CameraFrame, CameraLostError, Order, now_us
+from edge.adapters.camera import CameraCounts, CameraFacts, CameraFrame, CameraLostError, Order, now_us
 from edge.errors import CameraError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -29,6 +29,7 @@ class FileCamera:
     """Frames from `path`: a folder, an image file or a video. `loop`: begin again after the last one."""
 
     def __init__(self, path: Path, *, loop: bool = True) -> None:
+        self.counts = CameraCounts()
         self._path = path
         self._loop = loop
         self._video: cv2.VideoCapture | None = None
@@ -63,8 +64,12 @@ class FileCamera:
         if self._is_video():
             return self._take_from_video(order, exposed_us)
         path = self._next_file(order.trigger_id)
-        encoded = _read(path)
-        width_px, height_px = _size(path, encoded)
+        try:
+            encoded = _read(path)
+            width_px, height_px = _size(path, encoded)
+        except CameraError:
+            self.counts.malformed += 1
+            raise
         return CameraFrame(
             encoded=encoded,
             pixels=None,

@@ -17,7 +17,7 @@ import numpy as np
 import zmq
 
 from edge.adapters import sockets
-from edge.adapters.camera import CameraClock, CameraFacts, CameraFrame, CameraLostError, Order, now_us
+from edge.adapters.camera import CameraClock, CameraCounts, CameraFacts, CameraFrame, CameraLostError, Order, now_us
 from edge.errors import CameraError
 
 #: A camera that is there answers its own time at once.
@@ -36,6 +36,7 @@ class SimulatedCamera:
     def __init__(
         self, address: str, *, take_timeout_ms: int = TAKE_TIMEOUT_MS, context: sockets.Context | None = None
     ) -> None:
+        self.counts = CameraCounts()
         self._address = address
         self._take_timeout_ms = take_timeout_ms
         self._context = context
@@ -157,6 +158,7 @@ class SimulatedCamera:
 
     def _nonsense(self, what: str) -> CameraLostError:
         self.close()
+        self.counts.malformed += 1
         return CameraLostError(f"the camera at {self._address} does not speak as one: {what}")
 
 

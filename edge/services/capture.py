@@ -13,26 +13,33 @@ What it promises:
 
 from __future__ import annotations
 
+import faulthandler
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 import zmq
 
+from edge import sections_cameras
 from edge.adapters import sockets, systemd
 from edge.adapters.camera import Camera, now_us
+from edge.adapters.camera_aravis import AravisLink
 from edge.adapters.camera_file import FileCamera
+from edge.adapters.camera_genicam import GenicamCamera
+from edge.adapters.camera_pylon import PylonLink
+from edge.adapters.camera_rtsp import RtspSource
 from edge.adapters.camera_simulated import SimulatedCamera
+from edge.adapters.camera_stream import StreamCamera
+from edge.adapters.camera_uvc import UvcSource, by_id
 from edge.adapters.frames import Frame, FrameFailure, FramePublisher, Take
 from edge.adapters.heartbeat import Heartbeat
 from edge.errors import CameraError, ConfigError
-from edge.sections import Camera as CameraSettings
-from edge.sections import FileCamera as FileCameraSettings
-from edge.services.capture_device import CaptureDevice, Defaults, Done, EvidenceFormat
+from edge.sections_cameras import Camera as CameraSettings
+from edge.services.capture_device import CaptureDevice, Defaults, Done, EvidenceFormat, Limits
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -43,8 +50,12 @@ TURN_MS = 200
 CHECK_EVERY_S = 1.0
 #: Pauses between two tries to open a lost camera: the first, and the longest.
 REOPEN_FIRST_S, REOPEN_LONGEST_S = 0.1, 5.0
-#: A driver that has not returned after this long will not: end the process. Longer than any take or opening.
-WEDGED_AFTER_S = 10.0
+#: A driver that has not given its frame so long after the take's time will not: end the process. A lost GigE camera
+#: takes 2.5 s to be noticed (Aravis), with a take's time of 1 s. It all ends in a new process within 5 s: 1 + 2, and 1
+#: for the start.
+WEDGED_AFTER_TAKE_S = 2.0
+#: Where even the interpreter stands still (a driver that blocks and holds its lock), the process ends after this long.
+STUCK_AFTER_S = 4.0
 #: A clean stop waits this long for the driver.
 STOP_PATIENCE_S = 1.0
 
@@ -62,14 +73,16 @@ class Capture:
         defaults: Defaults,
         *,
         evidence_format: EvidenceFormat = "jpeg",
-        wedged_after_s: float = WEDGED_AFTER_S,
+        limits: Limits | None = None,
+        stuck_after_s: float | None = None,
         context: sockets.Context | None = None,
     ) -> None:
         self._name = name
-        self._wedged_after_s = wedged_after_s
+        self._stuck_after_s = stuck_after_s
         self._publisher = FramePublisher(runtime_dir, name, context=context)
         self._heartbeat = Heartbeat(runtime_dir, f"capture-{name}", context=context)
-        self._device = CaptureDevice(camera, defaults, evidence_format)
+        self._device = CaptureDevice(camera, defaults, evidence_format, limits=limits)
+        self._camera_counts: Mapping[str, int] = {}
         self._counts: Counter[str] = Counter()
         self._current: Take | None = None
         self._next: Take | None = None
@@ -106,15 +119,19 @@ class Capture:
         self._expire()
         if not self._device.busy:
             self._start_next()
-        if self._device.busy_for_s() > self._wedged_after_s:
+        wedged_share = self._device.wedged_share()
+        if wedged_share > 1:
             raise CameraError(
-                f"the driver of camera {self._name} has not returned for {self._wedged_after_s:.0f} s: "
+                f"the driver of camera {self._name} has not returned for {self._device.busy_for_s():.1f} s: "
                 "ending this process, so that it is started anew"
             )
         if self._heartbeat.due():
             self._beat()
-        if self._device.busy_for_s() < self._wedged_after_s / 2:
+        if wedged_share < 0.5:
             systemd.notify_progress()
+        if self._stuck_after_s is not None:
+            # A timer of C, set anew by each turn: it ends the process also where no line of Python is run any more.
+            faulthandler.dump_traceback_later(self._stuck_after_s, exit=True)
 
     def _accept(self, takes: list[Take]) -> None:
         for take in takes:
@@ -148,6 +165,7 @@ class Capture:
 
     def _note(self, done: Done) -> None:
         """The camera did something: pass its frame on, and remember how the camera is."""
+        self._camera_counts = done.counts
         if done.facts is None:
             self._note_lost(done.problem)
         else:
@@ -210,22 +228,59 @@ class Capture:
             busy_s=round(self._device.busy_for_s(), 3),
             bad_commands=self._publisher.num_bad_commands,
             unheard=self._publisher.num_unheard,
+            **self._camera_counts,
             **self._counts,
         )
 
     def _close(self) -> None:
         if not self._device.close(patience_s=STOP_PATIENCE_S):
+            # The timer of the last turn stays set: what the driver left behind may block the end of the process too.
             log.warning("the camera's driver does not return; leaving it behind", camera=self._name)
+        elif self._stuck_after_s is not None:
+            faulthandler.cancel_dump_traceback_later()
         self._publisher.close()
         self._heartbeat.close()
 
 
 def open_camera(config: CameraSettings) -> Camera:
-    """The camera that one `[cameras.NAME]` table describes; nothing is connected yet."""
-    if isinstance(config, FileCameraSettings):
-        return FileCamera(config.path, loop=config.loop)
+    """The camera that one `[cameras.NAME]` table describes; nothing is connected yet.
+
+    Raises:
+        ConfigError: what this kind of camera needs is not installed, or its password cannot be read.
+    """
     # The camera's silence is told, with its cause, before the inspector's own timer ends the wait for the frame.
-    return SimulatedCamera(config.address, take_timeout_ms=max(1, config.take_timeout_ms * 4 // 5))
+    timeout_ms = max(1, config.take_timeout_ms * 4 // 5)
+    match config:
+        case sections_cameras.FileCamera():
+            return FileCamera(config.path, loop=config.loop)
+        case sections_cameras.SimulatedCamera():
+            return SimulatedCamera(config.address, take_timeout_ms=timeout_ms)
+        case sections_cameras.RtspCamera():
+            stream = RtspSource(
+                config.url,
+                transport=config.transport,
+                username=config.username,
+                password=config.password,
+                latency_ms=config.latency_ms,
+                exposure_us=config.exposure_us,
+                gain_db=config.gain_db,
+            )
+            return StreamCamera(stream, take_timeout_ms=timeout_ms)
+        case sections_cameras.UvcCamera():
+            device = UvcSource(
+                by_id(config.device),
+                width_px=config.width_px,
+                height_px=config.height_px,
+                pixel_format=config.pixel_format,
+                latency_ms=config.latency_ms,
+                gain=config.gain,
+                focus=config.focus,
+            )
+            return StreamCamera(device, take_timeout_ms=timeout_ms)
+        case sections_cameras.PylonCamera():
+            return GenicamCamera(PylonLink(config.serial), take_timeout_ms=timeout_ms)
+        case sections_cameras.AravisCamera():
+            return GenicamCamera(AravisLink(config.serial), take_timeout_ms=timeout_ms)
 
 
 def build(settings: Settings, name: str) -> Capture:
@@ -244,4 +299,6 @@ def build(settings: Settings, name: str) -> Capture:
         open_camera(config),
         Defaults(config.exposure_us, config.gain_db, config.light),
         evidence_format=settings.evidence.format,
+        limits=Limits(frame_s=(config.take_timeout_ms / 1000 + config.exposure_max_us / 1e6) + WEDGED_AFTER_TAKE_S),
+        stuck_after_s=STUCK_AFTER_S,
     )

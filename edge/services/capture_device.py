@@ -2,7 +2,8 @@
 
 A job goes in by `start`, its answer comes out by `finished`, and `wake_fd` becomes readable when there is one. One job
 at a time. Whatever happens inside becomes an answer with a named cause; only a call that never returns gives none, and
-then the owner sees `busy_for_s` grow and ends the process.
+then the owner sees `wedged_for_s` and ends the process. What a call may take depends on what it does: an opening waits
+for networks and key frames, a frame is there in its time or never.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import os
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import cv2
@@ -54,21 +56,42 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a call into the driver may take until it is wedged, s: `open_s` for opening and closing.
+
+    Opening an RTSP stream waits up to 4 s for the server and 6 s for a key frame and 1 s more; the others are quicker.
+    """
+
+    open_s: float = 12.0
+    frame_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """One job finished: `answer` where it was a take; `facts` None and `problem` said where the camera is lost."""
 
     take: Take | None
     answer: Frame | FrameFailure | None
     facts: CameraFacts | None
+    counts: Mapping[str, int]
     problem: str = ""
 
 
 class CaptureDevice:
     """The camera and its thread."""
 
-    def __init__(self, camera: Camera, defaults: Defaults, evidence_format: EvidenceFormat = "jpeg") -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        defaults: Defaults,
+        evidence_format: EvidenceFormat = "jpeg",
+        *,
+        limits: Limits | None = None,
+    ) -> None:
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._camera = camera
+        self._limits = limits or Limits()
+        self._doing: tuple[float, float] = (0.0, 1.0)  # since when, and how long it may take
         self._defaults = defaults
         self._suffix, self._parameters = _ENCODINGS[evidence_format]
         self._watch = FrozenWatch()
@@ -89,8 +112,14 @@ class CaptureDevice:
         """How long the job under way has lasted; 0 when there is none."""
         return 0.0 if self._busy_since_s is None else time.monotonic() - self._busy_since_s
 
+    def wedged_share(self) -> float:
+        """How much of its time the call under way has used; from 1 on it will not return."""
+        since_s, limit_s = self._doing
+        return 0.0 if self._busy_since_s is None else (time.monotonic() - since_s) / limit_s
+
     def start(self, job: Take | Literal["check"]) -> None:
         """Do one job: a take, or a look whether the camera still answers. Both open it where it is not open."""
+        self._begin(self._limits.open_s)  # until the thread has begun and knows better
         self._busy_since_s = time.monotonic()
         self._jobs.put(job)
 
@@ -124,17 +153,19 @@ class CaptureDevice:
         take = None if isinstance(job, str) else job
         try:
             if self._facts is None:
+                self._begin(self._limits.open_s)
                 self._facts = self._camera.open()
                 self._watch.reopened()
             elif take is None:
+                self._begin(self._limits.frame_s)
                 self._camera.check()
-            return Done(take, None if take is None else self._expose(take, self._facts), self._facts)
+            return self._done_with(take, None if take is None else self._expose(take, self._facts))
         except CameraLostError as error:
             return self._lost(take, str(error))
         except CameraError as error:
             if take is None:  # a camera that refuses to be opened or checked is as good as lost
                 return self._lost(take, str(error))
-            return Done(take, take.failure("camera_error", str(error)), self._facts)
+            return self._done_with(take, take.failure("camera_error", str(error)))
         except Exception as error:
             # A driver may raise anything. It is this camera's failure, and never a frame.
             log.exception("camera driver failed")
@@ -142,10 +173,19 @@ class CaptureDevice:
 
     def _lost(self, take: Take | None, problem: str) -> Done:
         self._facts = None
+        self._begin(self._limits.open_s)
         self._camera.close()
-        return Done(take, None if take is None else take.failure("camera_lost", problem), None, problem)
+        return self._done_with(take, None if take is None else take.failure("camera_lost", problem), problem)
+
+    def _done_with(self, take: Take | None, answer: Frame | FrameFailure | None, problem: str = "") -> Done:
+        return Done(take, answer, self._facts, asdict(self._camera.counts), problem)
+
+    def _begin(self, limit_s: float) -> None:
+        """A call into the driver begins now, and may take so long."""
+        self._doing = (time.monotonic(), limit_s)
 
     def _expose(self, take: Take, facts: CameraFacts) -> Frame:
+        self._begin(self._limits.frame_s)
         frame = self._camera.take(self._order(take, facts))
         frozen = facts.live and self._watch.is_frozen(frame)
         image = self._encode(frame)

@@ -20,9 +20,9 @@ from edge.adapters.camera import Camera, CameraLostError, Order, Pixels, now_us
 from edge.adapters.frames import Frame, FrameFailure, FrameLink
 from edge.adapters.heartbeat import listen
 from edge.errors import CameraError, ConfigError
-from edge.sections import SimulatedCamera
+from edge.sections_cameras import SimulatedCamera
 from edge.services.capture import Capture, build, open_camera
-from edge.services.capture_device import Defaults, EvidenceFormat
+from edge.services.capture_device import Defaults, EvidenceFormat, Limits
 from edge.settings import Settings
 from tests.cameras import CameraServer, FakeCamera
 
@@ -49,7 +49,7 @@ class Station:
             camera,
             Defaults(exposure_us=900, gain_db=0.5, light="normal"),
             evidence_format=evidence_format,
-            wedged_after_s=wedged_after_s,
+            limits=Limits(open_s=wedged_after_s, frame_s=wedged_after_s),
             context=self.context,
         )
 

@@ -78,7 +78,7 @@ def test_a_real_process_with_a_blocked_driver_ends_by_itself(tmp_path: Path) -> 
         import sys
         from pathlib import Path
         from edge.services.capture import Capture
-        from edge.services.capture_device import Defaults
+        from edge.services.capture_device import Defaults, Limits
         from tests.cameras import FakeCamera
 
         class Blocked(FakeCamera):
@@ -87,7 +87,8 @@ def test_a_real_process_with_a_blocked_driver_ends_by_itself(tmp_path: Path) -> 
 
         camera = Blocked()
         camera.gate.clear()
-        Capture(Path(sys.argv[1]), "top", camera, Defaults(500, 0.0, "normal"), wedged_after_s=0.2).run(lambda: False)
+        limits = Limits(open_s=0.2, frame_s=0.2)
+        Capture(Path(sys.argv[1]), "top", camera, Defaults(500, 0.0, "normal"), limits=limits).run(lambda: False)
     """)
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
     ended = subprocess.run(
