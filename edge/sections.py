@@ -196,18 +196,6 @@ class Accept(Table):
     min_margin: Number = Field(
         default=0.20, ge=0, le=1, description="Least distance of every character to its runner-up, 0 to 1."
     )
-    max_command_age_s: Whole = Field(
-        default=60,
-        ge=1,
-        le=86_400,
-        description="A trigger or expectation that says it is older than this is refused as stale, s (1 to 86400).",
-    )
-    confirm_within_s: Whole = Field(
-        default=600,
-        ge=1,
-        le=31_536_000,
-        description="Once MES confirms outcomes: one unconfirmed for longer is an alarm, s (1 to 31536000).",
-    )
     false_accept_rate: dict[Annotated[int, Field(ge=1, le=5)], Annotated[Number, Field(ge=0, le=1)]] = Field(
         default={},
         description="The site's own share of false accepts by number of looks, 0 to 1; unset: the calibration's.",
@@ -250,6 +238,22 @@ class Mqtt(Table):
         ge=0,
         le=4_294_967_295,
         description="The broker keeps commands for a station that is away this long, s (0 to 4294967295).",
+    )
+    max_command_age_s: Whole = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="A trigger or expectation that says it is older than this is refused as stale, s (1 to 86400).",
+    )
+    confirm_within_s: Whole = Field(
+        default=600,
+        ge=1,
+        le=31_536_000,
+        description="Once MES confirms outcomes: one unconfirmed for longer is an alarm, s (1 to 31536000).",
+    )
+    needs_subscriber: bool = Field(
+        default=False,
+        description="Whether an outcome that nobody subscribes to waits until somebody does: for a broker that forgets.",
     )
     max_in_flight: Whole = Field(
         default=64,

@@ -89,6 +89,7 @@ def _context(files: Tls) -> ssl.SSLContext:
         raise ConfigError(
             f"mqtt.tls.ca_file: {files.ca_file} holds no certificate that can be used ({_why(error)}); name a PEM file"
         ) from None
+    context.sslsocket_class = _TellingSocket
     if files.cert_file is None:
         return context
     try:
@@ -101,22 +102,11 @@ def _context(files: Tls) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"mqtt.tls.cert_file: {files.cert_file} with the key {files.key_file} cannot be used ({_why(error)}); "
-    context.sslsocket_class = _TellingSocket
             "name a certificate and its own key, both PEM files"
         ) from None
     return context
 
 
-class _PassphraseWanted(Exception):  # noqa: N818 - it is a question, not an error
-    pass
-
-
-def _refuse_passphrase() -> str:
-    raise _PassphraseWanted
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)
 class _TellingSocket(ssl.SSLSocket):
     """A TLS socket that is closed where the handshake fails, and that says why the broker ended it.
 
@@ -141,3 +131,13 @@ class _TellingSocket(ssl.SSLSocket):
             raise
 
 
+class _PassphraseWanted(Exception):  # noqa: N818 - it is a question, not an error
+    pass
+
+
+def _refuse_passphrase() -> str:
+    raise _PassphraseWanted
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)

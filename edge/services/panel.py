@@ -67,10 +67,10 @@ class Place:
     takt_ms: int | None = None
     deadline_ms: int | None = None
     correction_topic: str = ""
+    confirm_within_s: int | None = None
     shifts: tuple[time_of_day, ...] = (time_of_day(6), time_of_day(14), time_of_day(22))
 
 
-    confirm_within_s: int | None = None
 class Panel:
     """The panel's process; `run` is its loop."""
 
@@ -182,6 +182,12 @@ class Panel:
         messenger = beats.get("messenger")
         if messenger is not None and messenger.facts.get("connected") is False and not messenger.facts.get("problem"):
             degraded.append("messenger: not connected to the broker")
+        unconfirmed = (stored["queues"] or {}).get("unconfirmed", {})
+        if unconfirmed.get("alarm"):
+            degraded.append(
+                f"MES has not confirmed an outcome for {unconfirmed['oldest_age_s']:.0f} s, and mqtt.confirm_within_s "
+                f"is {unconfirmed['limit_s']}: see that MES stores outcomes and sends cmd/confirm"
+            )
         state: Literal["ok", "degraded", "down"] = "down" if down else "degraded" if degraded else "ok"
         return {
             "state": state,
@@ -194,12 +200,6 @@ class Panel:
             "processes": processes,
             "broker": {"connected": None if messenger is None else messenger.facts.get("connected")},
             "reader": reader_figures(beats, now_us),
-        unconfirmed = (stored["queues"] or {}).get("unconfirmed", {})
-        if unconfirmed.get("alarm"):
-            degraded.append(
-                f"MES has not confirmed an outcome for {unconfirmed['oldest_age_s']:.0f} s, and mqtt.confirm_within_s "
-                f"is {unconfirmed['limit_s']}: see that MES stores outcomes and sends cmd/confirm"
-            )
             **stored,
         }
 
@@ -325,6 +325,7 @@ def build(settings: Settings) -> Panel:
             takt_ms=station.takt_ms,
             deadline_ms=station.deadline_ms,
             correction_topic=settings.topic("correction"),
+            confirm_within_s=settings.mqtt.confirm_within_s,
         ),
         runtime_dir=settings.paths.runtime,
         data_dir=settings.paths.data,
@@ -334,4 +335,3 @@ def build(settings: Settings) -> Panel:
         reserve_bytes=settings.keep.reserve_bytes,
         token=token,
     )
-            confirm_within_s=settings.mqtt.confirm_within_s,
