@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gate": ("gate", "judge the quality of image files, and say what to change"),
     "profile": ("profile", "write a first product file from a few labelled images"),
     "ask": ("ask", "ask the vlm reader a free question about an image file"),
-    "check": ("check", "check configuration, camera, reader, broker, ERP, disk and clock"),
+    "check": ("check", "check all that the station needs: ok, warn or fail, and what to do"),
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
     "outcomes": ("outcomes", "show what was decided"),
     "replay": ("replay", "read kept frames again, and show every outcome that would change"),

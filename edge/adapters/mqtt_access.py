@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -41,8 +42,13 @@ def broker_of(mqtt: Mqtt) -> Broker:
     )
 
 
-def try_out(broker: Broker, timeout_s: float) -> None:
+def try_out(broker: Broker, timeout_s: float, talk: Callable[[Client], None] | None = None) -> None:
     """Connect and leave again: under another client id, with no will and no session, so that nothing changes there.
+
+    Args:
+        broker: where, and as whom.
+        timeout_s: the longest wait for the broker's answer.
+        talk: what is said on the connection once it stands.
 
     Raises:
         BrokerError: The broker cannot be reached, or does not take us; the sentence is the messenger's own.
@@ -69,17 +75,23 @@ def try_out(broker: Broker, timeout_s: float) -> None:
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
         while not endings and time.monotonic() < until_s and code == MQTTErrorCode.MQTT_ERR_SUCCESS:
             code = client.loop(timeout=0.1)
+        if talk is not None and endings == [None]:
+            talk(client)
         client.disconnect()
     except Exception as error:  # noqa: BLE001 - paho raises whatever sockets, TLS and its decoding raise
         raise BrokerError(mqtt_endings.by_error(error, broker).sentence) from None
-    if not endings and code == MQTTErrorCode.MQTT_ERR_PROTOCOL:
-        endings.append(mqtt_endings.no_mqtt(broker))
-    elif not endings and code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-        endings.append(mqtt_endings.by_text("".join(failures), broker))
-    elif not endings:
-        endings.append(mqtt_endings.silent("CONNACK", timeout_s, broker))
-    if endings[0] is not None:
-        raise BrokerError(endings[0].sentence)
+    ended = endings[0] if endings else _unanswered(code, "".join(failures), timeout_s, broker)
+    if ended is not None:
+        raise BrokerError(ended.sentence)
+
+
+def _unanswered(code: MQTTErrorCode, text: str, timeout_s: float, broker: Broker) -> Ending:
+    """Why nothing came in answer."""
+    if code == MQTTErrorCode.MQTT_ERR_PROTOCOL:
+        return mqtt_endings.no_mqtt(broker)
+    if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        return mqtt_endings.by_text(text, broker)
+    return mqtt_endings.silent("CONNACK", timeout_s, broker)
 
 
 def _context(files: Tls) -> ssl.SSLContext:

@@ -243,8 +243,8 @@ def drawn_frame() -> Image:
     return frame
 
 
-def open_reader(settings: Settings) -> Reader:
-    """The reader that `[reader]` names, loaded.
+def open_reader(settings: Settings, *, warm: bool = True) -> Reader:
+    """The reader that `[reader]` names, loaded; `warm`: with all that it compiles for the first frames done.
 
     Raises:
         ReaderError: it cannot be loaded.
@@ -261,7 +261,7 @@ def open_reader(settings: Settings) -> Reader:
         device=asked.device,
         eight_bits=asked.eight_bits,
         remote=remote,
-        warm=True,
+        warm=warm,
     )
 
 

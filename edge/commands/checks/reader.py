@@ -1,0 +1,84 @@
+"""The reader: it must read what is drawn on a frame, and fast enough for the line.
+
+A reader process that runs is asked, as a guest that waits behind its stations; a second model is not loaded beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+
+from edge.commands.checks.finding import Finding, fail, judged
+from edge.commands.checks.running import heard
+from edge.core.reading import Reading
+from edge.errors import WorldError
+from edge.settings import Settings
+
+#: What the drawn frame says, and how much of it must be read: not all, since a small model may miss a character.
+DRAWN = ("AX-4711", "12345678AB")
+
+
+def check(settings: Settings) -> Finding:
+    """Load it, or ask the one that runs, and judge what it reads.
+
+    Raises:
+        ReaderError: it cannot be loaded.
+        WorldError: it is another station's and is not heard, or it does not answer.
+    """
+    from edge.services.reader import drawn_frame, open_reader  # noqa: PLC0415 - openvino is slow to import
+
+    folder = settings.reader.shared or settings.paths.runtime
+    beat = heard(folder, "reader")
+    if beat is not None:
+        name = f"{beat.facts.get('reader')} {str(beat.facts.get('reader_hash'))[:12]}, runs"
+        encoded = cv2.imencode(".png", drawn_frame())[1].tobytes()
+        limit_s = max(settings.reader.timeout_ms / 1000, 10.0)
+        return judge(name, lambda: _as_guest(folder, encoded, limit_s), settings)
+    if settings.reader.shared is not None:
+        raise WorldError(f"no reader is heard in {folder}; start that station's, or correct reader.shared")
+    opened = open_reader(settings, warm=False)
+    return judge(f"{opened.name} {opened.hash[:12]}", lambda: opened.read(drawn_frame(), settings.product), settings)
+
+
+def judge(name: str, read: Callable[[], Reading], settings: Settings) -> Finding:
+    """Read the drawn frame twice: the first time warms, the second counts."""
+    read()
+    begun_s = time.monotonic()
+    reading = read()
+    ms = (time.monotonic() - begun_s) * 1000
+    text = " ".join([line.text for line in reading.lines] or [one.text for one in reading.fields.values()])
+    facts = {"ms": round(ms, 1), "text": text, "takt_ms": settings.station.takt_ms}
+    said = f"{name}, {ms:.0f} ms for a drawn frame"
+    if not any(part in text for part in DRAWN):
+        return fail(
+            f"{said}, of which it reads {text[:60]!r}", f"it must read {DRAWN[1]}; install the reader anew", **facts
+        )
+    if ms > settings.reader.timeout_ms:
+        return fail(
+            f"{said}, more than reader.timeout_ms, {settings.reader.timeout_ms}", "use a faster PC or reader", **facts
+        )
+    return judged(said, _too_slow(ms, settings), **facts)
+
+
+def _too_slow(ms: float, settings: Settings) -> list[str]:
+    takt_ms, looks = settings.station.takt_ms, settings.accept.looks
+    if takt_ms is None or ms * looks <= takt_ms:
+        return []
+    return [f"{looks} looks take {ms * looks:.0f} ms, and station.takt_ms is {takt_ms}; use a faster PC or reader"]
+
+
+def _as_guest(folder: Path, image: bytes, limit_s: float) -> Reading:
+    from edge.adapters.guest_link import GuestLink  # noqa: PLC0415 - only where a reader runs
+
+    async def ask() -> Reading:
+        link = GuestLink(folder)
+        try:
+            return (await link.read(image, timeout_s=limit_s)).reading
+        finally:
+            await link.close()
+
+    return asyncio.run(ask())
