@@ -77,6 +77,7 @@ class WebErp:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else the body waits 40 ms for the client's delayed acknowledgement
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("content-length", 0))

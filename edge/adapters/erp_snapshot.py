@@ -36,6 +36,7 @@ ERP_LEFT_ALONE_S = 5.0
 #: What a sync that died has left behind is removed after so long; no sync takes longer (`erp.sync_timeout_s`).
 LEFTOVER_S = 7200
 _FORM = 1
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 _TABLES = """
 CREATE TABLE facts (facts TEXT NOT NULL) STRICT;
 CREATE TABLE records (serial TEXT PRIMARY KEY, fields TEXT NOT NULL, used TEXT NOT NULL, times INTEGER NOT NULL)
@@ -220,24 +221,28 @@ def _earlier(at: str, age_s: float) -> str:
 def _write_records(path: Path, records: Iterable[Record | None]) -> tuple[int, int]:
     """Write a new file; gives how many records it holds, and how many are left out."""
     num_seen = 0
+    piece: list[tuple[str, str, str]] = []
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         # Nobody reads the file before it is whole, so it needs no journal; each piece is synced as it is committed.
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_TABLES)
-        db.execute("BEGIN")
-        for num_seen, record in enumerate(records, start=1):
+        for record in records:
+            num_seen += 1
             if record is not None and (serial := record.fields.get("serial")):
-                db.execute(
-                    "INSERT INTO records VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET times = times + 1",
-                    (serial, json.dumps(dict(record.fields), ensure_ascii=False), record.used),
-                )
-            if num_seen % PIECE == 0:
-                db.execute("COMMIT")
-                db.execute("BEGIN")
-        db.execute("COMMIT")
+                piece.append((serial, _to_json(dict(record.fields)), record.used))
+            if len(piece) == PIECE:
+                _write_piece(db, piece)
+                piece = []
+        _write_piece(db, piece)
         held = int(db.execute("SELECT count(*) FROM records WHERE times = 1").fetchone()[0])
     return held, num_seen - held
+
+
+def _write_piece(db: sqlite3.Connection, piece: list[tuple[str, str, str]]) -> None:
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO records VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET times = times + 1", piece)
+    db.execute("COMMIT")
 
 
 def _write_facts(path: Path, facts: Facts) -> None:

@@ -136,8 +136,8 @@ class SqlRecords:
                 wanted = self._wanted_columns(connection)
                 chosen = {column.name: column for column in wanted.values()}
                 streamed = connection.execution_options(stream_results=True, yield_per=FETCH)
-                for row in streamed.execute(select(*chosen.values())).mappings():
-                    yield self._usable(wanted, dict(row))
+                for row in streamed.execute(select(*chosen.values())):
+                    yield self._usable(wanted, dict(zip(chosen, row, strict=True)))
         except NoSuchTableError:
             raise ErpAwayError(f"{self._source} is no table there; see erp.table") from None
         except SQLAlchemyError as error:
