@@ -28,13 +28,16 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from edge.adapters import sockets, systemd
+from edge.adapters.guest_link import GuestLink
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
 from edge.adapters.store import Store
 from edge.errors import StoreError, WorldError
 from edge.services import metrics
-from edge.services.health import health_message, reader_figures
+from edge.services.health import camera_figures, health_message, reader_figures
 from edge.settings import Settings
+from edge.web import chat, reading
 from edge.web.app import application
+from edge.web.guests import Link
 from edge.web.history import HistoryRoutes
 from edge.web.line import LineRoutes
 from edge.web.live import Live
@@ -85,11 +88,14 @@ class Panel:
         reader_dir: Path | None = None,
         reserve_bytes: int = 0,
         token: Callable[[], str | None] = lambda: None,
-        further: Sequence[BaseRoute] = (),
+        further: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
+        product_text: str = "",
         context: sockets.Context | None = None,
     ) -> None:
         self._place = place
         self._token, self._further = token, further
+        self._reader_dir, self._product_text = reader_dir or runtime_dir, product_text
+        self._guests: GuestLink | None = None
         self._kept = Stored(data_dir, place.station, correction_topic=place.correction_topic)
         self._live = Live(self._kept, self.health, self._send_reviews)
         self._data_dir, self._reserve_bytes = data_dir, reserve_bytes
@@ -129,6 +135,7 @@ class Panel:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]), name="http")
         self._live.start()
+        self._guests = GuestLink(self._reader_dir, product=self._product_text)
         ready = False
         while not stopped() and not serving.done():
             self._beats = self._listener.beats()
@@ -143,6 +150,7 @@ class Panel:
         self._live.stop()
         server.should_exit = True
         await serving
+        await self._guests.close()
 
     def app(self) -> ASGIApp:
         """The web application. Handlers run in threads: a store that waits for its lock holds up its own request."""
@@ -165,9 +173,13 @@ class Panel:
                 *HistoryRoutes(self._kept).routes(),
                 *ReviewRoutes(self._kept, sessions).routes(),
                 *sessions.routes(),
-                *self._further,
+                *self._further(self._guest_link),
             ]
         )
+
+    def _guest_link(self) -> GuestLink:
+        assert self._guests is not None  # made before the first request is served
+        return self._guests
 
     def health(self) -> dict[str, Any]:
         """How the station is at this moment; `state` is ok, degraded or down, and `problems` says why."""
@@ -199,6 +211,7 @@ class Panel:
             "version": _version(),
             "processes": processes,
             "broker": {"connected": None if messenger is None else messenger.facts.get("connected")},
+            "cameras": camera_figures(beats, now_us),
             "reader": reader_figures(beats, now_us),
             **stored,
         }
@@ -334,4 +347,6 @@ def build(settings: Settings) -> Panel:
         reader_dir=settings.reader.shared,
         reserve_bytes=settings.keep.reserve_bytes,
         token=token,
+        further=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
+        product_text=settings.product_file.model_dump_json(),
     )

@@ -20,6 +20,7 @@ from edge.adapters.heartbeat import Heartbeat
 from edge.adapters.store import Store
 from edge.core.outcome import Outcome, Reason
 from edge.errors import WorldError
+from edge.products import read_product
 from edge.services.metrics import openmetrics
 from edge.services.panel import Panel, Place, build
 from edge.settings import Settings
@@ -213,6 +214,18 @@ def test_metrics_are_openmetrics(station: Station) -> None:
     assert families["edge_latency_seconds"].samples[0].value == 0.8
 
 
+def test_what_a_camera_did_not_give_is_counted_by_cause(station: Station) -> None:
+    """Frames, and those that were missed, over-triggered or malformed, stand in health and metrics by camera."""
+    store_with_one_hold(station)
+    station.alive("capture-top", state="ready", frames=7, missed=2, over_triggered=1, malformed=3, camera_timeout=2)
+    told = until(lambda: station.health()["cameras"].get("top"))
+    family = {one.name: one for one in families_of(station.get("/metrics")[2])}["edge_camera_events"]
+    counted = {one.labels["event"]: one.value for one in family.samples if one.value and one.labels["camera"] == "top"}
+
+    assert counted == {"frames": 7, "missed": 2, "over_triggered": 1, "malformed": 3, "camera_timeout": 2}
+    assert {what: count for what, count in told.items() if count} == counted
+
+
 def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None:
     """Batches, queue, cache and breaker of the reader stand in both, by the names that the manual gives."""
     store_with_one_hold(station)
@@ -317,4 +330,4 @@ def test_a_taken_port_is_a_named_error(station: Station, tmp_path: Path) -> None
     )
 
     with pytest.raises(WorldError, match=rf"cannot listen on 127\.0\.0\.1 port {station.panel.port} .*\[panel\] port"):
-        build(settings)
+        build(settings.bound_to(tmp_path / "edge.toml", read_product("nameplate")))

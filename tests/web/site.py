@@ -210,7 +210,10 @@ class PartOf:
             )
             for number in range(1, max(self.attempts, len(kept)) + 1)
         )
-        serial, model = self._field(self.serial, 300, self.expected), self._field(self.model, 220, self.model)
+        serial, model = (
+            self._field("serial", self.serial, 300, self.expected),
+            self._field("model", self.model, 220, self.model),
+        )
         return Outcome(
             inspection_id,
             trigger_id,
@@ -227,15 +230,15 @@ class PartOf:
             ms={"total": 812.0},
         )
 
-    def _field(self, text: str, top: int, expected: str | None) -> FieldOutcome:
+    def _field(self, name: str, text: str, top: int, expected: str | None) -> FieldOutcome:
         characters = tuple(
-            Character(one, self.weak.get(place, 0.995), (), _box(120 + 28 * place, top, 26, 44))
+            Character(one, self.weak.get(place, 0.995) if name == "serial" else 0.995, (), _box(120 + 28 * place, top, 26, 44))
             for place, one in enumerate(text)
         )
         reading = FieldReading(
+            name,
             raw=text,
             text=text,
-            confidence=min((one.confidence for one in characters), default=0.0),
             characters=characters,
             box=_box(120, top, 28 * max(1, len(text)), 44),
             why='right of key "S/N"',

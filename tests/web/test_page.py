@@ -1,0 +1,264 @@
+"""The page in a real browser: every view, what comes live, decisions about held parts, and who can use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from edge.adapters import reviews
+from edge.core.outcome import Defect, Reason
+from tests.web.site import TOKEN, PartOf, Site, site, until
+
+expect.set_options(timeout=20_000)
+
+AXE = Path("tests/web/axe/axe.min.js")
+SCREEN = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+VIEWS = ("line", "held", "history", "ask")
+HTML = '<img src=x onerror=document.title="owned"><b>1</b>'
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Any]:
+    """Opens the page of a station; whatever the browser complains about fails the test at its end."""
+    contexts = []
+    complaints: list[str] = []
+
+    def open_page(station: Site, view: str = "line", **options: Any) -> Page:
+        context = browser.new_context(**({"viewport": SCREEN, "locale": "en-US"} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        show(page, station, view)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [one for one in complaints if "Failed to load resource" not in one and "ERR_" not in one] == []
+
+
+def show(page: Page, station: Site, view: str) -> None:
+    """Load a view from nothing, until it stands."""
+    page.goto("about:blank")
+    page.goto(f"{station.url}/#/{view}")
+    page.wait_for_selector("html[data-ready=true]")
+    page.wait_for_selector("main:not([aria-busy]) h1")
+
+
+def sign_in(page: Page) -> None:
+    """Sign in as Ada."""
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out Ada")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A station with some parts, for tests that change nothing."""
+    with site(tmp_path_factory.mktemp("page")) as made:
+        made.add(PartOf("20418873KF"))
+        made.add(PartOf("20418874KF", reason=Reason.RECORD_MISSING, detail="ERP knows no such serial"), frames=2)
+        made.add(PartOf("20418875KF", reason=Reason.UNREADABLE, defects=(Defect.GLARE,), weak={3: 0.41}), frames=2)
+        made.add(PartOf("20418876KF", reason=Reason.MISMATCH, expected="20418977KF"))
+        yield made
+
+
+def test_the_line_view_says_what_to_do_with_the_part(looked_at: Site, opened: Any) -> None:
+    """Disposition as word and shape, the reason, the frame with its boxes, read against expected, and every state."""
+    page = opened(looked_at)
+    verdict = page.locator(".verdict")
+
+    expect(verdict).to_contain_text("Fail")
+    expect(verdict).to_contain_text("Another part than expected")
+    expect(verdict.locator("svg.shape.fail")).to_have_count(1)
+    expect(page.locator(".now .marks polygon.text.bad")).to_have_count(1)
+    expect(page.locator(".now .field.differs .char.want.other")).to_have_text(["9", "7"])
+    expect(page.locator(".states li.good")).to_have_count(5)
+    expect(page.locator(".recent li")).to_have_count(4)
+    assert page.evaluate("document.querySelector('.now img').naturalWidth") == 800
+
+
+def test_an_outcome_comes_to_the_screen_by_itself(station: Site, opened: Any) -> None:
+    """The part that was inspected now stands on the screen without a hand: word, counts and reader's confidence."""
+    page = opened(station)
+    expect(page.locator(".now")).to_contain_text("No part has been inspected yet")
+    station.add(PartOf(reason=Reason.UNREADABLE, defects=(Defect.BLUR,), weak={0: 0.38}))
+    verdict = page.locator(".verdict.hold")
+
+    expect(verdict).to_contain_text("Not readable · blurred")
+    expect(page.locator(".char.weak small")).to_have_text(["38"])
+    expect(page.locator(".bars")).to_contain_text("Not readable")
+
+
+def test_the_page_says_when_it_is_old_and_comes_back(station: Site, opened: Any) -> None:
+    """While the panel is away the page says so; when it is back, the page shows what came meanwhile, by itself."""
+    station.add(PartOf("BEFORE-1"))
+    page = opened(station)
+    expect(page.locator(".now")).to_contain_text("BEFORE-1")
+    station.restart(pause_s=3.0)
+    station.add(PartOf("AFTER-2"))
+
+    expect(page.locator(".now")).to_contain_text("AFTER-2")
+    expect(page.locator("#lost")).to_be_hidden()
+
+
+def test_states_are_shown_as_they_are(station: Site, opened: Any) -> None:
+    """A broker that is away and a reader that has a problem are said in words and signs of their own."""
+    station.facts = {"messenger": {"connected": False}, "reader": {"problem": "the GPU is hot"}}
+    page = opened(station)
+
+    expect(page.locator(".states li.fair")).to_contain_text(["the GPU is hot", "not connected"])
+    expect(page.locator(".problems")).to_contain_text("messenger: not connected to the broker")
+
+
+def test_an_operator_corrects_a_held_part(station: Site, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sign in, correct the serial, and MES gets what was typed with the person's name; the part leaves the queue."""
+    monkeypatch.setattr(reviews, "UNDO_S", 0.5)
+    station.add(PartOf("2O418873KF", reason=Reason.RECORD_MISSING))
+    page = opened(station, "held")
+    sign_in(page)
+    page.get_by_role("button", name="Correct").click()
+    page.get_by_label("Serial").fill("20418873KF")
+    page.get_by_label("Note").fill("an O for a 0")
+    page.get_by_role("button", name="Give the correction").click()
+    expect(page.locator(".part")).to_contain_text("No held part")
+    (sent,) = until(lambda: [one for one in station.store.outbox.pending(9) if one.kind == "correction"])
+    said = json.loads(sent.payload)
+
+    assert (said["action"], said["by"], said["note"]) == ("correct", "Ada", "an O for a 0")
+    assert said["fields"] == {"serial": "20418873KF", "model": "HX-4711"}
+
+
+def test_a_decision_is_made_and_taken_back_by_keys(station: Site, opened: Any) -> None:
+    """3 rejects, U takes it back: the part stands in the queue again, and nothing was told."""
+    station.add(PartOf("KEYS-1", reason=Reason.RECORD_MISSING))
+    page = opened(station, "held")
+    sign_in(page)
+    page.keyboard.press("3")
+    expect(page.locator(".undo")).to_contain_text("Rejected")
+    page.keyboard.press("u")
+    expect(page.locator(".undo")).to_contain_text("Nothing was sent")
+
+    expect(page.locator(".queue")).to_contain_text("KEYS-1")
+    assert [one.kind for one in station.store.outbox.pending(9)] == ["outcome"]
+
+
+def test_without_a_token_the_page_says_why_it_changes_nothing(tmp_path: Path, opened: Any) -> None:
+    """A held part can be looked at; a decision is answered with what has to be set."""
+    with site(tmp_path, token=None) as station:
+        station.add(PartOf(reason=Reason.RECORD_MISSING))
+        page = opened(station, "held")
+        page.get_by_role("button", name="Confirm").click()
+
+        expect(page.locator("#said")).to_contain_text("token_file")
+
+
+def test_the_history_is_searched_and_opened(looked_at: Site, opened: Any) -> None:
+    """A search by the beginning of a serial finds the part; its story tells frames, readers, record and message."""
+    page = opened(looked_at, "history")
+    expect(page.locator(".outcomes tbody tr")).to_have_count(4)
+    page.get_by_label("Serial begins with").fill("20418874")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator(".outcomes tbody tr")).to_have_count(1)
+    export = page.get_by_role("link", name="Export JSON Lines").get_attribute("href")
+    page.get_by_role("link", name="Open 20418874KF").click()
+    story = page.locator("main")
+
+    expect(story).to_contain_text("No record of this part")
+    expect(story).to_contain_text("csv:erp.csv")
+    expect(story).to_contain_text("waits to be sent")
+    expect(story.locator(".looks .answer")).to_have_count(4)
+    assert "serial=20418874" in export
+
+
+def test_text_on_a_plate_stays_text(station: Site, opened: Any) -> None:
+    """A plate whose text is HTML is shown as it is printed, in every view; nothing of it runs."""
+    part = PartOf(HTML, HTML, Reason.RECORD_MISSING, expected=HTML + "x", detail=HTML)
+    inspection_id = station.add(part)
+    page = opened(station)
+    shown = []
+    for view in ("line", "held", "history", f"outcome/{inspection_id}"):
+        show(page, station, view)
+        shown.append(HTML in page.locator("main").inner_text().replace("\n", ""))
+        assert page.locator("main img[src=x], main b:text-is('1')").count() == 0
+
+    assert page.title() != "owned"
+    assert shown[1:] == [True, True, True]
+
+
+def test_an_image_is_asked_about_only_with_a_reader_that_can(station: Site, opened: Any, tmp_path: Path) -> None:
+    """What is no image, and a panel without such a reader, are said in a sentence; nothing hangs."""
+    (tmp_path / "note.txt").write_text("no image")
+    page = opened(station, "ask")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator(".answer")).to_contain_text("Choose an image first")
+    page.locator("#file").set_input_files(tmp_path / "note.txt")
+
+    expect(page.locator(".answer")).to_contain_text("Only JPEG, PNG and WebP")
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme"),
+    [
+        ("en-US", "light"),
+        ("de-DE", "dark"),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in [("zh-CN", "light"), ("zh-CN", "dark"), ("en-US", "dark"), ("de-DE", "light")]
+        ),
+    ],
+)
+def test_axe_finds_nothing(looked_at: Site, opened: Any, language: str, scheme: str) -> None:
+    """No violation of axe-core in any view, in three languages, light on a screen and dark on a phone."""
+    inspection_id = looked_at.store.outcomes()[1].inspection_id
+    found: dict[str, list[str]] = {}
+    page = opened(looked_at, locale=language, color_scheme=scheme, viewport=SCREEN if scheme == "light" else PHONE)
+    for view in (*VIEWS, f"outcome/{inspection_id}"):
+        show(page, looked_at, view)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found[view] = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in told["violations"]]
+
+    assert {view: what for view, what in found.items() if what} == {}
+
+
+@pytest.mark.parametrize("size", [SCREEN, PHONE])
+def test_a_gloved_finger_hits_what_it_aims_at(looked_at: Site, opened: Any, size: Any) -> None:
+    """Each thing to press is 48 px high and wide or more, and no view is wider than its screen."""
+    page = opened(looked_at, viewport=size)
+    small: dict[str, list[str]] = {}
+    for view in VIEWS:
+        show(page, looked_at, view)
+        small[view] = page.evaluate(
+            """() => [...document.querySelectorAll("button, a, select, input:not([type=file]), summary")]
+                .map((one) => [one, one.getBoundingClientRect()])
+                .filter(([one, box]) => one.id !== "skip" && box.width && (box.width < 47.5 || box.height < 47.5))
+                .map(([one, box]) => `${one.outerHTML.slice(0, 80)} ${box.width}x${box.height}`)"""
+        )
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+
+    assert {view: what for view, what in small.items() if what} == {}
+
+
+def test_language_and_colours_are_chosen_and_kept(looked_at: Site, opened: Any) -> None:
+    """A chosen language and colour scheme hold for every view, and after the page is loaded anew."""
+    page = opened(looked_at)
+    page.get_by_label("Language").select_option("de")
+    page.get_by_role("button", name="Farben: auto").click()
+    page.get_by_role("button", name="Farben: hell").click()
+    page.reload()
+    page.wait_for_selector("html[data-ready=true]")
+
+    expect(page.locator(".verdict")).to_contain_text("Schlecht")
+    assert page.evaluate("document.documentElement.lang") == "de"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
