@@ -98,7 +98,7 @@ def measure(folder: Path, server: Postgres, records: int, rounds: int) -> None:
             "snapshot": snapshot.lookup,
         }
         _print("quiet", _in_turns(kinds, records, rounds))
-        behind = subprocess.Popen(["nice", "-n", "19", "ionice", "-c", "3", *command], stdout=subprocess.DEVNULL)
+        behind = subprocess.Popen([*command, "--behind"], stdout=subprocess.DEVNULL)
         while_syncing: dict[str, list[float]] = {kind: [] for kind in kinds}
         while behind.poll() is None:
             for kind, times in _in_turns(kinds, records, 20).items():

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
+import os
+import signal
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 from edge import log
 from edge.adapters.erp import Erp, open_erp, open_live
 from edge.adapters.erp_snapshot import Snapshot
 from edge.errors import UseError
 from edge.settings import Settings, load
+
+#: `prctl(2)`: send this process a signal when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     lookup.add_argument("serial", help="the serial as printed on the part")
     lookup.add_argument("--json", action="store_true", help="one JSON object: fields, source, age_s, used, ms")
-    actions.add_parser(
+    sync = actions.add_parser(
         "sync",
         help="make the snapshot of ERP's records",
         description="Copy ERP's records into the data folder, where they answer while ERP is away; say what they are.",
+    )
+    sync.add_argument(
+        "--behind", action="store_true", help="give way to all else on this PC, and end with whoever started it"
     )
 
 
@@ -37,12 +46,22 @@ def run(args: argparse.Namespace) -> int:
         raise UseError("this station has no ERP; set erp.kind in its configuration to csv, sql or rest")
     begun_s = time.monotonic()
     if args.action == "sync":
+        if args.behind:
+            _give_way()
         print(f"{_sync(settings)}, {time.monotonic() - begun_s:.1f} s, in {settings.erp_snapshot}")
         return 0
     erp = open_erp(settings.erp, settings.erp_snapshot)
     assert erp is not None, "a kind other than none has an ERP"
     with closing(erp):
         return _lookup(erp, args.serial, as_json=args.json)
+
+
+def _give_way() -> None:
+    """Take processor and disk only when nobody else wants them; where the system forbids it, go on as usual."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # the disk's class follows from it (ioprio_get(2))
+    with suppress(Exception):  # no C library, or no memory that ctypes may execute
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def _sync(settings: Settings) -> str:

@@ -23,8 +23,6 @@ log = structlog.get_logger()
 AGAIN_S = 60.0
 #: `edge erp sync` ends by itself within `erp.sync_timeout_s`; its start and a page that hangs come on top.
 GRACE_S = 60.0
-#: It dies with the inspector, and takes neither processor nor disk from anybody.
-_BEHIND = ("setpriv", "--pdeathsig", "TERM", "nice", "-n", "19", "ionice", "-c", "3")
 
 
 def open_sync(settings: Settings) -> SnapshotSync | None:
@@ -33,7 +31,7 @@ def open_sync(settings: Settings) -> SnapshotSync | None:
     if erp.kind == "none" or erp.sync_every_s is None:
         return None
     snapshot = Snapshot(settings.erp_snapshot, erp.identity, max_age_s=erp.max_age_s)
-    command = [*_BEHIND, sys.executable, "-m", "edge", "erp", "sync", "--config", str(settings.path)]
+    command = [sys.executable, "-m", "edge", "erp", "sync", "--behind", "--config", str(settings.path)]
     return SnapshotSync(command, snapshot.age_s, every_s=erp.sync_every_s, limit_s=erp.sync_timeout_s + GRACE_S)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,8 +19,9 @@ from edge import cli, log
 from edge.commands.checks.erp import check
 from edge.errors import ErpError
 from edge.settings import load
+from tests.brokers import wait_for
 from tests.postgres import READER, READER_PASSWORD, Postgres
-from tests.web_erp import PART, Told, WebErp, parts
+from tests.web_erp import PART, Asked, Told, WebErp, parts
 
 OTHER = {"serial": "87654321BA", "model": "AX-2", "inspected": "2026-03-04"}
 
@@ -166,3 +171,38 @@ def test_check_looks_the_known_serial_up(tmp_path: Path, web: WebErp) -> None:
     assert "holds 12345678AB with serial, model, asked just now; no snapshot" in well.said
     with pytest.raises(ErpError, match=r"knows no 12345678AB \(erp\.known_serial\)"):
         check(settings)
+
+
+def test_a_sync_behind_gives_way_and_ends_with_who_began_it(tmp_path: Path, web: WebErp) -> None:
+    """`sync --behind` runs only when nobody else wants the processor, and outlives no inspector that is killed."""
+    free = threading.Event()
+
+    def hang(_: Asked) -> Told:
+        free.wait(60)
+        return Told([])
+
+    web.play = hang
+    sync = [sys.executable, "-m", "edge", "erp", "sync", "--behind", "--config", str(web_station(tmp_path, web))]
+    code = "import subprocess, sys; child = subprocess.Popen(sys.argv[1:]); print(child.pid, flush=True); child.wait()"
+    parent = subprocess.Popen([sys.executable, "-c", code, *sync], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    for _ in range(6):
+        with suppress(AssertionError):  # a busy PC lets it wait: that is what it is for
+            wait_for(lambda: web.asked, "the sync's question")
+            break
+    policy = os.sched_getscheduler(child)
+    parent.kill()
+    parent.communicate()
+    wait_for(lambda: not _runs(child), "the end of the sync")
+    free.set()
+
+    assert policy == os.SCHED_IDLE
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, and not only as an entry that nobody has collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
