@@ -149,8 +149,11 @@ def _look(text: str, own: Link | None) -> float:
 
 
 def _owns(link: Link) -> bool:
-    """Say whether what stands behind a key in its own box is the key's, whatever it looks like."""
-    return link.relation == "inline" and link.key.strength >= _OWNS
+    """Say whether what stands behind a key and its colon is the key's, whatever it looks like.
+
+    Without a colon the key may be another word: "Power supply RX814".
+    """
+    return link.relation == "inline" and link.key.separated and link.key.strength >= _OWNS
 
 
 def _spans(around: Surroundings, rule: FieldRule, place: _Place) -> Iterator[Span]:
