@@ -206,3 +206,20 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_manuals_examples_are_right(tmp_path: Path) -> None:
+    """Each `[erp]` that the manual shows loads as it stands, but for the place of its secrets."""
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "manual.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(\[erp\].*?)```", manual, re.DOTALL)
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
+    kinds = []
+    for number, example in enumerate(examples):
+        text = re.sub(r'"/etc/edge/\w+"', f'"{tmp_path / "secret"}"', example).removeprefix("[erp]")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = station(folder, "")
+        path.write_text(path.read_text(encoding="utf-8") + re.sub(r"^[^\n]*\n", "", text), encoding="utf-8")
+        kinds.append(load(path, {}).erp.kind)
+
+    assert kinds == ["sql", "rest"]
