@@ -8,7 +8,7 @@ SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium post
 NODE_PACKAGES := node-red@4.1.15 @asyncapi/specs@6.11.1 sparkplug-payload@1.0.3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow chaos check format bench promises docs clean
+.PHONY: help demo test test-slow chaos check format bench package promises docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -38,6 +38,9 @@ format: .venv/test ## put the code into its one form
 bench: .venv/bench ## speed and accuracy of the ocr reader, against its peers in the same run; the README names the other commands
 	$(BIN)/python bench/inspection.py
 	$(BIN)/python bench/accuracy.py
+
+package: .venv/demo ## dist/: a folder that installs edge on a line PC with no network; PACKAGE="--wheels DIR" for more
+	$(BIN)/python install/make_package.py $(PACKAGE)
 
 promises: .venv/test ## write docs/promises.md from the tests
 	$(BIN)/python -m tests.promises.ledger
