@@ -128,13 +128,13 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
 
 
 class _Place(NamedTuple):
-    """A value of a page (its index) and the field's key that holds it.
+    """A value of a page (`at`, its index) and the field's key that holds it.
 
     `other` is how strongly keys of other kinds hold it, `row` the keys beside its own, `habit` how usual it is
     round its key that values stand so.
     """
 
-    index: int
+    at: int
     own: Link | None
     other: float
     row: Sequence[Piece]
@@ -157,12 +157,12 @@ def _owns(link: Link) -> bool:
 
 
 def _spans(around: Surroundings, rule: FieldRule, place: _Place) -> Iterator[Span]:
-    piece, keyed = around.page.pieces[place.index], place.own is not None
+    piece, keyed = around.page.pieces[place.at], place.own is not None
     part = _part(around.page, place.own, piece, place.row)
     shared = len(place.row) > 1 and part is None and not _slashed(around.page, place.row)
-    yield from spans(around.page, place.index, rule, around.followers, keyed=keyed, shared=shared, part=part)
+    yield from spans(around.page, place.at, rule, around.followers, keyed=keyed, shared=shared, part=part)
     if rule.pattern is not None:
-        yield from fitting_spans(around.page, place.index, around.followers, around.is_key, keyed=keyed, part=part)
+        yield from fitting_spans(around.page, place.at, around.followers, around.is_key, keyed=keyed, part=part)
 
 
 def _slashed(page: Page, row: Sequence[Piece]) -> bool:
@@ -179,12 +179,12 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     fits = rule.pattern is not None and violation(text, rule) is None
     if not fits and _is_none(rule, text, keyed=own is not None, natural=span.natural):
         return None
-    piece = page.pieces[place.index]
+    piece = page.pieces[place.at]
     features = {
         **_features(rule, text, own, place.other, fits),
-        **around.place(place.index),
+        **around.place(place.at),
         **_left_out(piece, span, text),
-        **around.joined(place.index, span.segments, own),
+        **around.joined(place.at, span.segments, own),
     }
     if own is not None:
         features["height"] = _mismatch(piece.rect, own.key.rect)
