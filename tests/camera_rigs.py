@@ -285,6 +285,17 @@ class RtspServer:
         self._process.stdout.close()
 
 
+def shown_us(frame: CameraFrame) -> int:
+    """When a frame of `tests/rtsp_server.py` was drawn: 48 squares of 16 px, black or white."""
+    assert frame.pixels is not None
+    bits = [
+        frame.pixels[row * 16 + 4 : row * 16 + 12, column * 16 + 4 : column * 16 + 12].mean() > 128
+        for row in range(3)
+        for column in range(16)
+    ]
+    return sum(int(bit) << at for at, bit in enumerate(bits))
+
+
 class RtspRig(Rig):
     """A network camera behind a proxy. `latency_ms` is far above what was measured here, 140 ms."""
 
@@ -300,14 +311,8 @@ class RtspRig(Rig):
         self._server.close()
 
     def truth_us(self, frame: CameraFrame) -> int | None:
-        """When it was drawn stands in the frame: 48 squares of 16 px, black or white."""
-        assert frame.pixels is not None
-        bits = [
-            frame.pixels[row * 16 + 4 : row * 16 + 12, column * 16 + 4 : column * 16 + 12].mean() > 128
-            for row in range(3)
-            for column in range(16)
-        ]
-        return sum(int(bit) << at for at, bit in enumerate(bits))
+        """When it was drawn stands in the frame."""
+        return shown_us(frame)
 
     def hold(self) -> None:
         """The network stalls."""

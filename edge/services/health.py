@@ -21,6 +21,12 @@ from edge.core.outcome import SCHEMA, Reason
 LATENCY_OUTCOMES = 200
 #: What became of the questions to the reader.
 READER_ANSWERS = ("judge", "read", "failed", "refused")
+#: What a capture process counts: frames and frozen ones, losses of the camera, what `CameraCounts` names, and the takes
+#: that gave no frame.
+CAMERA_COUNTS = (
+    *("frames", "frozen", "lost", "late", "missed", "over_triggered", "malformed"),
+    *("camera_lost", "camera_timeout", "camera_error", "superseded", "expired"),
+)
 
 
 def health_message(
@@ -85,6 +91,15 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> messages.ReaderFig
             "hit_rate": hits / asked if hits is not None and asked else None,
         },
         "breaker": facts.get("breaker"),
+    }
+
+
+def camera_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, dict[str, int]]:
+    """What each camera gave and did not give, since its process started; a silent camera is left out."""
+    return {
+        name.removeprefix("capture-"): {count: int(beat.facts.get(count, 0)) for count in CAMERA_COUNTS}
+        for name, beat in sorted(beats.items())
+        if name.startswith("capture-") and beat.age_s(now_us) <= SILENT_AFTER_S
     }
 
 

@@ -53,6 +53,13 @@ def openmetrics(health: Mapping[str, Any], version: str) -> str:
         _commands(text, health["counts"])
     _disk(text, health["disk"])
     text.family("edge_frame_age_seconds", "gauge", "Age of the newest frame.", [({}, health["frame_age_s"])])
+    cameras: Mapping[str, Mapping[str, int]] = health["cameras"]
+    text.family(
+        "edge_camera_events",
+        "counter",
+        "What a camera gave (frames) and what it did not give, by cause, since its process started.",
+        [({"camera": name, "event": what}, n) for name, counts in cameras.items() for what, n in counts.items()],
+    )
     _reader(text, health["reader"])
     counts: Mapping[str, int] = health["counts"] or {}
     text.family(

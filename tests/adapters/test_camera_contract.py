@@ -19,10 +19,12 @@ pytestmark = pytest.mark.timeout(120, method="thread")
 def everything(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """One rig, switched on once, since opening a camera takes a second or two."""
     rig = RIGS[request.param](tmp_path_factory.mktemp(request.param))
-    opened(rig)
-    yield rig
-    rig.camera.close()
-    rig.close()
+    try:
+        opened(rig)
+        yield rig
+    finally:
+        rig.camera.close()
+        rig.close()
 
 
 @pytest.fixture
