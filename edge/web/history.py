@@ -66,8 +66,8 @@ class HistoryRoutes:
 
     def _page(self, request: Request) -> Response:
         query = query_of(request.query_params)
-        limit = _number(request.query_params, "limit", 1, MAX_PAGE) or PAGE
-        before = _number(request.query_params, "before", 1, 2**62)
+        limit = number_of(request.query_params, "limit", 1, MAX_PAGE) or PAGE
+        before = number_of(request.query_params, "before", 1, 2**62)
         with self._stored.history() as history:
             page = history.page(query, limit=limit, before=before)
         return JSONResponse({"outcomes": [told(row) for row in page.rows], "next_before": page.next_before})
@@ -174,6 +174,20 @@ def query_of(given: Mapping[str, str]) -> Query:
     )
 
 
+def number_of(given: Mapping[str, str], key: str, low: int, high: int) -> int | None:
+    """A whole number of a query string, None where it is not given.
+
+    Raises:
+        UseError: It is none, or out of range.
+    """
+    value = given.get(key) or None
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 20 and low <= int(value) <= high):
+        raise UseError(f"{key} is {value[:40]!r}, and must be a whole number from {low} to {high}")
+    return int(value)
+
+
 def told(row: OutcomeRow) -> dict[str, Any]:
     """An outcome as a page shows it: its payload, and what came after."""
     return {
@@ -211,15 +225,6 @@ def _time(given: Mapping[str, str], key: str) -> str | None:
     except (ValueError, OverflowError):
         raise UseError(f"{key} is {value[:40]!r}, and must be a time such as 2026-11-25T08:00:00Z") from None
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _number(given: Mapping[str, str], key: str, low: int, high: int) -> int | None:
-    value = given.get(key) or None
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) < 20 and low <= int(value) <= high):
-        raise UseError(f"{key} is {value[:40]!r}, and must be a whole number from {low} to {high}")
-    return int(value)
 
 
 def _cells(row: OutcomeRow, names: list[str]) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from edge.adapters.messages import ReviewAction
 from edge.errors import UseError
-from edge.web.history import told
+from edge.web.history import MAX_PAGE, number_of, told
 from edge.web.session import MAX_NAME, Sessions, json_body, text_of
 from edge.web.stored import Stored
 
@@ -45,11 +45,10 @@ class ReviewRoutes:
         ]
 
     def _queue(self, request: Request) -> Response:
-        before = request.query_params.get("before", "")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise UseError(f"before is {before[:40]!r}, and must be the seq of an outcome")
+        limit = number_of(request.query_params, "limit", 1, MAX_PAGE) or QUEUE_PAGE
+        before = number_of(request.query_params, "before", 1, 2**62)
         with self._stored.history() as history:
-            page = history.held(limit=QUEUE_PAGE, before=int(before) if before else None)
+            page = history.held(limit=limit, before=before)
             waiting = history.num_held(COUNTED)
         return JSONResponse(
             {

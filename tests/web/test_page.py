@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from edge.adapters import reviews
 from edge.core.outcome import Defect, Reason
+from tests.web.crowd import pour
 from tests.web.site import TOKEN, PartOf, Site, site, until
 
 expect.set_options(timeout=20_000)
@@ -205,6 +207,32 @@ def test_an_image_is_asked_about_only_with_a_reader_that_can(station: Site, open
     page.locator("#file").set_input_files(tmp_path / "note.txt")
 
     expect(page.locator(".answer")).to_contain_text("Only JPEG, PNG and WebP")
+
+
+@pytest.mark.slow
+def test_ten_thousand_outcomes_come_while_someone_scrolls(station: Site, opened: Any) -> None:
+    """The rows that a person reads stay where they are, the page stays small, and nothing that came is missed."""
+    pour(station.data_dir, 300)
+    page = opened(station, "history")
+    page.get_by_role("button", name="More").click()
+    expect(page.locator(".outcomes tbody tr")).to_have_count(100)
+    page.mouse.move(640, 500)
+    pouring = threading.Thread(target=pour, args=(station.data_dir, 10_300), kwargs={"at_once": 20})
+    pouring.start()
+    rows = []
+    while pouring.is_alive():
+        page.mouse.wheel(0, 40)
+        rows.append(page.locator(".outcomes tbody tr").first.inner_text())
+    pouring.join()
+    expect(page.get_by_role("button", name="Show 10,000 newer")).to_be_visible()
+    nodes = page.evaluate("document.querySelectorAll('*').length")
+    page.get_by_role("button", name="Show 10,000 newer").click()
+    expect(page.locator(".outcomes")).to_contain_text("SN00010300")
+    show(page, station, "line")
+
+    assert len(set(rows)) == 1
+    assert nodes < 2500
+    assert page.locator(".view").get_attribute("data-seq") == "10300"
 
 
 @pytest.mark.parametrize(

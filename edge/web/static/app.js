@@ -24,6 +24,7 @@ let station = null;
 let opened = { close() {} };
 let waiting = "";
 let turn = 0;
+let begun = null;
 
 function drawHead() {
   const here = address().view;
@@ -59,7 +60,7 @@ async function show({ focus = false } = {}) {
   try {
     const made = await VIEWS[view](root, {
       live, rest, query, go: (to) => (location.hash === `#/${to}` || (to === "line" && !location.hash) ? show() : (location.hash = `#/${to}`)),
-      session: () => session, signIn, say, counted,
+      session: () => session, signIn, say, counted, first: taken,
     });
     if (mine !== turn) return made.close();
     opened = made;
@@ -71,6 +72,13 @@ async function show({ focus = false } = {}) {
   }
   main.removeAttribute("aria-busy");
   if (focus) main.focus();
+}
+
+/** What the page has asked for at its start, once. */
+function taken() {
+  const given = begun;
+  begun = null;
+  return given;
 }
 
 function words(failure) {
@@ -160,11 +168,13 @@ live.addEventListener("found", () => {
 window.addEventListener("hashchange", () => show({ focus: true }));
 
 setTheme();
-const [begun] = await Promise.all([
+[begun] = await Promise.all([
   get("/v1/line").catch(() => null), speak(preferred()), askSession().then((told) => { session = told; }).catch(() => {}),
 ]);
 station = begun?.station ?? null;
 live.begin(begun?.newest[0]?.seq ?? 0);
 await show();
+begun = null;
 document.documentElement.dataset.ready = "true";
-get("/v1/held").then((queue) => counted(queue.waiting >= queue.counted_to ? `${queue.counted_to}+` : String(queue.waiting))).catch(() => {});
+performance.mark("ready");
+get("/v1/held?limit=1").then((queue) => counted(queue.waiting >= queue.counted_to ? `${queue.counted_to}+` : String(queue.waiting))).catch(() => {});

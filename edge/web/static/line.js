@@ -10,8 +10,8 @@ import { age, number, t, time } from "./words.js";
 const RECENT = 12;
 const TURN = 2 * Math.PI * 42;
 
-export async function line(root, { live, go }) {
-  const begun = await get("/v1/line");
+export async function line(root, { live, go, first }) {
+  const begun = first() ?? (await get("/v1/line"));
   const { station } = begun;
   let newest = begun.newest;
   let reasons = begun.shift.reasons;
@@ -142,8 +142,9 @@ export async function line(root, { live, go }) {
   for (const [name, listener] of Object.entries(listeners)) live.addEventListener(name, listener);
   const ticking = setInterval(() => takt.show(lastAt === null ? null : (Date.now() - lastAt) / 1000), 250);
   soon();
-  const health = live.health ?? (await get("/health").catch(() => null));
-  if (health) drawHealth(health);
+  // A station that is down says so with 503 and the same figures; without an answer the next live event tells.
+  if (live.health) drawHealth(live.health);
+  else fetch("/health").then((answer) => answer.json()).then(drawHealth, () => {});
 
   return {
     seq: begun.newest[0]?.seq ?? 0,

@@ -11,25 +11,29 @@ export async function story(root, { rest, go }) {
   const told = await get(`/v1/outcomes/${encodeURIComponent(rest)}`);
   const { outcome } = told;
   const shown = el("div", { class: "pictured" });
-  const show = (number) => fill(shown, frame(outcome, { number, zoom: true }));
+  const tabs = outcome.evidence.map((kept, place) => el("button", { type: "button", onclick: () => show(place) }, t("story.frame", { n: kept.attempt })));
+  function show(number) {
+    fill(shown, frame(outcome, { number, zoom: true }));
+    tabs.forEach((tab, place) => tab.setAttribute("aria-pressed", String(place === number)));
+  }
   if (outcome.evidence.length) show(outcome.evidence.length - 1);
   else fill(shown, frame(outcome));
   fill(root,
     el("p", {}, el("button", { type: "button", onclick: () => (history.length > 1 ? history.back() : go("history")) }, t("story.back"))),
-    el("h1", {}, badge(outcome.disposition), " ", outcome.fields.serial?.text || t("field.unread")),
+    el("h1", {}, badge(outcome.disposition), " · ", outcome.fields.serial?.text || t("field.unread")),
     el("p", { class: "why" }, why(outcome), outcome.detail ? ` — ${outcome.detail}` : ""),
     el("div", { class: "story" },
-      el("section", { class: "card", "aria-label": t("story.frames") },
-        outcome.evidence.length > 1 ? el("div", { class: "tabs" }, outcome.evidence.map((kept, place) => el("button",
-          { type: "button", onclick: () => show(place) }, t("story.frame", { n: kept.attempt })))) : null,
-        shown),
-      el("section", { class: "card", "aria-labelledby": "s-fields" }, el("h2", { id: "s-fields" }, t("story.fields")), fields(outcome), trace(outcome)),
-      el("section", { class: "card", "aria-labelledby": "s-looks" }, el("h2", { id: "s-looks" }, t("story.looks")), looks(outcome)),
-      el("section", { class: "card", "aria-labelledby": "s-facts" }, el("h2", { id: "s-facts" }, t("story.facts")), facts(told, outcome)),
-      el("section", { class: "card", "aria-labelledby": "s-said" }, el("h2", { id: "s-said" }, t("story.reviews")), reviews(told)),
+      el("div", {},
+        el("section", { class: "card", "aria-label": t("story.frames") }, tabs.length > 1 ? el("div", { class: "tabs" }, tabs) : null, shown),
+        card("looks", looks(outcome))),
+      el("div", {}, card("fields", fields(outcome), trace(outcome)), card("reviews", reviews(told)), card("facts", facts(told, outcome))),
       el("section", { class: "card wide" }, el("details", {}, el("summary", {}, t("story.raw")),
         el("pre", { tabindex: "0" }, JSON.stringify(outcome, null, 2))))));
   return { close() {} };
+}
+
+function card(name, ...parts) {
+  return el("section", { class: "card", "aria-labelledby": `s-${name}` }, el("h2", { id: `s-${name}` }, t(`story.${name}`)), parts);
 }
 
 /** What each reader read, by frame. */

@@ -1,0 +1,86 @@
+"""How soon the page is there, and how soon an outcome is on the screen: `python bench/page.py [FOLDER]`.
+
+FOLDER holds the store that `bench/history.py FOLDER` has filled; without one it has a thousand outcomes. Times by the
+clock stand beside those of a page of this panel with nothing on it, in the same run: they depend on the machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.web.crowd import pour
+from tests.web.site import Site, site
+
+LOADS = 9
+OUTCOMES = 60
+#: What the page is loaded beside: a page without style and script.
+BARE = "/health"
+
+_WATCH = """() => {
+    window.seen = [];
+    const view = document.querySelector(".view");
+    new MutationObserver(() => seen.push([Number(view.dataset.seq), Date.now()])).observe(view, { attributes: true });
+}"""
+
+
+def loaded(page: Page, station: Site) -> tuple[float, float, float, float]:
+    """One load: ms until it can be used, ms of the page's thread, ms of a bare page, and kB that came."""
+    page.goto(station.url + BARE)
+    bare_ms = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
+    page.goto("about:blank")
+    chrome = page.context.new_cdp_session(page)
+    chrome.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(f"{station.url}/#/line")
+    page.wait_for_selector("html[data-ready=true]")
+    ready_ms = page.evaluate("performance.getEntriesByName('ready')[0].startTime")
+    counted = {one["name"]: one["value"] for one in chrome.send("Performance.getMetrics")["metrics"]}
+    sizes = page.evaluate(
+        "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+        ".filter((one) => !/evidence/.test(one.name)).reduce((sum, one) => sum + one.transferSize, 0)"
+    )
+    return ready_ms, counted["TaskDuration"] * 1000, bare_ms, sizes / 1000
+
+
+def lags_ms(page: Page, station: Site) -> list[float]:
+    """From the commit of an outcome to its word on the screen."""
+    page.evaluate(_WATCH)
+    committed: dict[int, float] = {}
+    for _ in range(OUTCOMES):
+        inspection_id = station.add()
+        now = time.time() * 1000
+        row = station.store.outcome(inspection_id)
+        assert row is not None
+        committed[row.seq] = now
+        page.wait_for_timeout(150)
+    page.wait_for_timeout(1000)
+    seen = dict(page.evaluate("seen"))
+    return sorted(seen[seq] - at for seq, at in committed.items() if seq in seen)
+
+
+def main() -> None:
+    """Load, add, print."""
+    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(made)
+        if len(sys.argv) == 1:
+            pour(folder / "data", 1000)
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        with site(folder) as station:
+            page = chromium.new_page(viewport={"width": 1280, "height": 800})
+            loads = [loaded(page, station) for _ in range(LOADS)]
+            ready, task, bare, size = (statistics.median(one) for one in zip(*loads, strict=True))
+            print(f"usable after {ready:.0f} ms (a bare page {bare:.0f} ms), its thread busy for {task:.0f} ms")
+            print(f"transferred {size:.0f} kB without the frame")
+            lags = lags_ms(page, station)
+            middle, p95 = statistics.median(lags), lags[int(len(lags) * 0.95)]
+            print(f"outcome on the screen after {middle:.0f} ms, p95 {p95:.0f} ms ({len(lags)} of {OUTCOMES} drawn)")
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
