@@ -170,7 +170,9 @@ class Link:
                 connection.end(mqtt_endings.by_error(error, self._broker))
             connection.close()
             packet_id = connection.packet_id
-            failures = 1 if connection.was_useful else failures + 1
+            # One that lasted ends the row; one that was useful does not: two clients with one id take the session from
+            # each other once in a message, and mosquitto 2.0.11 does not say so.
+            failures = 1 if connection.lasted_s >= self._back_off.longest_s else failures + 1
             soon = connection.ending is None or connection.ending.soon
             self._wait(self._back_off.wait_s(failures, soon=soon))
 

@@ -88,7 +88,6 @@ class Connection:
     ) -> None:
         self.session_id = session_id
         self.is_online = False
-        self.was_useful = False
         self.stopped_is_known = False
         self.ending: Ending | None = None
         self._broker = broker
@@ -103,6 +102,7 @@ class Connection:
         self._on_its_way: dict[int, tuple[Outgoing, float]] = {}
         self._held: deque[Outgoing] = deque()
         self._unacknowledged = 0
+        self._online_s: float | None = None
         self._stopped_id: int | None = None
         self._failure = ""
         self.client = Client(
@@ -123,6 +123,11 @@ class Connection:
     def alive(self) -> bool:
         """Whether packets can still come and go."""
         return self.ending is None and self.client.socket() is not None
+
+    @property
+    def lasted_s(self) -> float:
+        """How long it has been online, in seconds."""
+        return 0.0 if self._online_s is None else time.monotonic() - self._online_s
 
     @property
     def socket(self) -> Any:
@@ -224,6 +229,7 @@ class Connection:
         if self._hears and self._accepted is not None and self.alive:
             # Only now: who sees `online` may send a command at once, and it is heard.
             self.is_online = True
+            self._online_s = now_s
             self._say("online")
             self._tell(self._accepted)
         elif now_s > self._deadline_s:
@@ -291,7 +297,6 @@ class Connection:
             self._refuse(out, code.value, str(code))
             return
         if out.token is not None:
-            self.was_useful = True
             self._tell(Answered(self.session_id, out.token, code.value, str(code), taken=True))
         if out.command is not None:
             self.acknowledge(out.command)

@@ -198,6 +198,8 @@ def by_text(text: str, broker: Broker, *, was_accepted: bool = False) -> Ending:
             return _ending(_Cause(cause.name, cause.what, cause.remedy, _LATER), broker)
     what = f"broke the connection ({text[:100]})" if text else "ended the connection without a word"
     remedy = "see the network and the broker's log"
+    if was_accepted and not text:
+        remedy = "see the broker's log, and whether another client has the client id {client_id}, too"
     if not was_accepted and broker.tls is None:
         remedy = f"{remedy}, or {_NO_TLS_AT_ALL}"
     return _ending(_Cause("broken", what, remedy), broker)

@@ -46,8 +46,8 @@ LEFT_FOR_ANSWERS = 4
 READ_AHEAD = 512
 #: While others are on their way, an answer waits no longer than this to be written.
 WRITE_AFTER_US = 200_000
-#: A packet's head and properties need room beside topic and payload, in bytes.
-_HEAD_BYTES = 512
+#: What the link itself answers for a message that is longer than the broker takes: no PUBACK has this code.
+_PACKET_TOO_LARGE = 0x95
 
 
 class Sending:
@@ -116,7 +116,16 @@ class Sending:
             self._taken_since_us = self._taken_since_us if self._taken else now_us
             self._taken.append(fact.token)
         else:
-            self._refused(fact.token, fact.name.lower().replace(" ", "_"), now_us)
+            name = fact.name.lower().replace(" ", "_")
+            self._refused(fact.token, name, now_us, for_good=fact.code == _PACKET_TOO_LARGE)
+
+    def _wait_for_subscriber(self, row_id: int, now_us: int) -> None:
+        """Nobody hears this outcome, whichever it is: all wait, longer each time, and it goes first again."""
+        self._look_anew()
+        self._window.not_sent(row_id)
+        self._counts["no_matching_subscribers"] += 1
+        self._pause_until_us = now_us + min(LONGEST_WAIT_US, FIRST_WAIT_US * 2 ** min(self._pauses, 16))
+        self._pauses += 1
 
     def turn(self, now_us: int) -> None:
         """Write what was answered, send what may be sent.
@@ -175,10 +184,6 @@ class Sending:
         if message is None:
             self._window.not_sent(row_id, closed=True)  # a person closed it in this very moment
             return True
-        most_bytes = connected.max_packet_bytes
-        if most_bytes is not None and len(message.payload) + len(message.topic) + _HEAD_BYTES > most_bytes:
-            self._refused(row_id, "packet_too_large", now_us, for_good=True)
-            return False
         self._live = None if message.is_past else row_id
         properties = dict(message.properties) | {"historical": "true" if message.is_past else "false"}
         self._link.publish(connected.session_id, message.topic, message.payload, token=row_id, properties=properties)

@@ -128,7 +128,12 @@ def _twice(_chance: random.Random) -> Fault:
 def _late(broker: HostileBroker, chance: random.Random) -> set[int]:
     """The answer comes with the next packet that is not an outcome: health, after a tenth of a second."""
     owed: list[bytes] = []
-    strike = Strike(chance.randrange(OUTCOMES - 1), 1, lambda _call, _packet, usual: owed.append(usual) or b"")
+
+    def owe(_call: Call, _packet: Any, usual: bytes) -> bytes:
+        owed.append(usual)
+        return b""
+
+    strike = Strike(chance.randrange(OUTCOMES - 1), 1, owe)
 
     def fault(call: Call, packet: Any, usual: bytes) -> bytes | None:
         if seq_of(packet) is None and owed:

@@ -83,12 +83,14 @@ class HostileBroker:
             with suppress(OSError):
                 client.sendall(data)
 
-    def end_connections(self, last_words: bytes = b"") -> None:
-        """End every connection."""
-        self.send(last_words)
+    def end_connections(self, last_words: bytes = b"", *, but: Call | None = None) -> None:
+        """End every connection, or every other one."""
         for client, call in list(self._clients.items()):
+            if call is but:
+                continue
             call.is_over = True
             with suppress(OSError):
+                client.sendall(last_words)
                 client.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
@@ -197,8 +199,9 @@ class HostileBroker:
         if packet.packet_id is not None:
             refused = [puback(packet.packet_id, code) for code in range(0x80, 0x100)]
             is_refused |= answer is not None and any(each in answer for each in refused)
-            if answer:
-                call.unanswered.discard(packet.packet_id)
+        for number in list(call.unanswered):
+            if answer is not None and puback(number, 0)[:4] in answer:
+                call.unanswered.discard(number)
         if packet.topic.endswith(OUTBOX):
             self.tried.append(packet)
             if not is_refused:
