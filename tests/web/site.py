@@ -232,7 +232,9 @@ class PartOf:
 
     def _field(self, name: str, text: str, top: int, expected: str | None) -> FieldOutcome:
         characters = tuple(
-            Character(one, self.weak.get(place, 0.995) if name == "serial" else 0.995, (), _box(120 + 28 * place, top, 26, 44))
+            Character(
+                one, self.weak.get(place, 0.995) if name == "serial" else 0.995, (), _box(120 + 28 * place, top, 26, 44)
+            )
             for place, one in enumerate(text)
         )
         reading = FieldReading(
