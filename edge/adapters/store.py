@@ -2,7 +2,7 @@
 
 Promises: a trigger is on the disk when `add_trigger` returns; an outcome, its evidence rows and its outbox row are
 one transaction (L2); an inspection has at most one outcome, whose bytes never change; `seq` has no gap; triggers ==
-outcomes + open triggers, always (L1). SQL stands here, in `outbox`, `kept`, `schema` and `database` only.
+outcomes + open triggers, always (L1). SQL of the store stands in this folder only.
 """
 
 from __future__ import annotations
