@@ -75,12 +75,7 @@ class Snapshot:
             ErpAwayError: there is no snapshot that counts, or it does not hold the serial; says why.
         """
         with self._opened() as (db, facts):
-            age_s = self._age_s(facts)
-            if age_s > self._max_age_s:
-                raise ErpAwayError(
-                    f"the snapshot is {age_s:.0f} s old, more than erp.max_age_s, {self._max_age_s:.0f}; "
-                    "see why it is not made anew"
-                )
+            age_s = self._young(facts)
             row = db.execute("SELECT fields, used, times FROM records WHERE serial = ?", (serial,)).fetchone()
         if row is None or row[2] != 1:
             why = "does not hold this serial" if row is None else "holds two records of this serial"
@@ -97,6 +92,17 @@ class Snapshot:
         old = " (too old: erp.max_age_s)" if age_s > self._max_age_s else ""
         out = f", {facts.left_out} left out" if facts.left_out else ""
         return f"snapshot of {facts.records} records{out}, {age_s:.0f} s old{old}"
+
+    def doubts(self) -> list[str]:
+        """Why it would not answer if ERP were away now; empty where it would, or where none was ever made."""
+        if not self.path.exists():
+            return []
+        try:
+            with self._opened() as (_, facts):
+                self._young(facts)
+        except ErpAwayError as error:
+            return [str(error)]
+        return []
 
     def age_s(self) -> float | None:
         """How old its records are; None where there is none that counts."""
@@ -170,6 +176,16 @@ class Snapshot:
 
     def _age_s(self, facts: Facts) -> float:
         return self._clock.age_s(facts.at, facts.at_us, facts.boot)
+
+    def _young(self, facts: Facts) -> float:
+        """The age of the records, where they still count."""
+        age_s = self._age_s(facts)
+        if age_s > self._max_age_s:
+            raise ErpAwayError(
+                f"the snapshot is {age_s:.0f} s old, more than erp.max_age_s, {self._max_age_s:.0f}; "
+                "make it anew with edge erp sync, or set erp.sync_every_s"
+            )
+        return age_s
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[sqlite3.Connection, Facts]]:

@@ -154,6 +154,7 @@ def test_too_old_answers_nothing_and_names_the_limit(snapshot: Snapshot, clocks:
     assert fresh == 3600
     assert "3601 s old, more than erp.max_age_s, 3600" in failure(snapshot)
     assert "too old: erp.max_age_s" in snapshot.describe()
+    assert "set erp.sync_every_s" in snapshot.doubts()[0]
 
 
 def test_a_wall_clock_that_is_set_changes_no_age(snapshot: Snapshot, clocks: Time) -> None:
@@ -276,10 +277,11 @@ def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_damaged_answers_nothing(spoilt: bytes, snapshot: Snapshot) -> None:
     """A damaged file is named, and the next sync replaces it."""
     snapshot.path.write_bytes(spoilt)
-    told = failure(snapshot)
+    told = [failure(snapshot), *snapshot.doubts()]
     snapshot.sync(PlayedErp(), limit_s=60)
 
-    assert "is damaged" in told
+    assert ["is damaged" in one for one in told] == [True, True]
+    assert snapshot.doubts() == []
     assert snapshot.lookup("12345678AB").fields["model"] == "AX-1"
 
 
@@ -376,6 +378,7 @@ def test_without_a_snapshot_an_outage_is_an_outage(snapshot: Snapshot) -> None:
 
     assert "ERP is away" in why
     assert "there is no snapshot" in why
+    assert snapshot.doubts() == []
     assert "edge erp sync" in why
 
 

@@ -34,7 +34,7 @@ def _asked(opened: LiveErp, settings: Settings) -> Finding:
     erp = settings.erp
     snapshot = Snapshot(settings.erp_snapshot, erp.identity, max_age_s=erp.max_age_s)
     held = f"{opened.describe()}; {snapshot.describe() if snapshot.path.exists() else 'no snapshot'}"
-    doubts = opened.doubts()
+    doubts = [*opened.doubts(), *snapshot.doubts()]
     begun_s = time.monotonic()
     try:
         opened.lookup(getattr(settings.erp, "known_serial", None) or SERIAL)
