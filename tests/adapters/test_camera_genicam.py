@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -131,6 +131,14 @@ def test_what_the_camera_made_of_a_wish_is_told() -> None:
 
     assert (first.exposure_us, first.gain_db) == (900, 24.0)
     assert second.exposure_us == 10_000
+
+
+def test_what_the_frame_itself_says_of_its_exposure_goes_before() -> None:
+    """Chunk data were measured with the frame; what the camera is set to may have changed since."""
+    told = replace(buffer(1), exposure_us=1234.4, gain_db=1.5)
+    frame = opened(Link(buffers=deque([told]))).take(ORDER)
+
+    assert (frame.exposure_us, frame.gain_db) == (1234, 1.5)
 
 
 def test_a_trigger_that_the_camera_cannot_take_is_not_sent() -> None:
