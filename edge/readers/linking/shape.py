@@ -32,7 +32,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ("a year", r"^(19[5-9]|20[0-4])\d$"),
     (
         "a rating",
-        rf"(?i)(?<![A-Z0-9-]){_NUMBER}(\s?[-~/…]+\s?{_NUMBER})?\s?({_UNITS})(?=$|[^a-z0-9-]|dc|ac)",
+        rf"(?i)(?<![A-Z0-9.-]){_NUMBER}(\s?[-~/…]+\s?{_NUMBER})?\s?({_UNITS})(?=$|[^a-z0-9-]|dc|ac)",
     ),
     ("a rating", rf"(?i)^{_NUMBER}\s?[x×]\s?{_NUMBER}(\s?[x×]\s?{_NUMBER})?(\s?[a-z]{{1,2}})?$"),  # noqa: RUF001
     ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v|cos\s?(φ|phi)"),
