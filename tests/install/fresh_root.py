@@ -99,17 +99,25 @@ def booted(folder: Path, *binds: Path) -> Iterator[FreshRoot]:
     merged = folder / "merged"
     layers = f"lowerdir={made_root(folder)},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, merged], check=True)
-    machine = subprocess.Popen(
-        [
-            *("systemd-nspawn", f"--directory={merged}", "--boot", "--private-network", "--register=no", "--keep-unit"),
-            *(f"--machine=edge-{os.getpid()}", "--console=pipe"),
-            *(f"--bind-ro={bind}:/mnt/{bind.name}" for bind in binds),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=(folder / "console").open("wb"),
-        stderr=subprocess.STDOUT,
-        env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-    )
+    with (folder / "console").open("wb") as console:
+        machine = subprocess.Popen(
+            [
+                *(
+                    "systemd-nspawn",
+                    f"--directory={merged}",
+                    "--boot",
+                    "--private-network",
+                    "--register=no",
+                    "--keep-unit",
+                ),
+                *(f"--machine=edge-{os.getpid()}", "--console=pipe"),
+                *(f"--bind-ro={bind}:/mnt/{bind.name}" for bind in binds),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+        )
     try:
         yield FreshRoot(merged, machine)
     finally:
