@@ -1,7 +1,7 @@
 # edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium postgresql \ debootstrap systemd-container
+SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium postgresql debootstrap systemd-container \
 	libaravis-0.8-0 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 
 # From npm, for the tests alone: they run the example flow, and check documents by the schemas of those who define them.
