@@ -82,10 +82,9 @@ def facts_of_link(where: Broker) -> list[Fact]:
     """What the messenger's link tells of its first connection."""
     presence = Presence("link/state", lambda _state, _session: b"{}", "link/cmd/+")
     link = Link(where, presence, new_session_id=lambda: "session", back_off=BackOff(first_s=5, longest_s=5))
-    facts: list[Fact] = []
     link.start()
     try:
-        wait_for(lambda: facts.extend(link.take()) or facts, "the first fact")
+        facts: list[Fact] = wait_for(link.take, "the first fact")
     finally:
         link.stop()
         link.close()

@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,10 +65,9 @@ class Relay:
 
 
 @pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits are thousandths of the usual ones."""
     hasty(monkeypatch.setattr)
-    return
 
 
 def ids_of(ear: Ear) -> list[str]:
