@@ -72,12 +72,12 @@ class RestRecords:
         return f"{self._source} holds {known} with {', '.join(record.fields)}, asked just now"
 
     def doubts(self) -> list[str]:
-        """A key that anybody on the network can read, and answers that cannot be told apart."""
+        """A key that anybody on the network can read, and "no such record" that is never believed."""
         doubts = []
         if self._http.open_to_all:
             doubts.append("the key is sent without encryption; use an https address in erp.url")
-        if self._config.known_serial is None:
-            doubts.append("a wrong address looks as a missing record does; set erp.known_serial to tell them apart")
+        if self._config.known_serial is None and "?" not in self._config.lookup:
+            doubts.append("status 404 holds the part as erp_unavailable, as a wrong address does; set erp.known_serial")
         return doubts
 
     def everything(self, tag: str = "") -> Everything | None:

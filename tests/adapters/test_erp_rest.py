@@ -557,6 +557,16 @@ def test_a_listing_of_several_pages_has_no_tag(site: Site) -> None:
     assert everything.tag == ""
 
 
+def test_what_is_doubtful_is_told(site: Site) -> None:
+    """A path without a known serial is told, and so is a key on an address that others can listen to."""
+    by_path = site.erp(lookup="/parts/{serial}")
+    in_the_open = site.erp(url="http://erp.example", api_key_file=site.secret("key"))
+
+    assert ["set erp.known_serial" in one for one in by_path.doubts()] == [True]
+    assert ["without encryption" in one for one in in_the_open.doubts()] == [True]
+    assert site.erp().doubts() == []
+
+
 def test_the_settings_open_it(site: Site) -> None:
     """`[erp] kind = "rest"` opens the server, and `describe` looks a known serial up."""
     config = RestErp(
