@@ -87,9 +87,10 @@ class Outbox:
         # Read before the transaction: the inspector's commits wait for no more than what is to be written.
         with self._database.reading() as db:
             rows = db.execute(
-                f"""SELECT {_COLUMNS} FROM {_TABLES} WHERE outbox.station = ? AND outbox.row_id IN ({places})
+                # The + keeps SQLite from walking over the whole backlog by the station's index: 200 ms of a million.
+                f"""SELECT {_COLUMNS} FROM {_TABLES} WHERE outbox.row_id IN ({places}) AND +outbox.station = ?
                     ORDER BY outbox.row_id""",  # noqa: S608 - constants of this file
-                (self._station, *row_ids),
+                (*row_ids, self._station),
             ).fetchall()
         ready: list[Message] = []
         for message in map(self._message, rows):
