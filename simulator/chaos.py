@@ -52,6 +52,10 @@ _SETTINGS = """
 [evidence]
 max_gb = 0.1
 """
+_MQTT = """
+# Among the mishaps is a broker that forgets who subscribed.
+needs_subscriber = true
+"""
 
 
 @dataclass(slots=True)
@@ -265,6 +269,7 @@ def _world(folder: Path, dice: random.Random) -> Iterator[World]:
             broker.port,
             lambda _trigger_id, _number: None,
             more_settings=_SETTINGS,
+            more_mqtt=_MQTT,
             environment={} if clock_file is None else _false_clock(clock_file),
         )
         disk = stack.enter_context(_small_disk(station.data_dir))

@@ -72,7 +72,7 @@ timeout_ms = 500
 [mqtt]
 host = "127.0.0.1"
 port = {broker_port}
-
+{more_mqtt}
 [panel]
 port = {panel_port}
 
@@ -95,6 +95,7 @@ class Station:
         reader: str = READERS[0],
         reader_of: Station | None = None,
         more_settings: str = "",
+        more_mqtt: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Write its folder.
@@ -107,6 +108,7 @@ class Station:
             reader: the kind of reader.
             reader_of: the station whose reader reads here too.
             more_settings: further tables for `edge.toml`.
+            more_mqtt: further lines of its table `mqtt`.
             environment: further variables for the station's processes.
         """
         self.folder = folder
@@ -141,6 +143,7 @@ class Station:
                 erp=erp,
                 broker_port=broker_port,
                 panel_port=self.panel_port,
+                more_mqtt=more_mqtt,
             )
             + more_settings,
             encoding="utf-8",

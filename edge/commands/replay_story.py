@@ -18,6 +18,7 @@ from edge.core.actions import Action, Commit, Judge, LookUp, Read, TakeFrame
 from edge.core.events import (
     Event,
     FieldsRead,
+    FrameFailed,
     FrameJudged,
     FrameTaken,
     RecordFound,
@@ -141,9 +142,11 @@ def _performed(action: Action, now_us: int, kept: Kept, frames: _Frames, product
 
 def _taken(attempt: int, now_us: int, kept: Kept) -> Event:
     """The frame of then: its exposure and light are told as they were, whatever is asked for now."""
-    if attempt not in kept.frames:
+    told = next((one for one in kept.outcome["attempts"] if one["number"] == attempt), None)
+    if told is not None and told["frame_id"] is None and told["failure"]:
+        return FrameFailed(now_us, attempt, str(told["failure"]))
+    if told is None or attempt not in kept.frames:
         raise _NeverTaken(f"it would take frame {attempt}, and {len(kept.frames)} are kept")
-    told = next(one for one in kept.outcome["attempts"] if one["number"] == attempt)
     exposure_us, light = int(told["exposure_us"] or 0), str(told["light"] or "")
     return FrameTaken(
         now_us, attempt, str(told["frame_id"]), kept.hashes[attempt], now_us, exposure_us, light, frozen=False

@@ -79,6 +79,7 @@ class Messenger:
         health_every_s: float = HEALTH_EVERY_S,
         reader_dir: Path | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
+        needs_subscriber: bool = False,
         ack_timeout_s: float = ACK_TIMEOUT_S,
         sweep: Callable[[], Sweep] | None = None,
         presence: Presence | None = None,
@@ -101,7 +102,12 @@ class Messenger:
         self._store_pause_us = 0
         self._counts: Counter[str] = Counter()
         self._sending = Sending(
-            store.outbox, link, self._counts, max_in_flight=max_in_flight, ack_timeout_s=ack_timeout_s
+            store.outbox,
+            link,
+            self._counts,
+            max_in_flight=max_in_flight,
+            ack_timeout_s=ack_timeout_s,
+            needs_subscriber=needs_subscriber,
         )
         self._heartbeat = Heartbeat(runtime_dir, "messenger", context=context)
         elsewhere = {} if reader_dir is None else {"reader": reader_dir}
@@ -308,6 +314,7 @@ def build(settings: Settings) -> Messenger:
         settings.topic("health"),
         settings.paths.runtime,
         max_in_flight=settings.mqtt.max_in_flight,
+        needs_subscriber=settings.mqtt.needs_subscriber,
         max_command_age_s=settings.mqtt.max_command_age_s,
         confirm_within_s=settings.mqtt.confirm_within_s,
         sweep=sweep,

@@ -20,7 +20,7 @@ from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_facts import Answered, Connected, Disconnected
 from edge.adapters.outbox import Message, Outbox
 from edge.errors import StoreError
-from edge.services.delivery import Delivery, SetAside
+from edge.services.delivery import FIRST_WAIT_US, LONGEST_WAIT_US, Delivery, SetAside
 from edge.services.window import Window
 
 log = structlog.get_logger()
@@ -34,6 +34,8 @@ _BY_MESSAGE = {
     0x95: "packet_too_large",
     0x99: "payload_format_invalid",
 }
+#: The PUBACK of a message that the broker took and nobody subscribes to: no failure, and nobody hears it.
+_NO_MATCHING_SUBSCRIBERS = 0x10
 #: No PUBACK for this long: the connection is given up and made anew.
 ACK_TIMEOUT_S = 20.0
 #: Messages of the past that are on their way together, unless the broker allows fewer. Twice as many drain no faster
@@ -61,7 +63,14 @@ class Sending:
         *,
         max_in_flight: int = MAX_IN_FLIGHT,
         ack_timeout_s: float = ACK_TIMEOUT_S,
+        needs_subscriber: bool = False,
     ) -> None:
+        """With `needs_subscriber`, an outcome that nobody subscribes to waits until somebody does."""
+        self._needs_subscriber = needs_subscriber
+        #: Outcomes on their way, by their rows.
+        self._outcomes: set[int] = set()
+        self._pauses = 0
+        self._pause_until_us = 0
         self._outbox = outbox
         self._link = link
         self._counts = counts
@@ -90,7 +99,7 @@ class Sending:
 
     def wait_left_us(self, now_us: int) -> int:
         """How long until a message that was refused is tried again; 0 where nothing waits for time to pass."""
-        return self._window.wait_left_us(now_us)
+        return max(self._window.wait_left_us(now_us), self._pause_until_us - now_us)
 
     def note_connected(self, fact: Connected) -> None:
         """There is a broker from now on."""
@@ -99,6 +108,7 @@ class Sending:
     def note_end(self, fact: Disconnected, now_us: int) -> None:
         """There is no broker any more: what was on its way will go again."""
         self._connected = None
+        self._outcomes.clear()
         self._look_anew()
         rows = list(self._window.on_their_way)
         # Of several, it does not show which one the broker meant: on the next connection, one goes alone.
@@ -111,7 +121,12 @@ class Sending:
         """The broker has taken or refused a message."""
         if fact.token not in self._window.on_their_way:
             return
-        if fact.taken:
+        unheard = self._needs_subscriber and fact.code == _NO_MATCHING_SUBSCRIBERS and fact.token in self._outcomes
+        self._outcomes.discard(fact.token)
+        if unheard:
+            self._wait_for_subscriber(fact.token, now_us)
+        elif fact.taken:
+            self._pauses = 0
             self._window.taken(fact.token)
             self._taken_since_us = self._taken_since_us if self._taken else now_us
             self._taken.append(fact.token)
@@ -139,8 +154,9 @@ class Sending:
             self._unwritten.popleft()
         if self._connected is not None:
             self._leave_a_silent_broker(self._connected, now_us)
-            while self._connected is not None and self._send_next(self._connected, now_us):
-                pass
+            while self._connected is not None and now_us >= self._pause_until_us:
+                if not self._send_next(self._connected, now_us):
+                    break
         if not self._window.on_their_way or now_us - self._taken_since_us > WRITE_AFTER_US:
             self._write_taken()
 
@@ -185,6 +201,8 @@ class Sending:
             self._window.not_sent(row_id, closed=True)  # a person closed it in this very moment
             return True
         self._live = None if message.is_past else row_id
+        if message.kind == "outcome":
+            self._outcomes.add(row_id)
         properties = dict(message.properties) | {"historical": "true" if message.is_past else "false"}
         self._link.publish(connected.session_id, message.topic, message.payload, token=row_id, properties=properties)
         return True

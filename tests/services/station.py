@@ -33,13 +33,13 @@ AT = "2026-01-01T00:00:00.000Z"
 class Station:
     """A store with a messenger in a thread; it can be killed (as far as a thread can) and started again."""
 
-    def __init__(self, folder: Path, port: int, *, ack_timeout_s: float = 20.0) -> None:
+    def __init__(self, folder: Path, port: int, *, ack_timeout_s: float = 20.0, needs_subscriber: bool = False) -> None:
         self.folder = folder
         self.port = port
         #: What is free on the disk, and what must be for a trigger to be taken.
         self.free_bytes, self.reserve_bytes = 10_000, 1_000
         self.store = self._open_store()
-        self._ack_timeout_s = ack_timeout_s
+        self._ack_timeout_s, self._needs_subscriber = ack_timeout_s, needs_subscriber
         self._sessions = itertools.count(1)
         self._stop = threading.Event()
         self._context: zmq.Context[Any] = zmq.Context()
@@ -68,6 +68,7 @@ class Station:
             context=self._context,
             health_every_s=0.1,
             ack_timeout_s=self._ack_timeout_s,
+            needs_subscriber=self._needs_subscriber,
             presence=presence,
         )
         self._thread = threading.Thread(target=self.messenger.run, args=(self._stop,))

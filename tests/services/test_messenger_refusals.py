@@ -124,3 +124,31 @@ def test_an_outcome_beyond_the_brokers_limit_is_set_aside_at_once(start: Start, 
 
     assert seqs(faulty.taken) == [1]
     assert [dead.reason for dead in station.store.outbox.dead_letters()] == ["packet_too_large"]
+
+
+def test_an_outcome_that_nobody_hears_waits_where_a_subscriber_is_needed(start: Start, faulty: FaultBroker) -> None:
+    """Where a broker takes outcomes and gives them to nobody, they go out, in order, once somebody hears (L11)."""
+    faulty.decide = for_outcomes(lambda _seq: 0x10)
+    station = start(faulty.port, needs_subscriber=True)
+    for number in range(4):
+        station.inspect(number)
+    wait_for(lambda: len(faulty.outcomes(faulty.tried)) > 2)
+    waiting, dead = station.store.outbox.num_waiting(), station.store.outbox.num_dead()
+    heard: list[int] = []
+
+    faulty.decide = for_outcomes(lambda seq: heard.append(seq) or 0)
+    wait_for(station.sent)
+
+    assert (waiting, dead) == (4, 0)
+    assert heard == [1, 2, 3, 4]
+
+
+def test_an_outcome_that_nobody_hears_is_told_where_none_is_needed(start: Start, faulty: FaultBroker) -> None:
+    """Without that setting `no matching subscribers` is what MQTT says it is: no failure."""
+    faulty.decide = for_outcomes(lambda _seq: 0x10)
+    station = start(faulty.port)
+    station.inspect(1)
+
+    wait_for(station.sent)
+
+    assert seqs(faulty.tried) == [1]
