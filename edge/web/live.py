@@ -98,30 +98,35 @@ class Live:
     async def _events(self, page: asyncio.Event, after: int | None) -> AsyncIterator[bytes]:
         try:
             yield b"retry: %d\n\n" % RECONNECT_MS
-            seq = self._newest if after is None else after
-            told = 0
+            seq, told = after, 0
             while not self._stop.is_set():
                 page.clear()
                 if self._health[0] != told:
                     told, health = self._health
                     yield _event("health", health)
-                while seq != self._newest and not self._stop.is_set():
+                # Before the first look at the store, right after a start, nobody knows what is new.
+                if self._version is not None:
+                    seq = self._newest if seq is None else seq
                     if seq > self._newest or self._newest - seq > MAX_BEHIND:
                         lagging = json.dumps({"after": seq, "newest": self._newest}).encode()
                         seq = self._newest
                         yield _event("lagging", lagging, seq)
-                    for number, payload in await self._behind(seq):
-                        yield _event("outcome", payload, number)
-                        seq = number
+                    while rows := await self._behind(seq):
+                        for number, payload in rows:
+                            yield _event("outcome", payload, number)
+                        seq = rows[-1][0]
                 await page.wait()
         finally:
             self._pages.discard(page)
 
     async def _behind(self, seq: int) -> list[tuple[int, bytes]]:
+        """Some outcomes behind a `seq`, oldest first; none where there is none, the store fails, or the panel ends."""
         recent = list(self._recent)
+        if seq >= self._newest or self._stop.is_set():
+            return []
         if recent and recent[0][0] <= seq + 1:
             return [one for one in recent if one[0] > seq]
-        return await asyncio.to_thread(self._read, seq) or recent
+        return await asyncio.to_thread(self._read, seq)
 
     def _read(self, seq: int) -> list[tuple[int, bytes]]:
         with contextlib.suppress(StoreError), self._stored.history() as history:

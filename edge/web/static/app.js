@@ -25,6 +25,7 @@ let opened = { close() {} };
 let waiting = "";
 let turn = 0;
 let begun = null;
+let failed = false;
 
 function drawHead() {
   const here = address().view;
@@ -64,9 +65,11 @@ async function show({ focus = false } = {}) {
     });
     if (mine !== turn) return made.close();
     opened = made;
+    failed = false;
     fill(main, root);
   } catch (failure) {
     if (mine !== turn) return;
+    failed = true;
     fill(main, el("h1", {}, t(`view.${view}`)), el("p", { class: "detail" }, words(failure)),
       el("button", { type: "button", onclick: () => show() }, t("error.again")));
   }
@@ -163,7 +166,8 @@ live.addEventListener("lost", ({ detail }) => {
 live.addEventListener("found", () => {
   lost.hidden = true;
   main.classList.remove("old");
-  show();
+  // What came meanwhile comes as events; a person's half-written correction or place in a list stays.
+  if (failed || address().view === "line") show();
 });
 window.addEventListener("hashchange", () => show({ focus: true }));
 
