@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, LiteralString
 
+import psutil
 import psycopg
 
 from tests.brokers import free_port
@@ -82,8 +83,7 @@ class Postgres:
     def frozen(self) -> Iterator[None]:
         """Let no process of it run: connections stand, and nobody answers."""
         main = int((self._folder / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
-        children = subprocess.run(["pgrep", "--parent", str(main)], capture_output=True, text=True, check=False)
-        family = [main, *(int(child) for child in children.stdout.split())]
+        family = [main, *(child.pid for child in psutil.Process(main).children(recursive=True))]
         for process in family:
             os.kill(process, signal.SIGSTOP)
         try:
