@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -331,3 +332,35 @@ def test_a_taken_port_is_a_named_error(station: Station, tmp_path: Path) -> None
 
     with pytest.raises(WorldError, match=rf"cannot listen on 127\.0\.0\.1 port {station.panel.port} .*\[panel\] port"):
         build(settings.bound_to(tmp_path / "edge.toml", read_product("nameplate")))
+
+
+def test_the_panel_as_configured_serves_page_and_programs(tmp_path: Path) -> None:
+    """Built from its settings it takes decisions by the token of its file, and has the addresses for programs."""
+    (tmp_path / "token").write_text("swordfish\n", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = Settings.model_validate(
+        {
+            "version": 1,
+            "station": {"site": "ulm", "line": "l1", "name": "st7", "camera": "top"},
+            "cameras": {"top": {"kind": "file", "path": str(tmp_path)}},
+            "paths": {"runtime": str(tmp_path / "run"), "data": str(tmp_path)},
+            "panel": {"port": port, "token_file": str(tmp_path / "token")},
+        }
+    )
+    panel = build(settings.bound_to(tmp_path / "edge.toml", read_product("nameplate")))
+    stop = threading.Event()
+    running = threading.Thread(target=panel.run, args=(stop,))
+    running.start()
+    try:
+        told = {}
+        for path in ("/v1/session", "/v1/models", "/v1/line"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
+                told[path] = json.load(answer)
+    finally:
+        stop.set()
+        running.join(PATIENCE_S)
+
+    assert told["/v1/session"]["state"] == "signed_out"
+    assert told["/v1/models"]["data"][0]["id"] == "edge"
+    assert (told["/v1/line"]["station"]["station"], told["/v1/line"]["newest"]) == ("st7", [])

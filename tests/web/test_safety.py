@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_what_a_station_can_say_has_words() -> None:
     keys = {f"reason.{one}" for one in Reason} | {f"defect.{one}" for one in Defect}
     keys |= {f"{kind}.{one}" for one in Disposition for kind in ("disposition", "do")}
     keys |= {f"action.{step.action}" for steps in (*STEPS.values(), (CONFIRM,)) for step in steps}
-    keys |= {f"{kind}{one}" for one in ReviewAction.__args__ for kind in ("review.", "held.did_")}
+    keys |= {f"{kind}{one}" for one in get_args(ReviewAction) for kind in ("review.", "held.did_")}
 
     assert keys <= set(words("en"))
 
