@@ -53,7 +53,10 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
     around, gathered = gather(lines, product)
     page = around.page
-    found = {name: [(_score(name, candidate), candidate) for candidate in those] for name, those in gathered.items()}
+    found = {
+        name: _less_chance(around, name, [(_score(name, candidate), candidate) for candidate in those])
+        for name, those in gathered.items()
+    }
     chosen: dict[str, _Scored] = {}
     for _ in range(_ROUNDS):
         before = dict(chosen)
@@ -79,6 +82,13 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
             reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
         readings[name] = reading
     return readings
+
+
+def _less_chance(around: Surroundings, name: str, scored: list[_Scored]) -> list[_Scored]:
+    """Leave out the serial numbers without a key that fit by chance, where a key stands with its number hidden."""
+    if name != "serial" or name not in around.named or any(score > 0 and c.link for score, c in scored):
+        return scored
+    return [(score, c) for score, c in scored if c.link or c.features["specific"] >= 1]
 
 
 def _settle(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) -> None:

@@ -40,6 +40,7 @@ class Surroundings:
         keyed = [piece.rect for piece in page.pieces if piece.kind and piece.turn == self.turn]
         self.keys_from = min((rect.top for rect in keyed), default=math.inf)
         self.keys_to = max((rect.bottom for rect in keyed), default=math.inf)
+        self.named = {piece.kind for piece in page.pieces if piece.kind and piece.strength > _SURE}
         self.captioned = {
             link.key.kind for found in linked.values() for link in found
             if link.key.strength > _SURE and link.relation in ("inline", "right")

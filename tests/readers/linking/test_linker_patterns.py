@@ -95,3 +95,8 @@ def test_what_may_as_well_be_something_else_is_not_proposed(
 def test_a_number_of_an_approval_is_none_though_it_has_the_form() -> None:
     """Without a key a text that plainly is another thing is not a serial number, whatever its form."""
     assert serial_of("Model: XK-200\nE59315", "[A-Z][0-9]{5}").text == ""
+
+
+def test_a_number_met_by_chance_is_not_the_one_that_is_hidden_at_its_key() -> None:
+    """Beside a key without its number a plain number elsewhere is none, though it has the form."""
+    assert serial_of("Model: XK-200\nSerial No.:\nMade in Italy\n\n\n\n17729033", "[0-9]{8}").text == ""
