@@ -51,6 +51,11 @@ class _Camera(Table):
         default=1000, ge=10, le=60_000, description="Longest wait for a frame, ms (10 to 60000)."
     )
 
+    @property
+    def exposure_range_us(self) -> tuple[int, int]:
+        """Shortest and longest exposure that a retake may ask for."""
+        return (self.exposure_min_us, self.exposure_max_us)
+
 
 class FileCamera(_Camera):
     """A folder of image files, or one file, in the place of a camera."""
@@ -92,6 +97,11 @@ class RtspCamera(_Camera):
         le=5000,
         description="Time from exposure to arrival at most, ms (0 to 5000): a stopwatch before the camera shows it.",
     )
+
+    @property
+    def exposure_range_us(self) -> tuple[int, int]:
+        """Its one exposure: a retake that asks for another would be spent in vain."""
+        return (self.exposure_us, self.exposure_us)
 
     @property
     def password(self) -> SecretStr | None:

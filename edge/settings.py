@@ -128,7 +128,7 @@ class Settings(BaseSettings):
             false_accept_rate=dict(self.accept.false_accept_rate),
             has_erp=self.erp.kind != "none",
             exposure_us=camera.exposure_us,
-            exposure_range_us=(camera.exposure_min_us, camera.exposure_max_us),
+            exposure_range_us=camera.exposure_range_us,
             light=camera.light,
         )
 

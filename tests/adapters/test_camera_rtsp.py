@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from edge.adapters.camera import CameraLostError, Order
 from edge.adapters.camera_rtsp import RtspSource
 from edge.adapters.camera_stream import StreamCamera
+from edge.core.outcome import Attempt, Defect
+from edge.core.policy import Policy
+from edge.core.retake import next_take
 from edge.errors import ConfigError
+from edge.sections_cameras import RtspCamera
 from tests.camera_rigs import Proxy, RtspServer, shown_us
 from tests.rtsp_server import HEIGHT, WIDTH, picture
 
@@ -105,3 +110,30 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ConfigError, match=r"pip install 'edge-inspection\[rtsp\]'"):
         source(9)
+
+
+def test_no_retake_is_spent_on_an_exposure_that_cannot_be_set() -> None:
+    """A camera whose exposure is set elsewhere has the one exposure, so no retake asks for a shorter or longer one."""
+    camera = RtspCamera(kind="rtsp", url="rtsp://camera/live", exposure_us=4000)
+    policy = replace(Policy(), exposure_us=4000, exposure_range_us=camera.exposure_range_us)
+    dark = Attempt(1, exposure_us=4000, light="normal", defects=(Defect.DARK,))
+
+    assert next_take([dark], (Defect.DARK,), policy, 1000) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("rtsp://edge:s3cret@camera/live", "holds a user or a password"),
+        ("rtsp://camera/live?user=edge&pwd=s3cret", "holds a user or a password"),
+        ("http://camera/live", "is no address of a stream"),
+        ("rtsp:///live", "is no address of a stream"),
+        ("rtsp://camera:port/live", "is no address of a stream"),
+    ],
+)
+def test_an_address_with_a_secret_is_refused(url: str, says: str) -> None:
+    """User and password have keys of their own; what a query says of the stream may stay (L13)."""
+    with pytest.raises(ValidationError, match=says):
+        RtspCamera(kind="rtsp", url=url)
+
+    assert RtspCamera(kind="rtsp", url="rtsp://camera/cam?channel=1&subtype=0").url.endswith("subtype=0")
