@@ -17,7 +17,9 @@ from edge.adapters.rows import OutcomeRow
 #: Rows that are looked at for one page. 20,000 take some 30 ms on one core of a desk PC (bench/history.py).
 MAX_WALKED = 20_000
 #: So many outcomes with a text are sorted to find the newest; of more, enough are met on the way back through time.
-MAX_SORTED = 5_000
+MAX_SORTED = 25_000
+#: Of these so many newest are looked at for one page.
+MAX_TRIED = 2_000
 #: Outcomes at either edge of a span of time that may stand out of order, since a wall clock was set.
 OUT_OF_ORDER = 1_000
 
@@ -78,14 +80,16 @@ class History:
             low, high = self._span(db, query)
             if before is not None:
                 high = min(high, before - 1)
-            found = self._sorted(db, query, known, high)
+            found = self._sorted(db, query, known, low, high)
             if found is not None:
-                wheres.append(_Where(f"seq IN ({', '.join('?' * len(found))})", tuple(found)))
-            else:
-                end = self._end_of_walk(db, query, high)
-                if end is not None and end > low:
-                    return self._walked(db, wheres, end, high, limit, more=True)
-            return self._walked(db, wheres, low, high, limit, more=False)
+                tried = found[:MAX_TRIED]
+                newest = _Where(f"seq IN ({', '.join('?' * len(tried))})", tuple(tried))
+                return self._page(db, [newest, *wheres], limit, end=tried[-1] if len(found) > len(tried) else None)
+            end = self._end_of_walk(db, query, high)
+            begin = low if end is None else max(low, end)
+            return self._page(
+                db, [_Where("seq BETWEEN ? AND ?", (begin, high)), *wheres], limit, end=begin if begin > low else None
+            )
 
     def outcome(self, inspection_id: str) -> OutcomeRow | None:
         """One outcome; None where the inspection has none."""
@@ -172,7 +176,7 @@ class History:
         ).fetchone()
         return or_else if row[0] is None else int(row[0])
 
-    def _sorted(self, db: sqlite3.Connection, query: Query, known: set[str], high: int) -> list[int] | None:
+    def _sorted(self, db: sqlite3.Connection, query: Query, known: set[str], low: int, high: int) -> list[int] | None:
         """Every `seq` with the rarest of the texts; None where no text is asked for, or all of them are common."""
         for name, start in query.texts.items():
             condition = _Where.range(name, start, known)
@@ -181,7 +185,7 @@ class History:
                 (self._station, *condition.values, MAX_SORTED + 1),
             ).fetchall()
             if len(rows) <= MAX_SORTED:
-                return sorted({seq for (seq,) in rows if seq <= high}, reverse=True)
+                return sorted({seq for (seq,) in rows if low <= seq <= high}, reverse=True)
         return None
 
     def _end_of_walk(self, db: sqlite3.Connection, query: Query, high: int) -> int | None:
@@ -195,17 +199,13 @@ class History:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def _walked(
-        self, db: sqlite3.Connection, wheres: Sequence[_Where], low: int, high: int, limit: int, *, more: bool
-    ) -> Page:
-        wheres = [_Where("seq BETWEEN ? AND ?", (low, high)), *wheres]
+    def _page(self, db: sqlite3.Connection, wheres: Sequence[_Where], limit: int, *, end: int | None) -> Page:
+        """The outcomes that fit; `end` is the last `seq` that was looked at, None where there is nothing behind it."""
         rows = db.execute(
             f"{_ROW} AND {' AND '.join(one.sql for one in wheres)} ORDER BY seq DESC LIMIT ?",
             (self._station, *(value for one in wheres for value in one.values), limit),
         ).fetchall()
-        if len(rows) == limit:
-            return Page([OutcomeRow(*row) for row in rows], rows[-1][0])
-        return Page([OutcomeRow(*row) for row in rows], low if more else None)
+        return Page([OutcomeRow(*row) for row in rows], rows[-1][0] if len(rows) == limit else end)
 
 
 _LAST = 2**62

@@ -83,13 +83,13 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         ("reason=unreadable&disposition=pass", []),
     ],
 )
-@pytest.mark.parametrize("walked", [history.MAX_WALKED, 2])
+@pytest.mark.parametrize("limits", [(20_000, 25_000, 2_000), (2, 2, 2), (2, 100, 1)])
 def test_a_search_finds_all_that_fits_newest_first(
-    searched: Site, query: str, found: list[int], walked: int, monkeypatch: pytest.MonkeyPatch
+    searched: Site, query: str, found: list[int], limits: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page every outcome that fits comes once, newest first, however few rows are looked at for one page."""
-    monkeypatch.setattr(history, "MAX_WALKED", walked)
-    monkeypatch.setattr(history, "MAX_SORTED", walked)
+    for name, limit in zip(("MAX_WALKED", "MAX_SORTED", "MAX_TRIED"), limits, strict=True):
+        monkeypatch.setattr(history, name, limit)
 
     assert seqs(searched, query) == found
 
