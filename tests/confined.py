@@ -170,7 +170,7 @@ def confine_calls(service: Service, allowed: set[str]) -> None:
             code = seccomp.seccomp_rule_add_array(context, action, number, len(comparisons), array)
             assert code == 0, f"{name}: {os.strerror(-code)}"
 
-    special: dict[str, list[Comparison]] = {}
+    special: dict[str, list[Comparison | None]] = {}
     families = service["RestrictAddressFamilies"][-1].split()
     special["socket"] = [Comparison(0, EQUAL, getattr(socket, family), 0) for family in families]
     if is_on(service, "MemoryDenyWriteExecute"):
@@ -183,7 +183,7 @@ def confine_calls(service: Service, allowed: set[str]) -> None:
         allowed = allowed - {"unshare", "setns", "clone3"}
         rule(ERRNO_ENOSYS, "clone3")  # its flags cannot be looked at; the C library falls back to clone
     for name in sorted(allowed):
-        for comparison in special.get(name, [None]):  # type: ignore[list-item] # None: whatever its arguments are
+        for comparison in special.get(name, [None]):  # None: whatever its arguments are
             rule(ALLOW, name, *([] if comparison is None else [comparison]))
     code = seccomp.seccomp_load(context)
     assert code == 0, os.strerror(-code)

@@ -73,7 +73,7 @@ def test_the_five_processes_inspect_inside_their_units(folder: Path, desk: Desk)
         commands = {
             name: under(unit, folder, *edge, *name.split("-"), "--config", str(config)) for name, unit in UNITS.items()
         }
-        desk.start(Limits(start_timeout_s=300.0, watchdog_s=60.0), **commands)
+        desk.start(Limits(start_timeout_s=300.0, watchdog_s=60.0), 20.0, **commands)
         for path in (folder / "run").glob("notify-*.sock"):  # as systemd's own, which any of its services may write to
             os.chown(path, confined.USER_ID, confined.USER_ID)
         until(lambda: "all are ready" in desk.said, desk)

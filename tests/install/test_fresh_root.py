@@ -103,7 +103,7 @@ def test_each_process_that_freezes_is_restarted_alone(root: FreshRoot) -> None:
     root.run("systemctl", "restart", *UNITS)
     for unit in UNITS:
         before = {one: root.shown(one, "MainPID") for one in UNITS}
-        root.run("kill", "-STOP", before[unit])
+        root.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGSTOP", unit)
         until(
             lambda unit=unit, old=before[unit]: (  # type: ignore[misc] # bound now, called now
                 root.shown(unit, "ActiveState") == "active" and root.shown(unit, "MainPID") not in {old, "0"}
