@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from edge.adapters.messages import StateName
 
+#: The system's own: two stations whose generators were seeded alike would march in step.
+_RANDOM = random.SystemRandom()
+
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
@@ -25,7 +28,7 @@ class BackOff:
     def wait_s(self, failures: int, *, soon: bool = True) -> float:
         """How long to wait after so many failures in a row; the longest at once where coming again `soon` does harm."""
         wait_s = min(self.longest_s, self.first_s * 2.0 ** min(max(failures - 1, 0), 16)) if soon else self.longest_s
-        return wait_s * (1 - self.jitter * random.random())  # noqa: S311 - spreads load, guards nothing
+        return wait_s * (1 - self.jitter * _RANDOM.random())
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,8 +274,8 @@ def play(
     broker.forget()
     already_dead = {message.inspection_id for message in station.store.outbox.dead_letters()}
     poison = FAULTS[name](broker, chance)
-    ids = [station.inspect() for _ in range(OUTCOMES)]
-    wait(station.is_done, f"the end of a round of {name!r}")
+    ids = [station.inspect_next() for _ in range(OUTCOMES)]
+    wait(station.sent, f"the end of a round of {name!r}")
     dead = {message.inspection_id for message in station.store.outbox.dead_letters()} - already_dead
     return _judge(
         broker, ids, {ids[number] for number in poison}, dead, early=1 if name == "all refused for a time" else 0

@@ -74,6 +74,7 @@ class HostileBroker:
         self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = int(self._server.getsockname()[1])
         self._clients: dict[socket.socket, Call] = {}
+        self._changing = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
 
@@ -85,13 +86,14 @@ class HostileBroker:
 
     def end_connections(self, last_words: bytes = b"", *, but: Call | None = None) -> None:
         """End every connection, or every other one."""
-        for client, call in list(self._clients.items()):
-            if call is but:
-                continue
-            call.is_over = True
-            with suppress(OSError):
-                client.sendall(last_words)
-                client.shutdown(socket.SHUT_RDWR)
+        with self._changing:
+            for client, call in self._clients.items():
+                if call is but:
+                    continue
+                call.is_over = True
+                with suppress(OSError):
+                    client.sendall(last_words)
+                    client.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
         """Begin a new round."""
@@ -127,13 +129,14 @@ class HostileBroker:
                 client, _ = self._server.accept()
             except OSError:
                 return
-            call = Call(len(self.calls) + 1, time.monotonic())
-            self.prepare(call)
-            self.calls.append(call)
+            with self._changing:
+                call = Call(len(self.calls) + 1, time.monotonic())
+                self.prepare(call)
+                self.calls.append(call)
+                self._clients[client] = call
             self._start(self._serve, client, call)
 
     def _serve(self, client: socket.socket, call: Call) -> None:
-        self._clients[client] = call
         with client, suppress(OSError):
             for packet in self._packets(client, call):
                 if call.is_over:  # what comes after a shutdown can still be read
@@ -142,11 +145,12 @@ class HostileBroker:
                 usual = self._usual(call, packet)
                 answer = self.fault(call, packet, usual)
                 self._note(call, packet, answer)
-                self._note_end(call, answer)
+                self._note_end(client, call, answer)
                 if answer is None or not self._say(client, call, answer):
                     break
             self._part(client, call)
-        del self._clients[client]
+        with self._changing:
+            del self._clients[client]
 
     def _packets(self, client: socket.socket, call: Call) -> Iterator[Any]:
         buffer = b""
@@ -185,8 +189,11 @@ class HostileBroker:
                 return bytes(mqtt5.PingRespPacket().write())
         return b""
 
-    def _note_end(self, call: Call, answer: bytes | None) -> None:
-        # Before it is said: what the client waits counts from then on.
+    def _note_end(self, client: socket.socket, call: Call, answer: bytes | None) -> None:
+        # Before it is said: what the client waits counts from then on, unless it has left by itself.
+        with suppress(BlockingIOError):
+            if not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return
         if answer is None or (len(answer) >= 4 and answer[-4:-2] == b"\xe0\x02"):
             call.ended_s = time.monotonic()
             call.code = None if answer is None else answer[-2]

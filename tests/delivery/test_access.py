@@ -115,9 +115,9 @@ def test_certificates_of_both_sides_open_the_broker(tmp_path: Path, authority: A
 
         try_out(where, 5)
         station = Station(tmp_path / "station", running.port, broker=where, ack_timeout_s=20)
-        station.inspect()
+        station.inspect_next()
 
-        wait_for(station.is_done, "the outcome")
+        wait_for(station.sent, "the outcome")
         assert not station.store.outbox.num_dead()
         station.close()
 

@@ -46,8 +46,8 @@ def exchange(station: Station, broker: HostileBroker, *, cut_in: int | None = No
 
     broker.prepare = prepare
     broker.end_connections()
-    wanted = station.inspect()
-    wait_for(station.is_done, f"the outcome after a cut at {cut_in or cut_out}")
+    wanted = station.inspect_next()
+    wait_for(station.sent, f"the outcome after a cut at {cut_in or cut_out}")
     told = [json.loads(packet.payload) for packet in broker.heard if packet.topic.endswith("/outcome")]
     assert {each["inspection_id"] for each in told} == {wanted}
     assert len({(packet.payload, tuple(packet.user_properties)) for packet in broker.tried}) == 1

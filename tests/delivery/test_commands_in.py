@@ -89,7 +89,7 @@ def ago(seconds: float) -> str:
 
 def test_repeated_commands_are_answered_alike_and_done_once_also_after_a_restart(station: Station, mes: Ear) -> None:
     """The same trigger, expectation and confirmation again have no effect, before and after a restart (L1)."""
-    inspection_id = station.inspect()
+    inspection_id = station.inspect_next()
     asked = [
         ("expect", {"serial": "A1", "command_id": "e-1"}),
         ("trigger", {"trigger_id": "plc-1"}),
@@ -276,9 +276,8 @@ def test_an_answer_never_goes_to_a_topic_of_the_station(tmp_path: Path, faulty: 
 
 
 def _health(faulty: FaultBroker) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(
-        [packet for packet in faulty.tried if packet.topic.endswith("/health")][-1].payload
-    )
+    heard = wait_for(lambda: [packet for packet in faulty.tried if packet.topic.endswith("/health")], "health")
+    told: dict[str, Any] = json.loads(heard[-1].payload)
     return told
 
 

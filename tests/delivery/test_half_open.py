@@ -87,8 +87,8 @@ def test_a_peer_that_vanished_without_a_word_is_noticed_by_its_silence(tmp_path:
         relay.swallows = True
         wait_for(lambda: station.messenger._counts["disconnected_silent"] >= 1, "the end")
         relay.swallows = False
-        wanted = [station.inspect() for _ in range(3)]
-        wait_for(station.is_done, "the outcomes")
+        wanted = [station.inspect_next() for _ in range(3)]
+        wait_for(station.sent, "the outcomes")
 
         wait_for(lambda: ids_of(ear) == wanted, "three outcomes in order")
         station.close()
@@ -105,13 +105,13 @@ def test_outcomes_swallowed_on_their_way_go_again(tmp_path: Path) -> None:
         wanted = []
         for _ in range(3):
             wait_for(lambda: station.messenger._connected, "a connection")
-            wanted.append(station.inspect())
+            wanted.append(station.inspect_next())
             relay.swallows = True
             calls = relay.accepted
-            wanted.append(station.inspect())
+            wanted.append(station.inspect_next())
             wait_for(lambda calls=calls: relay.accepted > calls, "another try")  # type: ignore[misc]
             relay.swallows = False
-        wait_for(station.is_done, "the outcomes")
+        wait_for(station.sent, "the outcomes")
 
         wait_for(lambda: ids_of(ear) == wanted, "six outcomes in order")
         assert len({packet.payload for packet in ear.on("/outcome")}) == 6
@@ -129,11 +129,11 @@ def test_a_broker_that_stands_still_gets_everything_when_it_goes_on(tmp_path: Pa
         assert broker._process is not None
 
         os.kill(broker._process.pid, signal.SIGSTOP)
-        wanted = [station.inspect() for _ in range(5)]
+        wanted = [station.inspect_next() for _ in range(5)]
         wait_for(lambda: station.messenger._counts["disconnected"] >= 4, "some tries")
         os.kill(broker._process.pid, signal.SIGCONT)
 
-        wait_for(station.is_done, "the outcomes")
+        wait_for(station.sent, "the outcomes")
         wait_for(lambda: ids_of(ear) == wanted, "five outcomes in order")
         assert station.store.outbox.num_dead() == 0
         station.close()

@@ -58,7 +58,7 @@ def test_no_more_is_on_its_way_than_the_broker_allows(tmp_path: Path) -> None:
     broker.fault = fault
     station = Station(tmp_path, broker.port, ack_timeout_s=20)
     for number in range(5):
-        station.inspect()
+        station.inspect_next()
         command = mqtt5.PublishPacket(
             f"{BASE}cmd/trigger",
             b'{"trigger_id": "c%d"}' % number,
@@ -68,7 +68,7 @@ def test_no_more_is_on_its_way_than_the_broker_allows(tmp_path: Path) -> None:
         )
         broker.send(command.write())
 
-    wait_for(station.is_done, "all outcomes")
+    wait_for(station.sent, "all outcomes")
     wait_for(lambda: len([each for each in broker.calls[0].packets if _is_puback(each)]) == 5, "all acknowledgements")
 
     assert len(broker.calls) == 1
@@ -111,9 +111,9 @@ def test_a_packet_beyond_our_limit_is_not_read_to_its_end(tmp_path: Path, faulty
 
     faulty._client.sendall(b"\x30\x80\x80\x80\x60" + b"\x00\x05" * 1000)
     wait_for(lambda: station.messenger._counts["disconnected_packet_too_large_for_us"], "the end of the connection")
-    station.inspect()
+    station.inspect_next()
 
-    wait_for(station.is_done, "the outcome")
+    wait_for(station.sent, "the outcome")
     assert faulty.outcomes(faulty.taken)
     station.close()
 
@@ -123,7 +123,7 @@ def test_nothing_longer_than_the_broker_takes_is_sent(tmp_path: Path) -> None:
     with mosquitto(tmp_path, "max_packet_size 900") as broker:
         ear = Ear(broker.port)
         station = Station(tmp_path / "station", broker.port, ack_timeout_s=20)
-        station.inspect()
+        station.inspect_next()
         wait_for(lambda: ear.on("/outcome"), "the outcome")
         wait_for(lambda: station.messenger._counts["unsent"] >= 2, "health, twice")
 
@@ -136,8 +136,8 @@ def test_nothing_longer_than_the_broker_takes_is_sent(tmp_path: Path) -> None:
 def test_only_health_expires(tmp_path: Path, faulty: FaultBroker) -> None:
     """An outcome, a retake and a state are wanted however late; health that is old is not (L11)."""
     station = Station(tmp_path, faulty.port)
-    station.inspect()
-    wait_for(station.is_done, "the outcome")
+    station.inspect_next()
+    wait_for(station.sent, "the outcome")
     wait_for(lambda: [packet for packet in faulty.tried if packet.topic.endswith("/health")], "health")
 
     expiries = {packet.topic.removeprefix(BASE): packet.message_expiry_interval for packet in faulty.tried}
@@ -176,7 +176,7 @@ def test_two_clients_with_one_id_take_turns_and_do_not_storm(says: bool, tmp_pat
 
     def turns(number: int) -> float:
         for station in (first, second):
-            station.inspect()
+            station.inspect_next()
         wait_for(lambda: len(broker.calls) >= number, f"connection {number}")
         return broker.calls[number - 1].at_s
 

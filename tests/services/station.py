@@ -54,15 +54,9 @@ class Station:
         """Start the messenger."""
         self._stop = threading.Event()
         presence = Presence(f"{BASE}state", self._tell_state, f"{BASE}cmd/+")
-        link = Link(
-            Broker(host="127.0.0.1", port=self.port, client_id="edge-st", keepalive_s=5),
-            presence,
-            new_session_id=lambda: f"session-{next(self._sessions)}",
-            back_off=BackOff(first_s=0.02, longest_s=0.1),
-        )
         self.messenger = Messenger(
             self._open_store(),
-            link,
+            self._link(presence),
             f"{BASE}health",
             self.folder / "run",
             context=self._context,
@@ -123,6 +117,14 @@ class Station:
         self._poke.close()
         self.inspector.close()
         self._context.term()
+
+    def _link(self, presence: Presence) -> Link:
+        return Link(
+            Broker(host="127.0.0.1", port=self.port, client_id="edge-st", keepalive_s=5),
+            presence,
+            new_session_id=lambda: f"session-{next(self._sessions)}",
+            back_off=BackOff(first_s=0.02, longest_s=0.1),
+        )
 
     def _open_store(self) -> Store:
         data = self.folder / "data"
