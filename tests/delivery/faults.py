@@ -257,7 +257,7 @@ FAULTS: dict[str, Arm] = {
     "garbage for CONNACK": _on_connecting(mqtt5.ConnectPacket, *GARBAGE),
     "garbage for SUBACK": _on_connecting(mqtt5.SubscribePacket, *GARBAGE),
     "garbage for PUBACK": _at_an_outcome(_garbage_for_an_answer, most=2),
-    "CONNACK refuses, each code": _on_connecting(mqtt5.ConnectPacket, *map(connack, CONNACKS)),
+    "CONNACK refuses, codes at random": _on_connecting(mqtt5.ConnectPacket, *map(connack, CONNACKS)),
     **{f"DISCONNECT 0x{code:02X} for an outcome": _disconnected(code, is_taken=False) for code in DISCONNECTS},
     "DISCONNECT 0x8E after PUBACK": _disconnected(0x8E, is_taken=True),
     "all refused for a time": _refuses_all,
