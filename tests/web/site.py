@@ -21,15 +21,18 @@ from edge.adapters import sockets
 from edge.adapters.evidence import EvidenceFolder
 from edge.adapters.heartbeat import Heartbeat
 from edge.adapters.store import Store
+from edge.core.fields import FieldRule, Product
 from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, Outcome, Reason
 from edge.core.reading import Character, FieldReading, Quad
 from edge.services.panel import Panel, Place
+from edge.web import chat, reading
 
 STATION = "st-7"
 TOKEN = "open-sesame"
 PATIENCE_S = 20.0
 PROCESSES = ("capture-top", "inspector", "reader", "messenger")
 CORRECTIONS = "edge/v1/Ulm/l2/st-7/correction"
+PRODUCT = Product("pump", {"serial": FieldRule("serial")})
 AT = "2026-11-25T08:00:00.000Z"
 T = TypeVar("T")
 
@@ -56,7 +59,14 @@ class Answer:
 class Site:
     """One station. `restart` ends its panel and starts another one at the same address."""
 
-    def __init__(self, folder: Path, *, token: str | None = TOKEN, takt_ms: int | None = 6000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        token: str | None = TOKEN,
+        takt_ms: int | None = 6000,
+        processes: tuple[str, ...] = PROCESSES,
+    ) -> None:
         self.data_dir, self.runtime_dir = folder / "data", folder / "run"
         self.store = Store.open(self.data_dir, STATION)
         self.place = Place(
@@ -75,7 +85,7 @@ class Site:
         self._stop = threading.Event()
         self._panel_stop = threading.Event()
         self._added = 0
-        self._beats = [threading.Thread(target=self._beat, args=(name,)) for name in PROCESSES]
+        self._beats = [threading.Thread(target=self._beat, args=(name,)) for name in processes]
         self.panel, self._serving = self._start(0)
         for beat in self._beats:
             beat.start()
@@ -146,6 +156,7 @@ class Site:
             host="127.0.0.1",
             port=port,
             token=lambda: self._token,
+            further=lambda link: [*chat.routes(link), *reading.routes(link, PRODUCT)],
             context=self._context,
         )
         serving = threading.Thread(target=panel.run, args=(self._panel_stop,))
