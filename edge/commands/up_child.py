@@ -134,6 +134,7 @@ class Child:
         self.kill()
         what = "no progress" if self.ready else "not ready"
         limit_s = self._limits.watchdog_s if self.ready else time.monotonic() - self._started_s
+        self._due_s = float("inf")  # said once; on a busy PC a killed process takes its time to end
         return f"{what} for {limit_s:.0f} s: killed" + (f" ({self.status})" if self.status else "")
 
     def ended(self) -> int | None:
