@@ -17,7 +17,7 @@ from edge.adapters.rows import OutcomeRow
 #: Rows that are looked at for one page. 20,000 take some 30 ms on one core of a desk PC (bench/history.py).
 MAX_WALKED = 20_000
 #: So many outcomes with a text are sorted to find the newest; of more, enough are met on the way back through time.
-MAX_SORTED = 25_000
+MAX_SORTED = 10_000
 #: Of these so many newest are looked at for one page.
 MAX_TRIED = 2_000
 #: Outcomes at either edge of a span of time that may stand out of order, since a wall clock was set.

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from edge.adapters.messages import ReviewAction
 from edge.errors import UseError
-from edge.web.history import MAX_PAGE, number_of, told
+from edge.web.history import MAX_PAGE, number_of, told_all
 from edge.web.session import MAX_NAME, Sessions, json_body, text_of
 from edge.web.stored import Stored
 
@@ -50,14 +50,8 @@ class ReviewRoutes:
         with self._stored.history() as history:
             page = history.held(limit=limit, before=before)
             waiting = history.num_held(COUNTED)
-        return JSONResponse(
-            {
-                "outcomes": [told(row) for row in page.rows],
-                "next_before": page.next_before,
-                "waiting": waiting,
-                "counted_to": COUNTED,
-            }
-        )
+        facts = {"next_before": page.next_before, "waiting": waiting, "counted_to": COUNTED}
+        return told_all(page.rows, facts)
 
     async def _give(self, request: Request) -> Response:
         # Before the body is looked at: who may not do this learns nothing from it.
