@@ -51,6 +51,9 @@ _FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _SETTINGS = """
 [evidence]
 max_gb = 0.1
+
+[keep]
+reserve_mb = 40
 """
 _MQTT = """
 # Among the mishaps is a broker that forgets who subscribed.
