@@ -253,7 +253,7 @@ class Mqtt(Table):
     )
     needs_subscriber: bool = Field(
         default=False,
-        description="Whether an outcome that nobody subscribes to waits until somebody does: for a broker that forgets.",
+        description="Whether an outcome that nobody subscribes to waits for one who does: for a broker that forgets.",
     )
     max_in_flight: Whole = Field(
         default=64,

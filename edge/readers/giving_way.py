@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 
-class GaveWay(BaseException):  # noqa: N818 - no error: it must pass what turns errors of a reader into failures
+class GaveWay(BaseException):
     """Raised inside work that gives way; the work may be begun again."""
 
 

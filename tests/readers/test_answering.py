@@ -27,12 +27,14 @@ class FieldReader:
     name, hash = "ocr", "0" * 64
 
     def locate(self, image: Image) -> Located:
+        """It finds no line."""
         del image
         return Located((), (200, 100))
 
     def read(
         self, image: Image, product: Product, located: Located | None = None, draft: Mapping[str, str] | None = None
     ) -> Reading:
+        """The plate's fields, as far as they are asked for."""
         del image, located, draft
         texts = {"serial": "24-542771", "model": "HYX 32-125"}
         fields = {name: FieldReading(name, texts[name], texts[name]) for name in product.fields}
@@ -47,6 +49,7 @@ class TalkingReader(FieldReader):
     def ask(
         self, image: Image, question: str, *, pattern: str | None = None, cap: int = 64, on_token: Any = None
     ) -> Whole:
+        """What it was asked."""
         del image
         told = in_one_piece(f"{question} {pattern} {cap}", "length")
         on_token(0, told.tokens[0])

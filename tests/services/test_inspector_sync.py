@@ -102,8 +102,8 @@ def _station(folder: Path, more: str) -> Path:
     (folder / "parts.csv").write_text("serial,model\n1,AX\n", encoding="utf-8")
     (folder / "edge.toml").write_text(
         'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st 1"\ncamera = "front"\n'
-         '[paths]\ndata = "data"\nruntime = "run"\n[cameras.front]\nkind = "file"\npath = "."\n'
-         f'[erp]\nkind = "csv"\npath = "parts.csv"\n{more}',
+        '[paths]\ndata = "data"\nruntime = "run"\n[cameras.front]\nkind = "file"\npath = "."\n'
+        f'[erp]\nkind = "csv"\npath = "parts.csv"\n{more}',
         encoding="utf-8",
     )
     return folder / "edge.toml"

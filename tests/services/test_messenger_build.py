@@ -131,7 +131,7 @@ def test_certificates_that_are_none_are_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate", encoding="ascii")
     configured = configure(tmp_path, f'[mqtt.tls]\nca_file = "{tmp_path}/ca.pem"')
 
-    with pytest.raises(ConfigError, match="mqtt.tls.ca_file: "):
+    with pytest.raises(ConfigError, match=r"mqtt.tls.ca_file: "):
         messenger.build(configured)
 
     assert not isinstance(configured.mqtt.tls, ssl.SSLContext)

@@ -136,7 +136,11 @@ def test_an_outcome_that_nobody_hears_waits_where_a_subscriber_is_needed(start: 
     waiting, dead = station.store.outbox.num_waiting(), station.store.outbox.num_dead()
     heard: list[int] = []
 
-    faulty.decide = for_outcomes(lambda seq: heard.append(seq) or 0)
+    def hear(seq: int) -> int:
+        heard.append(seq)
+        return 0
+
+    faulty.decide = for_outcomes(hear)
     wait_for(station.sent)
 
     assert (waiting, dead) == (4, 0)

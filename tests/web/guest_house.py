@@ -20,6 +20,7 @@ from edge.core.fields import Product
 from edge.readers.reader import Reader
 from edge.services.reader import ReaderService
 from edge.web import chat, reading
+from edge.web.guests import PATIENCE_S
 
 WAIT_S = 20.0
 
@@ -56,7 +57,7 @@ def guest_house(
         yield
         await held["link"].close()
 
-    patience_s = chat.PATIENCE_S if limit_s is None else limit_s
+    patience_s = PATIENCE_S if limit_s is None else limit_s
     routes = [
         *chat.routes(lambda: held["link"], patience_s=patience_s),
         *reading.routes(lambda: held["link"], product, patience_s=patience_s),

@@ -265,7 +265,11 @@ def test_a_client_that_goes_away_is_worked_for_no_longer(house: House, talker: T
 def test_one_guest_too_many_is_told_when_to_come_again(house: House, talker: Talker) -> None:
     """Beyond the limit the answer is 429 with Retry-After, at once (L12)."""
     go_on = threading.Event()
-    talker.hold = lambda _word: go_on.wait(WAIT_S) and None
+
+    def hold(_word: str) -> None:
+        go_on.wait(WAIT_S)
+
+    talker.hold = hold
     answers: list[tuple[int, str, Mapping[str, str]]] = []
     asking = [
         threading.Thread(target=lambda: answers.append(post(house, "/v1/chat", about("wait")))) for _ in range(20)
