@@ -126,7 +126,7 @@ class Site:
         """One more inspection with its outcome and its evidence; gives its id."""
         self._added += 1
         part = part or PartOf()
-        trigger_id = f"t{self._added}"
+        trigger_id = f"t{self._added}-{time.monotonic_ns():x}"  # new in a store that was filled before, too
         self.store.add_trigger(trigger_id, expected=None, source="test", at=at, at_us=self._added)
         row = self.store.next_trigger()
         assert row is not None
