@@ -107,7 +107,9 @@ class Live:
                 # Before the first look at the store, right after a start, nobody knows what is new.
                 if self._version is not None:
                     seq = self._newest if seq is None else seq
-                    if seq > self._newest or self._newest - seq > MAX_BEHIND:
+                    # A page may know of an outcome some ms before the watcher does; beyond the store is another store.
+                    beyond = seq > self._newest and await asyncio.to_thread(self._is_beyond, seq)
+                    if beyond or self._newest - seq > MAX_BEHIND:
                         lagging = json.dumps({"after": seq, "newest": self._newest}).encode()
                         seq = self._newest
                         yield _event("lagging", lagging, seq)
@@ -127,6 +129,11 @@ class Live:
         if recent and recent[0][0] <= seq + 1:
             return [one for one in recent if one[0] > seq]
         return await asyncio.to_thread(self._read, seq)
+
+    def _is_beyond(self, seq: int) -> bool:
+        with contextlib.suppress(StoreError), self._stored.history() as history:
+            return seq > history.newest_seq()
+        return False
 
     def _read(self, seq: int) -> list[tuple[int, bytes]]:
         with contextlib.suppress(StoreError), self._stored.history() as history:

@@ -123,6 +123,17 @@ def test_a_page_that_comes_back_first_hears_nothing_twice(station: Site) -> None
     assert (name, number) == ("outcome", "4")
 
 
+def test_a_page_of_another_store_is_told_so(station: Site) -> None:
+    """A page that is beyond the newest outcome has seen another store: it is told `lagging`, and goes on from here."""
+    station.add()
+    with listening(station, "?after=999") as page:
+        _, lagging, _ = page.next("lagging")
+        station.add()
+        _, _, after = page.next("outcome")
+
+    assert (lagging["after"], after) == (999, "2")
+
+
 def test_one_page_too_many_is_refused(station: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit of pages has a name, and a page that left makes room (L12)."""
     monkeypatch.setattr(live, "MAX_PAGES", 1)
