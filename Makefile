@@ -17,7 +17,9 @@ demo: .venv/demo ## a simulated line on all five processes: every scene once, li
 	$(BIN)/edge demo $(ARGS)
 
 test: .venv/test system-packages node check ## format, lint, types, imports, then every test that is not slow
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@# Sockets lie in the tests' folders, and their paths have 107 characters at most.
+	folder=$$(mktemp -d /tmp/et.XXX) && $(BIN)/python -m pytest -n 2 --dist loadfile --basetemp $$folder/t $(ARGS); \
+		code=$$?; rm -rf $$folder; exit $$code
 
 test-slow: .venv/test system-packages ## the long tests: kill -9 rounds, long runs
 	$(BIN)/python -m pytest -m slow $(ARGS)
