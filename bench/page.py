@@ -36,7 +36,7 @@ def busy_ms(page: Page, url: str, until: str) -> float:
     chrome.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def worked_ms() -> float:
-        return next(
+        return float(next()
             one["value"] * 1000
             for one in chrome.send("Performance.getMetrics")["metrics"]
             if one["name"] == "TaskDuration"
