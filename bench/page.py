@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -36,11 +37,8 @@ def busy_ms(page: Page, url: str, until: str) -> float:
     chrome.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def worked_ms() -> float:
-        return float(next()
-            one["value"] * 1000
-            for one in chrome.send("Performance.getMetrics")["metrics"]
-            if one["name"] == "TaskDuration"
-        )
+        told: list[dict[str, Any]] = chrome.send("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in told if one["name"] == "TaskDuration")) * 1000
 
     before = worked_ms()
     page.goto(url)
