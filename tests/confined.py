@@ -198,6 +198,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--see", type=Path, action="append", default=[])
     asked = parser.parse_args(arguments[:cut])
+    os.umask(0o022)  # systemd's, whatever that of the tests is
     service = service_of(asked.unit)
     allowed = system_calls(service["SystemCallFilter"])
     confine_files(service, asked.state, asked.runtime, asked.see)

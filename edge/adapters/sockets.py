@@ -7,6 +7,7 @@ sockets (0600): whoever can open them can start inspections and hand in frames.
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from edge.errors import ConfigError
 
 #: `sun_path` of a Linux socket address holds 108 bytes with its closing zero (unix(7)).
 MAX_PATH_BYTES = 107
+
+_mask_lock = threading.Lock()
 
 Socket = zmq.Socket[bytes]
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -53,18 +56,17 @@ def bind(socket: Socket, runtime_dir: Path, name: str) -> Path:
     """
     where = address(runtime_dir, name)
     path = Path(where.removeprefix("ipc://"))
-    old_mask = os.umask(0o177)
-    try:
-        runtime_dir_mask = os.umask(0o077)
+    # The mask belongs to the process: two threads that bind at once would leave it to each other.
+    with _mask_lock:
+        old_mask = os.umask(0o077)
         try:
             runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.umask(0o177)
+            socket.bind(where)
+        except (OSError, zmq.ZMQError) as error:
+            raise ConfigError(
+                f"[paths] runtime: cannot make the socket {path} ({error}): choose a writable folder"
+            ) from None
         finally:
-            os.umask(runtime_dir_mask)
-        socket.bind(where)
-    except (OSError, zmq.ZMQError) as error:
-        raise ConfigError(
-            f"[paths] runtime: cannot make the socket {path} ({error}): choose a writable folder"
-        ) from None
-    finally:
-        os.umask(old_mask)
+            os.umask(old_mask)
     return path

@@ -32,6 +32,8 @@ from edge.errors import DiskFullError
 MAX_COMMAND_BYTES = 64 * 1024
 #: `at` of a command is believed old from then on: longer than a part stays in place on any line that we know of.
 MAX_AGE_S = 60.0
+#: What the station's own topics begin with, below its root.
+_SPOKEN_ON = frozenset({"state", "outcome", "retake", "health", "correction", "cmd"})
 #: What may stand in a command; in `expect` beside fields of any name.
 _KEYS = {
     "trigger": frozenset({"trigger_id", "expected", "source", "station", "at"}),
@@ -193,9 +195,14 @@ def _unknown(command: Command, _parsed: dict[str, Any]) -> Answer:
 
 
 def answers_into_own_topics(command: Command) -> bool:
-    """Whether its answer would go to a topic of the station: subscribers would take it for something else."""
+    """Whether its answer would go where the station speaks or is spoken to: subscribers would take it for that.
+
+    Any other topic below the station's is free, `.../answers/mes` for one.
+    """
     own = command.topic.partition("/cmd/")[0] + "/"
-    return command.response_topic is not None and command.response_topic.startswith(own)
+    if command.response_topic is None or not command.response_topic.startswith(own):
+        return False
+    return command.response_topic.removeprefix(own).partition("/")[0] in _SPOKEN_ON
 
 
 def _time(text: Any) -> datetime:
