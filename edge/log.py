@@ -41,17 +41,17 @@ def configure(process: str, *, level: str = "info", form: Format = "auto", strea
 
 
 class _Undaunted:
-    """A stream that gives up a line that cannot be written: a full disk under the log must not end a process."""
+    """A stream that gives up a line that cannot be written: a full disk or a closed log must not end a process."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         """Write, if it can be done."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.write(text)
 
     def flush(self) -> None:
         """Flush, if it can be done."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()

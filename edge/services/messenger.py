@@ -96,7 +96,7 @@ class Messenger:
         self._health_every_us = int(health_every_s * 1e6)
         self._health_due_us = 0
         self._presence = presence
-        self._is_full = False
+        self._is_full = self._was_full = False
         self._told_full: bool | None = None
         self._sweeper = None if sweep is None else Sweeper(sweep)
         self._unfollowed: deque[Command] = deque()
@@ -250,16 +250,17 @@ class Messenger:
         is_full = self._store.disk.is_full
         if is_full != self._is_full:
             self._is_full = is_full
+            self._was_full = True
             sentence = "the disk is full: triggers are refused" if is_full else "there is room on the disk again"
             (log.error if is_full else log.info)(sentence, free_bytes=self._store.disk.free_bytes)
             systemd.notify_status(sentence)
         if self._connected is None or self._presence is None or self._told_full == is_full:
             return
-        # `online` says it itself, as it was when the connection was made: told again, since it may have changed since,
-        # to and fro within one turn, too.
-        session_id = self._connected.session_id
-        message = self._presence.state_message("online", session_id)
-        self._link.publish(session_id, self._presence.state_topic, message, retain=True)
+        # `online` says it itself, as it was when the connection was made: told anew where it may have changed since.
+        if self._was_full:
+            session_id = self._connected.session_id
+            message = self._presence.state_message("online", session_id)
+            self._link.publish(session_id, self._presence.state_topic, message, retain=True)
         self._told_full = is_full
 
     def _patience_ms(self) -> int:

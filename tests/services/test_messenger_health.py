@@ -59,6 +59,7 @@ def test_a_trigger_on_a_disk_without_room_is_refused_by_name_until_there_is_room
         station = start(broker.port)
         ear = Ear(broker.port)
         begun = station.trigger("begun")
+        wait_for(lambda: ear.on("/state"), "the state")
         station.free_bytes = station.reserve_bytes - 1
 
         wait_for(lambda: said(ear, "/state")["refuses"] == "disk_full", "the state")
