@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -12,12 +12,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 #: The folder that relative paths start from while a file is read: the file's own.
 folder: ContextVar[Path] = ContextVar("folder", default=Path())
 
+T = TypeVar("T")
+
 
 def _no_truth(value: Any) -> Any:
     """Refuse true and false as numbers: Python counts them as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("must be a number, and is true or false")  # noqa: TRY004 - pydantic collects ValueErrors
     return value
+
+
+def _unset(value: Any) -> Any:
+    return None if value == "" else value
 
 
 def _level(text: str) -> str:
@@ -87,6 +93,11 @@ FilePath = Annotated[Path, AfterValidator(_from_folder)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 Column = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+#: A person's or a program's name at a server.
+LongName = Annotated[str, Field(min_length=1, max_length=256)]
+HttpUrl = Annotated[str, Field(max_length=2048), url_of("http", "https")]
+#: An empty text unsets it, so that the environment can.
+OrUnset = Annotated[T | None, BeforeValidator(_unset)]
 
 
 class Table(BaseModel):

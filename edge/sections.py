@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from edge import secrets
 from edge.section_types import (
     FilePath,
+    HttpUrl,
     Level,
+    LongName,
     Name,
     Number,
+    OrUnset,
     Port,
     Table,
     Whole,
@@ -61,12 +64,8 @@ class Paths(Table):
 class RemoteReader(Table):
     """The server of kind remote, which speaks the OpenAI form (vLLM, SGLang, `transformers serve`)."""
 
-    url: Annotated[str, Field(max_length=2048), url_of("http", "https")] = Field(
-        description="Address of the server, without /v1: http://HOST:PORT or https://HOST."
-    )
-    model: Annotated[str, Field(min_length=1, max_length=256)] = Field(
-        description="Model that is asked for, by the name that the server gives it."
-    )
+    url: HttpUrl = Field(description="Address of the server, without /v1: http://HOST:PORT or https://HOST.")
+    model: LongName = Field(description="Model that is asked for, by the name that the server gives it.")
     timeout_s: Number = Field(
         default=30.0,
         ge=0.1,
@@ -116,10 +115,6 @@ class RemoteReader(Table):
         return secrets.find(self.redis_password_file, "redis_password", "reader.remote.redis_password_file")
 
 
-def _unset(value: Any) -> Any:
-    return None if value == "" else value
-
-
 class Reader(Table):
     """The reader of the frames."""
 
@@ -131,7 +126,7 @@ class Reader(Table):
     timeout_ms: Whole = Field(
         default=3000, ge=10, le=60_000, description="Longest wait for a reading, ms (10 to 60000)."
     )
-    model: Annotated[FilePath | None, BeforeValidator(_unset)] = Field(
+    model: OrUnset[FilePath] = Field(
         default=None, description="Folder of the vlm reader's model, safetensors; unset: the small one of edge."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -147,7 +142,7 @@ class Reader(Table):
         le=64,
         description="Most frames of several stations that the vlm reader reads together (1 to 64).",
     )
-    shared: Annotated[FilePath | None, BeforeValidator(_unset)] = Field(
+    shared: OrUnset[FilePath] = Field(
         default=None,
         description="Runtime folder of another station of this PC, whose reader reads here too; unset: an own reader.",
     )
@@ -190,7 +185,7 @@ class Accept(Table):
         lt=1,
         description="Share of wrong passes, 0 to 1: one look must reach its threshold in the calibration; unset: none.",
     )
-    calibration: Annotated[FilePath | None, BeforeValidator(_unset)] = Field(
+    calibration: OrUnset[FilePath] = Field(
         default=None, description="The reader's calibration, a file of `edge calibrate`; unset: that of edge, for ocr."
     )
     min_margin: Number = Field(
@@ -222,9 +217,7 @@ class Mqtt(Table):
     client_id: Annotated[str, Field(max_length=128)] = Field(
         default="", description="Client id; unset: edge-SITE-LINE-STATION."
     )
-    username: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
-        default=None, description="User name; unset: none."
-    )
+    username: LongName | None = Field(default=None, description="User name; unset: none.")
     password_file: FilePath | None = Field(
         default=None, description="File that holds the password; unset: the credential mqtt_password, or none."
     )

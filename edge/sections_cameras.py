@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from edge import secrets
-from edge.section_types import FilePath, Name, Number, Table, Whole, camera_address
+from edge.section_types import FilePath, LongName, Name, Number, Table, Whole, camera_address
 
 _KIND = "Kind of the camera: file, simulated, rtsp, uvc, pylon or aravis."
 
@@ -84,9 +84,7 @@ class RtspCamera(_Camera):
     transport: Literal["tcp", "udp"] = Field(
         default="tcp", description="How packets come: tcp (none is lost) or udp (less delay on a bad network)."
     )
-    username: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
-        default=None, description="User name at the camera; unset: none."
-    )
+    username: LongName | None = Field(default=None, description="User name at the camera; unset: none.")
     password_file: FilePath | None = Field(
         default=None,
         description="File that holds the camera's password; unset: the credential camera_password, or none.",
@@ -143,18 +141,14 @@ class PylonCamera(_Camera):
     """An industrial camera (GenICam) through Basler's pylon."""
 
     kind: Literal["pylon"] = Field(description=_KIND)
-    serial: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        default=None, description="Serial number of the camera; unset: the only one there is."
-    )
+    serial: Name | None = Field(default=None, description="Serial number of the camera; unset: the only one there is.")
 
 
 class AravisCamera(_Camera):
     """An industrial camera (GenICam) of any maker through Aravis."""
 
     kind: Literal["aravis"] = Field(description=_KIND)
-    serial: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        default=None, description="Serial number of the camera; unset: the only one there is."
-    )
+    serial: Name | None = Field(default=None, description="Serial number of the camera; unset: the only one there is.")
 
 
 Camera = Annotated[

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from edge import secrets
-from edge.section_types import Column, FilePath, Name, Number, Table, Whole, url_of
+from edge.section_types import Column, FilePath, HttpUrl, LongName, Name, Number, OrUnset, Table, Whole
 
 
 def _pointer(text: str) -> str:
@@ -45,11 +45,6 @@ def _header(text: str) -> str:
 
 Pointer = Annotated[str, Field(max_length=256), AfterValidator(_pointer)]
 Target = Annotated[str, Field(max_length=1024), AfterValidator(_target)]
-_Text = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-def _unset(value: object) -> object:
-    return None if value == "" else value
 
 
 class _Erp(Table):
@@ -63,7 +58,7 @@ class _Erp(Table):
     columns: dict[Name, Column] = Field(
         default={}, description="Column of each field; unset: columns have the fields' names."
     )
-    used_column: Annotated[Column | None, BeforeValidator(_unset)] = Field(
+    used_column: OrUnset[Column] = Field(
         default=None,
         description="Column that is filled once a part of the serial has passed, anywhere on the site; unset: none.",
     )
@@ -158,10 +153,8 @@ class RestListing(Table):
 class OAuth(Table):
     """How edge gets a token for an ERP of kind rest: OAuth2 client credentials."""
 
-    token_url: Annotated[str, Field(max_length=2048), url_of("http", "https")] = Field(
-        description="Address that gives tokens: https://HOST/PATH."
-    )
-    client_id: _Text = Field(description="This client's id.")
+    token_url: HttpUrl = Field(description="Address that gives tokens: https://HOST/PATH.")
+    client_id: LongName = Field(description="This client's id.")
     client_secret_file: FilePath | None = Field(
         default=None, description="File that holds the client's secret; unset: the credential erp_client_secret."
     )
@@ -183,9 +176,7 @@ class RestErp(_Erp):
     """ERP's records behind a web API that answers in JSON. A column is a member's name, or a JSON pointer."""
 
     kind: Literal["rest"] = Field(description=_KIND)
-    url: Annotated[str, Field(max_length=2048), url_of("http", "https")] = Field(
-        description="Address that all paths are below: https://HOST/PATH."
-    )
+    url: HttpUrl = Field(description="Address that all paths are below: https://HOST/PATH.")
     lookup: Annotated[str, Field(max_length=1024), AfterValidator(_template)] = Field(
         description="Path and query of one record: /parts/{serial} or /parts?serial={serial}."
     )
@@ -193,11 +184,11 @@ class RestErp(_Erp):
         default="",
         description="JSON pointer to the record, or to a list that holds it, in the answer; unset: the whole answer.",
     )
-    known_serial: Annotated[_Text | None, BeforeValidator(_unset)] = Field(
+    known_serial: OrUnset[LongName] = Field(
         default=None,
         description="A serial that ERP holds: 'no such record' counts while it is found; unset: status 404 never does.",
     )
-    api_key_header: Annotated[_Text, AfterValidator(_header)] = Field(
+    api_key_header: Annotated[LongName, AfterValidator(_header)] = Field(
         default="X-API-Key", description="Header that takes the API key."
     )
     api_key_file: FilePath | None = Field(
