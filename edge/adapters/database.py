@@ -48,9 +48,10 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-def wall_time() -> str:
-    """The present wall time for people: RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def wall_time(at: datetime | None = None) -> str:
+    """A wall time for people, the present one where none is given: RFC 3339, UTC, milliseconds."""
+    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def boot_id() -> str:

@@ -32,9 +32,6 @@ from edge.adapters import sockets
 
 #: Longest wait of a link for its frame unless the settings say another.
 TAKE_TIMEOUT_MS = 3000
-#: Time between two tries to reach a capture process that is not there; a restarted one is found within this time.
-RECONNECT_MS = 20
-RECONNECT_MAX_MS = 250
 #: An encoded frame larger than this is no frame: a 50-megapixel raw BGR bitmap has 150 MB.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
@@ -180,17 +177,11 @@ class FrameLink:
         self._open: Take | None = None
         self._session = ""
         self.socket = sockets.open_socket(context, zmq.DEALER)
-        # IMMEDIATE and PROBE_ROUTER together: nothing is queued for an absent process, and each new connection (also
-        # to a restarted one) begins with an empty message, which the publisher answers with its hello.
-        self.socket.setsockopt(zmq.IMMEDIATE, 1)
-        self.socket.setsockopt(zmq.PROBE_ROUTER, 1)
         self.socket.setsockopt(zmq.SNDHWM, 4)
         self.socket.setsockopt(zmq.RCVHWM, 2)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        self.socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         try:
-            self.socket.connect(sockets.address(runtime_dir, _socket_name(camera)))
+            sockets.connect(self.socket, runtime_dir, _socket_name(camera))
         except BaseException:
             self.socket.close()
             raise

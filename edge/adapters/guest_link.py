@@ -21,7 +21,7 @@ import zmq.asyncio
 from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters import sockets
-from edge.adapters.reader_link import RECONNECT_MAX_MS, RECONNECT_MS, SOCKET, Fault, Judged
+from edge.adapters.reader_link import SOCKET, Fault, Judged
 from edge.core.reading import FreeAnswer
 from edge.errors import WorldError
 
@@ -50,17 +50,8 @@ class GuestLink:
         self._ids = (f"g{os.getpid():x}-{time.monotonic_ns():x}-{number}" for number in itertools.count(1))
         self._open: dict[str, tuple[asyncio.Queue[tuple[Mapping[str, Any], bytes]], list[bytes]]] = {}
         self._context: Any = zmq.asyncio.Context()
-        self._socket: Any = self._context.socket(zmq.DEALER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            # See `frames.FrameLink`: nothing is queued for an absent process, and a new one answers with hello.
-            (zmq.IMMEDIATE, 1),
-            (zmq.PROBE_ROUTER, 1),
-            (zmq.RECONNECT_IVL, RECONNECT_MS),
-            (zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS),
-        ):
-            self._socket.setsockopt(option, value)
-        self._socket.connect(sockets.address(runtime_dir, SOCKET))
+        self._socket: Any = sockets.open_socket(self._context, zmq.DEALER)  # type: ignore[arg-type] # awaited sockets
+        sockets.connect(self._socket, runtime_dir, SOCKET)
         self._listening = asyncio.get_running_loop().create_task(self._listen(), name="guests")
 
     @property

@@ -36,7 +36,6 @@ Task = Literal["judge", "read", "ask"]
 Fault = Literal["reader", "image", "question", "busy", "late"]
 
 SOCKET = "reader"
-RECONNECT_MS, RECONNECT_MAX_MS = 20, 250
 
 _NOT_UNDERSTOOD = "the reader does not understand the question: it is of another version of edge; restart it"
 
@@ -106,12 +105,7 @@ class ReaderLink:
         self._ids = (f"{time.monotonic_ns():x}-{number}" for number in itertools.count(1))
         self._open: Question | None = None
         self.socket = sockets.open_socket(context, zmq.DEALER)
-        # See `frames.FrameLink`: nothing is queued for an absent process, and a new one answers the probe with hello.
-        self.socket.setsockopt(zmq.IMMEDIATE, 1)
-        self.socket.setsockopt(zmq.PROBE_ROUTER, 1)
-        self.socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        self.socket.connect(sockets.address(runtime_dir, SOCKET))
+        sockets.connect(self.socket, runtime_dir, SOCKET)
 
     def ask(
         self, task: Task, attempt: int, frame_id: str, image: bytes, *, timeout_us: int, draft: Mapping[str, str]

@@ -18,6 +18,9 @@ from edge.errors import ConfigError
 #: `sun_path` of a Linux socket address holds 108 bytes with its closing zero (unix(7)).
 MAX_PATH_BYTES = 107
 
+#: Time between two tries to reach a process that is not there; a restarted one is found within this time.
+RECONNECT_MS, RECONNECT_MAX_MS = 20, 250
+
 _mask_lock = threading.Lock()
 
 Socket = zmq.Socket[bytes]
@@ -46,6 +49,23 @@ def open_socket(context: Context | None, kind: int) -> Socket:
     opened.setsockopt(zmq.LINGER, 0)
     socket: Socket = opened
     return socket
+
+
+def connect(socket: Socket, runtime_dir: Path, name: str) -> None:
+    """Connect to the socket `name`, of a process that may come later, or again.
+
+    Nothing is queued for it while it is absent, and with each new connection it gets an empty message, which it answers
+    with its hello: what is still open is then sent again.
+
+    Raises:
+        ConfigError: when the path is too long.
+    """
+    # Together: IMMEDIATE queues for no absent process, and PROBE_ROUTER tells the other side of each new connection.
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.PROBE_ROUTER, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    socket.connect(address(runtime_dir, name))
 
 
 def bind(socket: Socket, runtime_dir: Path, name: str) -> Path:

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import structlog
 import zmq
 
 from edge.adapters import sockets, systemd
+from edge.adapters.database import wall_time
 from edge.adapters.erp import open_erp
 from edge.adapters.evidence import EvidenceFolder
 from edge.adapters.frames import Frame, FrameLink
@@ -258,7 +258,7 @@ class Inspector:
         try:
             self._store.add_message(
                 self._topic("retake"),
-                retake_payload(action, station=self._store.station, at=_wall_time()),
+                retake_payload(action, station=self._store.station, at=wall_time()),
                 properties,
                 kind="retake",
                 inspection_id=action.inspection_id,
@@ -280,7 +280,7 @@ class Inspector:
             try:
                 outcome = replace(outcome, evidence=evidence())
                 seq = self._store.commit(
-                    outcome, topic=self._topic("outcome"), config_hash=self._config_hash, at=_wall_time()
+                    outcome, topic=self._topic("outcome"), config_hash=self._config_hash, at=wall_time()
                 )
             except StoreError as error:
                 self._tell_problem(str(error))
@@ -355,17 +355,13 @@ def _now_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-def _wall_time() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def build(settings: Settings) -> Inspector:
     """The inspector of this station, ready to `run`."""
     store = Store.open(settings.paths.data, settings.station.name)
     folder = EvidenceFolder(settings.paths.data)
 
     def keep(frame: Frame) -> Evidence:
-        return folder.write(frame.image, inspection_id=frame.inspection_id, attempt=frame.attempt, at=_wall_time())
+        return folder.write(frame.image, inspection_id=frame.inspection_id, attempt=frame.attempt, at=wall_time())
 
     return Inspector(
         runtime_dir=settings.paths.runtime,

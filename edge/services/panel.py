@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from datetime import time as time_of_day
 from importlib import metadata
 from pathlib import Path
@@ -28,9 +27,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from edge.adapters import sockets, systemd
+from edge.adapters.database import FILE_NAME, wall_time
 from edge.adapters.guest_link import GuestLink
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
-from edge.adapters.store import Store
 from edge.errors import StoreError, WorldError
 from edge.services import metrics
 from edge.services.health import camera_figures, health_message, reader_figures
@@ -52,7 +51,6 @@ TURN_S = 0.2
 STOP_PATIENCE_S = 2
 #: No more than this many requests at once; more are answered 503.
 MAX_REQUESTS = 64
-STORE_FILE = "edge.db"
 _STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts", "disk")
 
 Stop = threading.Event | Callable[[], bool]
@@ -88,19 +86,18 @@ class Panel:
         reader_dir: Path | None = None,
         reserve_bytes: int = 0,
         token: Callable[[], str | None] = lambda: None,
-        further: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
+        guest_routes: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
         product_text: str = "",
         context: sockets.Context | None = None,
     ) -> None:
         self._place = place
-        self._token, self._further = token, further
+        self._token, self._guest_routes = token, guest_routes
         self._reader_dir, self._product_text = reader_dir or runtime_dir, product_text
         self._guests: GuestLink | None = None
-        self._kept = Stored(data_dir, place.station, correction_topic=place.correction_topic)
-        self._live = Live(self._kept, self.health, self._send_reviews)
-        self._data_dir, self._reserve_bytes = data_dir, reserve_bytes
-        self._store: Store | None = None
-        self._store_lock = threading.Lock()
+        self._stored = Stored(
+            data_dir, place.station, correction_topic=place.correction_topic, reserve_bytes=reserve_bytes
+        )
+        self._live = Live(self._stored, self.health, self._send_reviews)
         self._beats: Mapping[str, Beat] = {}
         self._started_us = _now_us()
         self._socket = _listening(host, port)
@@ -168,12 +165,12 @@ class Panel:
             [
                 Route("/health", self._health),
                 Route("/metrics", self._metrics),
-                *LineRoutes(self._kept, station, self._place.shifts).routes(),
+                *LineRoutes(self._stored, station, self._place.shifts).routes(),
                 *self._live.routes(),
-                *HistoryRoutes(self._kept).routes(),
-                *ReviewRoutes(self._kept, sessions).routes(),
+                *HistoryRoutes(self._stored).routes(),
+                *ReviewRoutes(self._stored, sessions).routes(),
                 *sessions.routes(),
-                *self._further(self._guest_link),
+                *self._guest_routes(self._guest_link),
             ]
         )
 
@@ -186,7 +183,7 @@ class Panel:
         now_us = _now_us()
         beats = self._beats
         processes = {name: self._process(beats.get(name), now_us) for name in self._place.processes}
-        stored = self._stored(beats, now_us)
+        stored = self._figures(beats, now_us)
         down = [f"{name} is {told['state']}" for name, told in processes.items() if told["state"] != "ready"]
         if stored["triggers"] is None:
             down.append(str(stored["store"]))
@@ -230,31 +227,24 @@ class Panel:
             "problem": str(beat.facts.get("problem") or ""),
         }
 
-    def _stored(self, beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
+    def _figures(self, beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
         """What only the store knows, each figure null where it cannot be read; `store` says why."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        with self._store_lock:
+        at = wall_time()
+        told: Mapping[str, Any] | None = None
+        why = f"there is no {FILE_NAME} in {self._stored.data_dir} yet"
+        if self._stored.is_there:
             try:
-                store = self._open_store()
-                told: Mapping[str, Any] | None = None
-                if store is not None:
+                with self._stored.store() as store:
                     limit_s = self._place.confirm_within_s
                     told = health_message(
                         store, beats, {}, now_us=now_us, at=at, session_id="", confirm_within_s=limit_s
                     )
-                why = "readable" if told else f"there is no {STORE_FILE} in {self._data_dir} yet"
+                why = "readable"
             except StoreError as error:
-                told, why = None, str(error)
-                self._close_store()
+                why = str(error)
         kept = {name: None if told is None else told[name] for name in _STORE_KEYS}
         frame_age_s = None if told is None else told["frame_age_s"]
         return {"at": at, "store": why, "frame_age_s": frame_age_s, **kept}
-
-    def _open_store(self) -> Store | None:
-        """The store, once there is one: the panel never makes it."""
-        if self._store is None and (self._data_dir / STORE_FILE).exists():
-            self._store = Store.open(self._data_dir, self._place.station, reserve_bytes=self._reserve_bytes)
-        return self._store
 
     def _health(self, _request: Request) -> Response:
         told = self.health()
@@ -265,23 +255,16 @@ class Panel:
         return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
 
     def _send_reviews(self) -> None:
-        if (self._data_dir / STORE_FILE).exists():
-            with self._kept.reviews() as reviews:
+        if self._stored.is_there:
+            with self._stored.reviews() as reviews:
                 reviews.send_due()
-
-    def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
 
     def _close(self) -> None:
         self._live.close()
-        self._kept.close()
+        self._stored.close()
         self._socket.close()
         self._heartbeat.close()
         self._listener.close()
-        with self._store_lock:
-            self._close_store()
 
 
 class _Server(uvicorn.Server):
@@ -347,6 +330,6 @@ def build(settings: Settings) -> Panel:
         reader_dir=settings.reader.shared,
         reserve_bytes=settings.keep.reserve_bytes,
         token=token,
-        further=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
+        guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),
     )

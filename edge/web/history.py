@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from edge.adapters.database import wall_time
 from edge.adapters.history import History, Query
 from edge.adapters.reviews import UnknownError
 from edge.adapters.rows import OutcomeRow
@@ -230,10 +231,9 @@ def _time(given: Mapping[str, str], key: str) -> str | None:
         at = datetime.fromisoformat(value)
         if at.tzinfo is None:
             raise ValueError  # noqa: TRY301 - the same sentence
-        utc = at.astimezone(UTC)
+        return wall_time(at)
     except (ValueError, OverflowError):
         raise UseError(f"{key} is {value[:40]!r}, and must be a time such as 2026-11-25T08:00:00Z") from None
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _cells(row: OutcomeRow, names: list[str]) -> Iterator[Any]:

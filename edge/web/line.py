@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from edge.adapters.database import wall_time
 from edge.adapters.history import Query
 from edge.errors import StoreError
 from edge.web.stored import Stored
@@ -38,7 +39,7 @@ class LineRoutes:
 
     def _line(self, _request: Request) -> Response:
         since = shift_start(self._now(), self._shifts)
-        at = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = wall_time(since)
         newest: list[Any] = []
         reasons: dict[str, int] = {}
         # A station that has no store yet has a page: the health says what is missing.

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edge.adapters.database import FILE_NAME, Clock, Database
+from edge.adapters.disk import Disk
 from edge.adapters.history import History
 from edge.adapters.reviews import Reviews
+from edge.adapters.store import Store
 from edge.errors import StoreError
 
 
@@ -27,12 +29,37 @@ T = TypeVar("T", bound=_Closes)
 class Stored:
     """One station's store. Each part has a connection of its own, so that a search holds up no review."""
 
-    def __init__(self, data_dir: Path, station: str, *, correction_topic: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        station: str,
+        *,
+        correction_topic: str,
+        reserve_bytes: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
         self.data_dir = data_dir
+        self._reserve_bytes = reserve_bytes
         self._station, self._topic = station, correction_topic
         self._clock = clock or Clock()
         self._open: dict[str, _Closes] = {}
         self._lock = threading.Lock()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a store yet."""
+        return (self.data_dir / FILE_NAME).exists()
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store, for what the station says of itself.
+
+        Raises:
+            StoreError: There is no store, or it cannot be read.
+        """
+        disk = Disk(self.data_dir, self._reserve_bytes)
+        with self._part("store", lambda database: Store(database, self._station, disk)) as store:
+            yield store
 
     @contextmanager
     def history(self, use: str = "history") -> Iterator[History]:
@@ -72,7 +99,7 @@ class Stored:
             raise
 
     def _database(self) -> Database:
-        if not (self.data_dir / FILE_NAME).exists():
+        if not self.is_there:
             raise StoreError(f"there is no {FILE_NAME} in {self.data_dir} yet: start the inspector")
         return Database.open(self.data_dir, self._clock)
 

@@ -7,6 +7,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from edge.adapters.database import wall_time
 from edge.adapters.payload import outcome_payload
 from edge.adapters.store import Store
 from edge.core.outcome import DISPOSITION_OF, Reason
@@ -44,7 +45,7 @@ def pour(data_dir: Path, outcomes: int, *, at_once: int = 1_000_000) -> None:
 
 
 def _write(db: sqlite3.Connection, payload: str, seq: int, reason: Reason) -> None:
-    at = (BEGIN + seq * STEP).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = wall_time(BEGIN + seq * STEP)
     inspection_id = f"i{seq:08}"
     for name, value in {
         "INSPECTION": inspection_id,

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from edge.adapters.database import wall_time
 from edge.adapters.evidence import EvidenceFolder
 from edge.readers.ocr import Ocr
 from simulator import scenes
@@ -88,7 +89,7 @@ def main() -> None:
         begin = datetime.now(UTC) - timedelta(seconds=6 * len(PARTS))
         ids = {}
         for number, name in enumerate(PARTS):
-            at = (begin + timedelta(seconds=6 * number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            at = wall_time(begin + timedelta(seconds=6 * number))
             ids[name] = play(station, name, reader, Path(made) / "products", at)
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for name, view, size, scheme, language in PICTURES:

@@ -156,7 +156,7 @@ class Site:
             host="127.0.0.1",
             port=port,
             token=lambda: self._token,
-            further=lambda link: [*chat.routes(link), *reading.routes(link, PRODUCT)],
+            guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, PRODUCT)],
             context=self._context,
         )
         serving = threading.Thread(target=panel.run, args=(self._panel_stop,))
