@@ -15,9 +15,8 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int64, c_size_t,
 from typing import Any
 
 from edge.adapters.camera import CameraLostError
-from edge.adapters.camera_genicam import GenicamBuffer
+from edge.adapters.camera_genicam import GenicamBuffer, choose_serial
 from edge.adapters.camera_pixels import PFNC_NAMES
-from edge.adapters.camera_pylon import choose_serial
 from edge.errors import CameraError, ConfigError
 
 LIBRARY = "libaravis-0.8.so.0"

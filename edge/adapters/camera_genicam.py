@@ -272,3 +272,19 @@ class GenicamCamera:
         self._last_id = buffer.frame_id
         if buffer.camera_ns is not None:
             self._last_ns = buffer.camera_ns
+
+
+def choose_serial(wanted: str | None, found: list[str], sdk: str) -> str:
+    """The serial number to open.
+
+    Raises:
+        CameraLostError: it is not among those that were found, or several were found and none is named.
+    """
+    there = ", ".join(found) or "none"
+    if wanted is None and not found:
+        raise CameraLostError(f"{sdk} finds no camera: check its power, cable and address")
+    if wanted is not None and wanted not in found:
+        raise CameraLostError(f"{sdk} finds no camera {wanted}: check its power, cable and address; found: {there}")
+    if wanted is None and len(found) != 1:
+        raise CameraLostError(f"{sdk} finds {len(found)} cameras ({there}): set serial to the one that is meant")
+    return found[0] if wanted is None else wanted

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge.adapters.camera import CameraLostError
-from edge.adapters.camera_genicam import GenicamBuffer
+from edge.adapters.camera_genicam import GenicamBuffer, choose_serial
 from edge.adapters.camera_pixels import PFNC_NAMES
 from edge.errors import CameraError, ConfigError
 
@@ -200,22 +200,6 @@ class PylonLink:
 
     def _name(self) -> str:
         return f"camera {self._serial}" if self._serial else "the camera"
-
-
-def choose_serial(wanted: str | None, found: list[str], sdk: str) -> str:
-    """The serial number to open.
-
-    Raises:
-        CameraLostError: it is not among those that were found, or several were found and none is named.
-    """
-    there = ", ".join(found) or "none"
-    if wanted is None and not found:
-        raise CameraLostError(f"{sdk} finds no camera: check its power, cable and address")
-    if wanted is not None and wanted not in found:
-        raise CameraLostError(f"{sdk} finds no camera {wanted}: check its power, cable and address; found: {there}")
-    if wanted is None and len(found) != 1:
-        raise CameraLostError(f"{sdk} finds {len(found)} cameras ({there}): set serial to the one that is meant")
-    return found[0] if wanted is None else wanted
 
 
 def _import_pylon() -> Any:

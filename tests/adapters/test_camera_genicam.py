@@ -11,8 +11,8 @@ import pytest
 from edge.adapters import camera_aravis
 from edge.adapters.camera import CameraFrame, CameraLostError, FrozenWatch, Order
 from edge.adapters.camera_aravis import AravisLink
-from edge.adapters.camera_genicam import GenicamBuffer, GenicamCamera
-from edge.adapters.camera_pylon import PylonLink, choose_serial
+from edge.adapters.camera_genicam import GenicamBuffer, GenicamCamera, choose_serial
+from edge.adapters.camera_pylon import PylonLink
 from edge.errors import CameraError, ConfigError
 from tests.camera_rigs import SERIAL, FakeGigE
 
