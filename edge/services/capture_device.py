@@ -2,7 +2,7 @@
 
 A job goes in by `start`, its answer comes out by `finished`, and `wake_fd` becomes readable when there is one. One job
 at a time. Whatever happens inside becomes an answer with a named cause; only a call that never returns gives none, and
-then the owner sees `wedged_for_s` and ends the process. What a call may take depends on what it does: an opening waits
+then the owner sees `wedged_share` and ends the process. What a call may take depends on what it does: an opening waits
 for networks and key frames, a frame is there in its time or never.
 """
 
