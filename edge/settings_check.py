@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from edge import secrets, settings_check_erp, toml_file
+from edge import settings_check_erp, toml_file
 from edge.calibrations import read_calibration
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
@@ -26,6 +26,7 @@ from edge.section_types import folder
 from edge.sections import RemoteReader
 from edge.sections_cameras import FileCamera
 from edge.settings import Settings
+from edge.settings_check_files import pem, secret
 from edge.toml_file import Key, Problem, TomlFile
 
 #: Names that are no settings.
@@ -174,12 +175,11 @@ def _remove(values: dict[str, Any], key: Key) -> None:
     here: Any = values
     for part in key[:-1]:
         if not isinstance(here, dict) or not isinstance(here.get(part), dict):
-            here[part] if isinstance(here, dict) and part in here else None
-            return _remove(values, key[:-1])
+            _remove(values, key[:-1])
+            return
         here = here[part]
     if isinstance(here, dict):
         here.pop(key[-1], None)
-    return None
 
 
 def _product(settings: Settings, file: TomlFile, sentences: list[str]) -> ProductFile:
@@ -319,15 +319,9 @@ def _shared(settings: Settings, folder: Path) -> Iterator[Problem]:
 
 
 def _server(remote: RemoteReader) -> Iterator[Problem]:
-    for file, credential, key in (
-        (remote.key_file, "reader_key", "key_file"),
-        (remote.redis_password_file, "redis_password", "redis_password_file"),
-    ):
-        _, problem = _secret(file, credential, ("reader", "remote", key))
-        if problem is not None:
-            yield problem
-    if remote.ca_file is not None and not remote.ca_file.is_file():
-        yield Problem(("reader", "remote", "ca_file"), f"names {remote.ca_file}, which is no file; name a PEM file")
+    yield from secret(lambda: remote.key, "reader", "remote", "key_file")
+    yield from secret(lambda: remote.redis_password, "reader", "remote", "redis_password_file")
+    yield from pem(remote.ca_file, "reader", "remote", "ca_file")
     if remote.cache == "redis":
         if remote.redis_url is None:
             yield Problem(("reader", "remote", "redis_url"), "is missing, and cache is redis; add it")
@@ -337,33 +331,19 @@ def _server(remote: RemoteReader) -> Iterator[Problem]:
 
 def _links(settings: Settings) -> Iterator[Problem]:
     mqtt, panel = settings.mqtt, settings.panel
-    password, problem = _secret(mqtt.password_file, "mqtt_password", ("mqtt", "password_file"))
-    if problem is not None:
-        yield problem
-    if password and mqtt.username is None:
+    unread = list(secret(lambda: mqtt.password, "mqtt", "password_file"))
+    yield from unread
+    if mqtt.username is None and not unread and mqtt.password is not None:
         yield Problem(
             ("mqtt", "username"), "is missing, but there is a password; add it", needs=(("mqtt", "password_file"),)
         )
-    _, problem = _secret(panel.token_file, "panel_token", ("panel", "token_file"))
-    if problem is not None:
-        yield problem
+    yield from secret(lambda: panel.token, "panel", "token_file")
     if mqtt.tls is not None:
         for name in ("ca_file", "cert_file", "key_file"):
-            path: Path | None = getattr(mqtt.tls, name)
-            if path is not None and not path.is_file():
-                yield Problem(("mqtt", "tls", name), f"names {path}, which is no file; name a PEM file")
+            yield from pem(getattr(mqtt.tls, name), "mqtt", "tls", name)
         if (mqtt.tls.cert_file is None) != (mqtt.tls.key_file is None):
             yield Problem(
                 ("mqtt", "tls", "key_file"),
                 "and cert_file belong together; set both or neither",
                 needs=(("mqtt", "tls"),),
             )
-
-
-def _secret(file: Path | None, credential: str, key: Key) -> tuple[bool, Problem | None]:
-    """Whether there is such a secret, and what is wrong with it."""
-    name = ".".join(key)
-    try:
-        return secrets.find(file, credential, name) is not None, None
-    except ConfigError as error:
-        return False, Problem(key, error.problems[0].removeprefix(f"{name}: "))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from edge import toml_file
-from edge.errors import ConfigError
 from edge.products import ProductFile
 from edge.sections_erp import CsvErp, Erp, RestErp, SqlErp
+from edge.settings_check_files import pem, secret
 from edge.toml_file import Problem
 
 
@@ -41,19 +40,18 @@ def problems(erp: Erp, product: ProductFile | None) -> Iterator[Problem]:
 def _sql(erp: SqlErp) -> Iterator[Problem]:
     if erp.url is not None and erp.url_file is not None:
         yield Problem(("erp", "url_file"), "is set, and url too; set one of them")
-    yield from _secret(erp.open_url, "url_file", needs="url")
-    yield from _secret(lambda: erp.password, "password_file")
+    yield from secret(erp.open_url, "erp", "url_file", needs=(("erp", "url"),))
+    yield from secret(lambda: erp.password, "erp", "password_file")
 
 
 def _rest(erp: RestErp) -> Iterator[Problem]:
     if importlib.util.find_spec("httpx2") is None:
         yield Problem(("erp", "kind"), "is rest, which needs httpx2: pip install 'edge-inspection[rest]'")
-    yield from _secret(lambda: erp.api_key, "api_key_file")
+    yield from secret(lambda: erp.api_key, "erp", "api_key_file")
     if erp.oauth is not None:
         oauth = erp.oauth
-        yield from _secret(lambda: oauth.client_secret, "oauth", "client_secret_file")
-    if erp.ca_file is not None and not erp.ca_file.is_file():
-        yield Problem(("erp", "ca_file"), f"names {erp.ca_file}, which is no file; name a PEM file")
+        yield from secret(lambda: oauth.client_secret, "erp", "oauth", "client_secret_file")
+    yield from pem(erp.ca_file, "erp", "ca_file")
     if erp.listing is None:
         if erp.sync_every_s is not None:
             yield Problem(("erp", "listing"), "is missing, and sync_every_s is set; add [erp.listing] with path")
@@ -65,12 +63,3 @@ def _rest(erp: RestErp) -> Iterator[Problem]:
         yield Problem(("erp", "listing", "parameter"), "is missing, and page is offset; name the query parameter")
     if listing.parameter and f"{listing.parameter}=" in urlsplit(listing.path).query:
         yield Problem(("erp", "listing", "path"), f"holds {listing.parameter} itself; leave it to listing.parameter")
-
-
-def _secret(ask: Callable[[], Any], *key: str, needs: str | None = None) -> Iterator[Problem]:
-    """What is wrong with a secret that is asked for."""
-    try:
-        ask()
-    except ConfigError as error:
-        what = error.problems[0].removeprefix(f"{'.'.join(('erp', *key))}: ")
-        yield Problem(("erp", *key), what, needs=() if needs is None else (("erp", needs),))
