@@ -26,14 +26,15 @@ from edge.web.guests import (
     STREAM_HEADERS,
     Events,
     Link,
-    RefusedError,
+    QuestionError,
     body_of,
     event,
     image_of,
+    limited,
     object_of,
     refused_by,
-    refusing,
     while_connected,
+    wrong,
 )
 
 MOST_QUESTION_CHARACTERS = 1000
@@ -57,8 +58,8 @@ def routes(link: Link, *, patience_s: float = PATIENCE_S) -> list[Route]:
     """The routes of this module; an answer that takes longer than `patience_s` is given up."""
     guests = Guests(link, patience_s)
     return [
-        Route("/v1/chat", refusing(partial(_chat, guests)), methods=["POST"]),
-        Route("/v1/chat/completions", refusing(partial(_completions, guests)), methods=["POST"]),
+        Route("/v1/chat", limited(partial(_chat, guests)), methods=["POST"]),
+        Route("/v1/chat/completions", limited(partial(_completions, guests)), methods=["POST"]),
         Route("/v1/models", _models, methods=["GET"]),
     ]
 
@@ -93,9 +94,11 @@ async def _completions(guests: Guests, request: Request) -> Response:
     said = object_of(await body_of(request, MAX_BODY_BYTES))
     if said.get("model") not in (None, MODEL):
         sentence = f"there is no model {str(said['model'])[:40]!r} here: this station's reader is {MODEL!r}"
-        raise RefusedError(404, "model_not_found", sentence)
+        raise QuestionError(404, "model_not_found", sentence)
     if said.get("n") not in (None, 1):
-        raise RefusedError(400, "invalid_request_error", f"n must be 1, and is {said['n']!r}: the answer is always one")
+        raise QuestionError(
+            400, "invalid_request_error", f"n must be 1, and is {said['n']!r}: the answer is always one"
+        )
     cap = said.get("max_completion_tokens", said.get("max_tokens"))
     image, question = _message(said.get("messages"))
     asked = Asked(image, question, _cap(cap), _flag(said, "stream"))
@@ -177,7 +180,7 @@ def _message(messages: object) -> tuple[bytes, str]:
     """The one image and the question of a conversation: the last message of the user that holds one.
 
     Raises:
-        RefusedError: there is no image, or more than one, or no question.
+        QuestionError: there is no image, or more than one, or no question.
     """
     parts: list[Any] = []
     for message in reversed(messages if isinstance(messages, list) else []):
@@ -189,14 +192,14 @@ def _message(messages: object) -> tuple[bytes, str]:
     texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
     if len(images) != 1:
         sentence = f"the last message of the user holds {len(images)} images: send one, as an image_url with a data URL"
-        raise RefusedError(400, "invalid_request_error", sentence)
+        raise wrong(sentence)
     return image_of(images[0].get("url")), _question("\n".join(text for text in texts if isinstance(text, str)))
 
 
 def _question(text: object) -> str:
     if not isinstance(text, str) or not text.strip() or len(text) > MOST_QUESTION_CHARACTERS:
         sentence = f"a question is a text of 1 to {MOST_QUESTION_CHARACTERS} characters: send one"
-        raise RefusedError(400, "invalid_request_error", sentence)
+        raise wrong(sentence)
     return text.encode("utf-8", "replace").decode()
 
 
@@ -205,12 +208,12 @@ def _cap(value: object) -> int:
         return DEFAULT_CAP
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_CAP:
         sentence = f"the most tokens of an answer must lie between 1 and {MOST_CAP}, and are {str(value)[:40]}"
-        raise RefusedError(400, "invalid_request_error", sentence)
+        raise wrong(sentence)
     return value
 
 
 def _flag(said: Mapping[str, Any], name: str) -> bool:
     value = said.get(name)
     if value not in (None, True, False):
-        raise RefusedError(400, "invalid_request_error", f"`{name}` must be true or false, and is {str(value)[:40]!r}")
+        raise wrong(f"`{name}` must be true or false, and is {str(value)[:40]!r}")
     return bool(value)

@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from edge.adapters.guest_link import GuestError, GuestLink
 from edge.adapters.reader_link import Fault
+from edge.web.refusals import RefusedError
 
 #: An image file that is taken.
 MAX_IMAGE_BYTES = 20_000_000
@@ -39,56 +40,53 @@ Link = Callable[[], GuestLink]
 T = TypeVar("T")
 
 
-class RefusedError(Exception):
-    """Raised when a request is not followed; becomes a JSON answer with this status."""
+class QuestionError(RefusedError):
+    """Raised where a question is not followed; its JSON object is in the form that OpenAI's clients read."""
 
     def __init__(self, status: int, kind: str, sentence: str) -> None:
-        self.status = status
-        self.kind = kind
-        super().__init__(sentence)
-
-    def response(self) -> Response:
-        """The answer that says so."""
-        headers = {"retry-after": str(RETRY_AFTER_S)} if self.status == 429 else {}
-        return JSONResponse(self.told(), self.status, headers)
+        super().__init__(status, kind, sentence, {"retry-after": str(RETRY_AFTER_S)} if status == 429 else None)
 
     def told(self) -> dict[str, Any]:
         """The JSON object that says so."""
-        return {"error": {"message": str(self), "type": self.kind, "code": self.status, "param": None}}
+        told = super().told()
+        return {"error": {**told["error"], "code": self.status, "param": None}}
+
+
+def wrong(sentence: str) -> QuestionError:
+    """The refusal of a request that is not what it should be."""
+    return QuestionError(400, "invalid_request_error", sentence)
 
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def refusing(handler: Handler) -> Handler:
-    """A handler whose refusals are answers, with everything that it does limited in time."""
+def limited(handler: Handler) -> Handler:
+    """A handler with everything that it does limited in time; a client that has gone needs no answer."""
 
     async def handle(request: Request) -> Response:
         try:
             async with asyncio.timeout(REQUEST_LIMIT_S):
                 return await handler(request)
         except TimeoutError:
-            return RefusedError(408, "timeout", f"the request took longer than {REQUEST_LIMIT_S:.0f} s").response()
+            raise QuestionError(408, "timeout", f"the request took longer than {REQUEST_LIMIT_S:.0f} s") from None
         except ClientDisconnect:
             return Response(status_code=499)  # nobody hears it
-        except RefusedError as refused:
-            return refused.response()
         except GuestError as error:
-            return refused_by(error).response()
+            raise refused_by(error) from None
 
     return handle
 
 
-def refused_by(error: GuestError) -> RefusedError:
+def refused_by(error: GuestError) -> QuestionError:
     """The refusal for a question that the reader has no answer to."""
-    return RefusedError(_STATUS_OF[error.fault], f"{error.fault}_error", str(error))
+    return QuestionError(_STATUS_OF[error.fault], f"{error.fault}_error", str(error))
 
 
 async def body_of(request: Request, limit_bytes: int) -> bytes:
     """The request's body.
 
     Raises:
-        RefusedError: it is too long.
+        QuestionError: it is too long.
     """
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit_bytes:
@@ -107,25 +105,25 @@ def image_of(text: object) -> bytes:
     """The bytes of an image in base64, with or without the head of a data URL.
 
     Raises:
-        RefusedError: it is no base64, or too long, or empty.
+        QuestionError: it is no base64, or too long, or empty.
     """
     if not isinstance(text, str) or not text:
-        raise RefusedError(400, "invalid_request_error", "there is no image: send the file's bytes in base64")
+        raise wrong("there is no image: send the file's bytes in base64")
     head, comma, rest = text.partition(",")
     if head.startswith("data:") and comma and not head.endswith(";base64"):
-        raise RefusedError(400, "invalid_request_error", "the image's data URL is not base64: send data:…;base64,…")
+        raise wrong("the image's data URL is not base64: send data:…;base64,…")
     if text.startswith(("http:", "https:", "file:")):
         sentence = f"edge fetches no image from an address ({text[:40]!r}): send the file's bytes in base64"
-        raise RefusedError(400, "invalid_request_error", sentence)
+        raise wrong(sentence)
     coded = rest if head.startswith("data:") and comma else text
     if len(coded) > MAX_IMAGE_BYTES * 4 // 3 + 4:
         raise _too_long(len(coded) * 3 // 4, MAX_IMAGE_BYTES)
     try:
         image = base64.b64decode("".join(coded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RefusedError(400, "invalid_request_error", f"the image is not base64 ({error}): send it anew") from None
+        raise wrong(f"the image is not base64 ({error}): send it anew") from None
     if not image:
-        raise RefusedError(400, "invalid_request_error", "the image is empty: send the file's bytes in base64")
+        raise wrong("the image is empty: send the file's bytes in base64")
     return image
 
 
@@ -133,15 +131,15 @@ def object_of(body: bytes) -> dict[str, Any]:
     """A body as a JSON object.
 
     Raises:
-        RefusedError: it is none.
+        QuestionError: it is none.
     """
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:
         sentence = f"the body is not JSON ({str(error)[:80]}): send one JSON object"
-        raise RefusedError(400, "invalid_request_error", sentence) from None
+        raise wrong(sentence) from None
     if not isinstance(said, dict):
-        raise RefusedError(400, "invalid_request_error", "the body is JSON but no object: send one JSON object")
+        raise wrong("the body is JSON but no object: send one JSON object")
     return said
 
 
@@ -170,8 +168,8 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _too_long(size: int, limit: int) -> RefusedError:
-    return RefusedError(413, "too_large", f"{size} bytes are more than the limit of {limit}: send a smaller image")
+def _too_long(size: int, limit: int) -> QuestionError:
+    return QuestionError(413, "too_large", f"{size} bytes are more than the limit of {limit}: send a smaller image")
 
 
 def event(data: str) -> bytes:

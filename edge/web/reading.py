@@ -15,12 +15,13 @@ from edge.web.guests import (
     MAX_IMAGE_BYTES,
     PATIENCE_S,
     Link,
-    RefusedError,
+    QuestionError,
     body_of,
     image_of,
+    limited,
     object_of,
-    refusing,
     while_connected,
+    wrong,
 )
 
 _MOST_NAME_CHARACTERS = 200
@@ -28,7 +29,7 @@ _MOST_NAME_CHARACTERS = 200
 
 def routes(link: Link, product: Product, *, patience_s: float = PATIENCE_S) -> list[Route]:
     """The route of this module; the station's product is what is read."""
-    return [Route("/v1/read", refusing(partial(_read, link, product, patience_s)), methods=["POST"])]
+    return [Route("/v1/read", limited(partial(_read, link, product, patience_s)), methods=["POST"])]
 
 
 async def _read(link: Link, product: Product, patience_s: float, request: Request) -> Response:
@@ -44,20 +45,20 @@ async def _upload(request: Request) -> tuple[str, bytes]:
     """The image's name and bytes: the body itself, or `{"image": base64, "file": name}`.
 
     Raises:
-        RefusedError: it is neither.
+        QuestionError: it is neither.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("image/") or kind == "application/octet-stream":
         image = await body_of(request, MAX_IMAGE_BYTES)
         if not image:
-            raise RefusedError(400, "invalid_request_error", "the image is empty: send the file's bytes")
+            raise wrong("the image is empty: send the file's bytes")
         return "", image
     if kind != "application/json":
         sentence = f"the body is {kind or 'of no type'!r}: send an image (image/…), or JSON with the image in base64"
-        raise RefusedError(415, "invalid_request_error", sentence)
+        raise QuestionError(415, "invalid_request_error", sentence)
     said = object_of(await body_of(request, MAX_BODY_BYTES))
     name = said.get("file", "")
     if not isinstance(name, str) or len(name) > _MOST_NAME_CHARACTERS:
         sentence = f"`file` must be a name of at most {_MOST_NAME_CHARACTERS} characters"
-        raise RefusedError(400, "invalid_request_error", sentence)
+        raise wrong(sentence)
     return name.encode("utf-8", "replace").decode(), image_of(said.get("image"))

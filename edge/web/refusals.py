@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,15 +13,28 @@ from edge.adapters.reviews import UnknownError
 from edge.errors import ConfigError, EdgeError, StoreError, UseError
 
 
-class NotAllowedError(EdgeError):
-    """Raised where somebody may not change something; `status` is HTTP's."""
+class RefusedError(EdgeError):
+    """Raised where a request is not followed; `status` is HTTP's, `kind` a word for programs."""
+
+    def __init__(self, status: int, kind: str, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.kind = kind
+        self.headers = dict(headers or {})
+        super().__init__(sentence)
+
+    def told(self) -> dict[str, Any]:
+        """The JSON object that says so."""
+        return {"error": {"message": str(self), "type": self.kind}}
+
+
+class NotAllowedError(RefusedError):
+    """Raised where somebody may not change something."""
 
     def __init__(self, status: int, sentence: str, *, retry_after_s: float | None = None) -> None:
-        self.status = status
-        self.headers = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
+        headers = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
         if status == 401:
-            self.headers["www-authenticate"] = "Bearer"
-        super().__init__(sentence)
+            headers["www-authenticate"] = "Bearer"
+        super().__init__(status, "not_allowed", sentence, headers)
 
 
 _STATUS: Mapping[type[EdgeError], tuple[int, str]] = {
@@ -38,8 +52,8 @@ def error(status: int, kind: str, sentence: str, headers: Mapping[str, str] | No
 
 def of_edge(_request: Request, failure: Exception) -> Response:
     """The answer to an error that edge raised on purpose."""
-    if isinstance(failure, NotAllowedError):
-        return error(failure.status, "not_allowed", str(failure), failure.headers)
+    if isinstance(failure, RefusedError):
+        return JSONResponse(failure.told(), failure.status, failure.headers)
     status, kind = next((told for one, told in _STATUS.items() if isinstance(failure, one)), (500, "failed"))
     return error(status, kind, str(failure))
 

@@ -26,6 +26,7 @@ from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, O
 from edge.core.reading import Character, FieldReading, Quad
 from edge.services.panel import Panel, Place
 from edge.web import chat, reading
+from edge.web.guests import PATIENCE_S as PATIENCE_OF_GUESTS_S
 
 STATION = "st-7"
 TOKEN = "open-sesame"
@@ -66,7 +67,10 @@ class Site:
         token: str | None = TOKEN,
         takt_ms: int | None = 6000,
         processes: tuple[str, ...] = PROCESSES,
+        product: Product = PRODUCT,
+        patience_s: float = PATIENCE_OF_GUESTS_S,
     ) -> None:
+        self._product, self._patience_s = product, patience_s
         self.data_dir, self.runtime_dir = folder / "data", folder / "run"
         self.store = Store.open(self.data_dir, STATION)
         self.place = Place(
@@ -156,7 +160,10 @@ class Site:
             host="127.0.0.1",
             port=port,
             token=lambda: self._token,
-            guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, PRODUCT)],
+            guest_routes=lambda link: [
+                *chat.routes(link, patience_s=self._patience_s),
+                *reading.routes(link, self._product, patience_s=self._patience_s),
+            ],
             context=self._context,
         )
         serving = threading.Thread(target=panel.run, args=(self._panel_stop,))

@@ -24,9 +24,9 @@ from edge.readers.asking import Piece, Whole
 from edge.readers.giving_way import give_way
 from edge.readers.reader import Image, Located
 from edge.web.guests import MAX_BODY_BYTES
-from tests.web.guest_house import House, guest_house
+from tests.web.guest_house import WAIT_S, House, guest_house
+from tests.web.site import until
 
-WAIT_S = 20.0
 PRODUCT = Product("pump", {"serial": FieldRule("serial")})
 PNG = cv2.imencode(".png", np.full((40, 60, 3), 200, np.uint8))[1].tobytes()
 
@@ -99,15 +99,6 @@ def post(house: House, path: str, body: Any, kind: str = "application/json") -> 
 def about(question: str, **more: Any) -> dict[str, Any]:
     """A body of /v1/chat."""
     return {"image": base64.b64encode(PNG).decode(), "question": question, **more}
-
-
-def wait_for(fact: Callable[[], Any]) -> Any:
-    """The fact, once there is one."""
-    until_s = time.monotonic() + WAIT_S
-    while not (found := fact()):
-        assert time.monotonic() < until_s, "what must come did not"
-        time.sleep(0.01)
-    return found
 
 
 def test_a_question_is_answered(house: House) -> None:
@@ -230,7 +221,7 @@ def test_a_guest_gives_way_to_a_station_and_goes_on_after_it(house: House, talke
     station.ask("read", 1, "f1", PNG, timeout_us=20_000_000, draft={})
     time.sleep(0.3)  # the question is on its way through a socket; only then may the guest go on
     go_on.set()
-    answered = wait_for(station.receive)
+    answered: Any = until(station.receive)
     asking.join(WAIT_S)
     station.close()
 
@@ -276,7 +267,7 @@ def test_one_guest_too_many_is_told_when_to_come_again(house: House, talker: Tal
     ]
     for thread in asking:
         thread.start()
-    refused = wait_for(lambda: [one for one in answers if one[0] == 429])
+    refused = until(lambda: [one for one in answers if one[0] == 429])
     go_on.set()
     for thread in asking:
         thread.join(WAIT_S)
@@ -288,7 +279,7 @@ def test_one_guest_too_many_is_told_when_to_come_again(house: House, talker: Tal
 
 def test_without_a_reader_the_answer_says_so(tmp_path: Path) -> None:
     """A reader process that is away is no empty answer; its question is refused in time (L3)."""
-    with guest_house(tmp_path, Talker(), PRODUCT, reading_too=False, limit_s=0.5) as house:
+    with guest_house(tmp_path, Talker(), PRODUCT, reading_too=False, patience_s=0.5) as house:
         status, text, _ = post(house, "/v1/chat", about("anyone"))
 
     assert (status, "no answer within" in text) == (504, True)
