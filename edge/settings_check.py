@@ -24,7 +24,7 @@ from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.readers import opening
 from edge.section_types import folder
 from edge.sections import RemoteReader
-from edge.sections_cameras import FileCamera
+from edge.sections_cameras import Camera, FileCamera, RtspCamera
 from edge.settings import Settings
 from edge.settings_check_files import pem, secret
 from edge.toml_file import Key, Problem, TomlFile
@@ -222,20 +222,26 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
                 needs=(_DEADLINE,),
             )
     for name, one in settings.cameras.items():
-        if not one.exposure_min_us <= one.exposure_us <= one.exposure_max_us:
-            yield Problem(
-                ("cameras", name, "exposure_us"),
-                f"is {one.exposure_us}, but must lie between exposure_min_us, {one.exposure_min_us}, "
-                f"and exposure_max_us, {one.exposure_max_us}",
-                needs=(("cameras", name, "exposure_min_us"), ("cameras", name, "exposure_max_us")),
-            )
-        if isinstance(one, FileCamera) and not one.path.exists():
-            yield Problem(("cameras", name, "path"), f"names {one.path}, which does not exist; name a file or folder")
+        yield from _camera(name, one)
     yield from _paths(settings)
     yield from _reader(settings)
     yield from _accept(settings)
     yield from settings_check_erp.problems(settings.erp, product)
     yield from _links(settings)
+
+
+def _camera(name: str, camera: Camera) -> Iterator[Problem]:
+    if not camera.exposure_min_us <= camera.exposure_us <= camera.exposure_max_us:
+        yield Problem(
+            ("cameras", name, "exposure_us"),
+            f"is {camera.exposure_us}, but must lie between exposure_min_us, {camera.exposure_min_us}, "
+            f"and exposure_max_us, {camera.exposure_max_us}",
+            needs=(("cameras", name, "exposure_min_us"), ("cameras", name, "exposure_max_us")),
+        )
+    if isinstance(camera, FileCamera) and not camera.path.exists():
+        yield Problem(("cameras", name, "path"), f"names {camera.path}, which does not exist; name a file or folder")
+    if isinstance(camera, RtspCamera):
+        yield from secret(lambda: camera.password, "cameras", name, "password_file")
 
 
 def _paths(settings: Settings) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from edge.products import FieldTable, WholeText, load_product
 from edge.settings import Settings
 
 CONFIG = Path(__file__).parent.parent / "config"
-SECRETS = ("mqtt_password", "panel_token", "reader_key", "redis_password")
+SECRETS = ("camera_password", "mqtt_password", "panel_token", "reader_key", "redis_password")
 
 SMALL = """\
 version = 1

@@ -140,6 +140,11 @@ CASES = [
         more='[mqtt]\npassword_file = "p"\n',
         files={"p": SECRET.encode()},
     ),
+    Case(
+        "a camera's password file that is not there",
+        ("cameras.hall.password_file", "none.txt cannot be read"),
+        more='[cameras.hall]\nkind = "rtsp"\nurl = "rtsp://h/live"\npassword_file = "none.txt"\n',
+    ),
     Case("a certificate that is not there", ("mqtt.tls.ca_file", "ca.pem"), more='[mqtt.tls]\nca_file = "ca.pem"\n'),
     Case(
         "a certificate without its key",
