@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psycopg
 
 from edge.adapters.erp import open_live
-from edge.adapters.erp_snapshot import Snapshot
+from edge.adapters.erp_snapshot import open_snapshot
 from edge.settings import load
 from tests.postgres import READER, READER_PASSWORD, Postgres
 from tests.web_erp import Told, WebErp
@@ -89,7 +89,7 @@ def measure(folder: Path, server: Postgres, records: int, rounds: int) -> None:
     by_sql, by_rest = open_live(settings.erp), open_live(load(rest, {}).erp)
     assert by_sql is not None
     assert by_rest is not None
-    snapshot = Snapshot(settings.erp_snapshot, settings.erp.identity, max_age_s=86_400)
+    snapshot = open_snapshot(settings.erp, settings.erp_snapshot)
     with psycopg.connect(server.url(), password=READER_PASSWORD, autocommit=True) as bare, closing(web):
         kinds: Mapping[str, Callable[[str], object]] = {
             "psycopg, bare": lambda s: bare.execute("SELECT * FROM parts WHERE serial = %s", (s,)).fetchone(),

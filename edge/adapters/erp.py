@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edge.errors import ErpError
-from edge.sections_erp import CsvErp, NoErp, RestErp, SqlErp
+from edge.sections_erp import CsvErp, RestErp, SqlErp
+from edge.sections_erp import Erp as ErpSettings
 
 #: Questions that may hang at the same time in one adapter; one more is refused at once (L12).
 MAX_OPEN_QUESTIONS = 4
@@ -66,13 +67,6 @@ class Erp(Protocol):
             ErpError: what it said about the serial is not one record.
         """
 
-    def describe(self) -> str:
-        """Ask it now, and say for people what it holds.
-
-        Raises:
-            ErpError: it could not be asked in time, or what it holds cannot be used.
-        """
-
     def close(self) -> None:
         """Give up connections; whoever still waits for an answer gets an error."""
 
@@ -91,6 +85,13 @@ class ListedErp(Protocol):
 class LiveErp(Erp, ListedErp, Protocol):
     """ERP itself, not a copy of what it held."""
 
+    def describe(self) -> str:
+        """Ask it now, and say for people what it holds.
+
+        Raises:
+            ErpError: it could not be asked in time, or what it holds cannot be used.
+        """
+
     def doubts(self) -> list[str]:
         """What people should see to, each with what to do, though it answers.
 
@@ -99,7 +100,7 @@ class LiveErp(Erp, ListedErp, Protocol):
         """
 
 
-def open_erp(config: NoErp | CsvErp | SqlErp | RestErp, snapshot: Path | None = None) -> Erp | None:
+def open_erp(config: ErpSettings, snapshot: Path | None = None) -> Erp | None:
     """The ERP that `[erp]` describes, None where there is none; nobody waits for it yet.
 
     Args:
@@ -113,12 +114,12 @@ def open_erp(config: NoErp | CsvErp | SqlErp | RestErp, snapshot: Path | None = 
     live = open_live(config)
     if live is None or snapshot is None:
         return live
-    from edge.adapters.erp_snapshot import ErpOrSnapshot, Snapshot  # noqa: PLC0415 - it imports this file
+    from edge.adapters.erp_snapshot import ErpOrSnapshot, open_snapshot  # noqa: PLC0415 - it imports this file
 
-    return ErpOrSnapshot(live, Snapshot(snapshot, config.identity, max_age_s=config.max_age_s))
+    return ErpOrSnapshot(live, open_snapshot(config, snapshot))
 
 
-def open_live(config: NoErp | CsvErp | SqlErp | RestErp) -> LiveErp | None:
+def open_live(config: ErpSettings) -> LiveErp | None:
     """The same without a snapshot; see `open_erp`."""
     if isinstance(config, CsvErp):
         from edge.adapters.erp_csv import CsvRecords  # noqa: PLC0415 - one kind of ERP does not load the other

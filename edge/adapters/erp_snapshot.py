@@ -25,6 +25,7 @@ import structlog
 from edge.adapters.database import Clock
 from edge.adapters.erp import Erp, ErpAwayError, ListedErp, Record
 from edge.errors import ErpError, StoreError
+from edge.sections_erp import Erp as ErpSettings
 
 log = structlog.get_logger()
 
@@ -229,6 +230,11 @@ class Snapshot:
             raise
 
 
+def open_snapshot(config: ErpSettings, path: Path) -> Snapshot:
+    """The snapshot of the ERP that `[erp]` describes, whether its file is there or not."""
+    return Snapshot(path, config.identity, max_age_s=config.max_age_s)
+
+
 def _earlier(at: str, age_s: float) -> str:
     then = datetime.fromisoformat(at) - timedelta(seconds=age_s)
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -304,14 +310,6 @@ class ErpOrSnapshot:
             raise
         self._note("")
         return record
-
-    def describe(self) -> str:
-        """What ERP holds now, and its snapshot; see `Erp.describe`."""
-        snapshot = self._snapshot.describe() if self._snapshot.path.exists() else "no snapshot"
-        try:
-            return f"{self._erp.describe()}; {snapshot}"
-        except ErpError as error:
-            raise type(error)(f"{error}; {snapshot}") from None
 
     def close(self) -> None:
         """Close ERP; see `Erp.close`."""

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 
 from edge import log
 from edge.adapters.erp import Erp, open_erp, open_live
-from edge.adapters.erp_snapshot import Snapshot
+from edge.adapters.erp_snapshot import open_snapshot
 from edge.errors import UseError
 from edge.settings import Settings, load
 
@@ -67,9 +67,8 @@ def _give_way() -> None:
 def _sync(settings: Settings) -> str:
     erp = open_live(settings.erp)
     assert erp is not None, "a kind other than none has an ERP"
-    snapshot = Snapshot(settings.erp_snapshot, settings.erp.identity, max_age_s=settings.erp.max_age_s)
     with closing(erp):
-        return snapshot.sync(erp, limit_s=settings.erp.sync_timeout_s)
+        return open_snapshot(settings.erp, settings.erp_snapshot).sync(erp, limit_s=settings.erp.sync_timeout_s)
 
 
 def _lookup(erp: Erp, serial: str, *, as_json: bool) -> int:

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import structlog
 
-from edge.adapters.erp_snapshot import Snapshot
+from edge.adapters.erp_snapshot import open_snapshot
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ def open_sync(settings: Settings) -> SnapshotSync | None:
     erp = settings.erp
     if erp.kind == "none" or erp.sync_every_s is None:
         return None
-    snapshot = Snapshot(settings.erp_snapshot, erp.identity, max_age_s=erp.max_age_s)
+    snapshot = open_snapshot(erp, settings.erp_snapshot)
     command = [sys.executable, "-m", "edge", "erp", "sync", "--behind", "--config", str(settings.path)]
     return SnapshotSync(command, snapshot.age_s, every_s=erp.sync_every_s, limit_s=erp.sync_timeout_s + GRACE_S)
 

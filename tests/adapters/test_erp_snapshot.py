@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from edge.adapters import erp_snapshot
 from edge.adapters.database import Clock
 from edge.adapters.erp import Erp, ErpAwayError, Everything, Record, open_erp
-from edge.adapters.erp_snapshot import ErpOrSnapshot, Snapshot
+from edge.adapters.erp_snapshot import ErpOrSnapshot, Snapshot, open_snapshot
 from edge.errors import ErpError, StoreError
 from edge.sections_erp import CsvErp
 from tests.brokers import wait_for
@@ -61,12 +61,6 @@ class PlayedErp:
         if self.trouble is not None:
             raise self.trouble
         return next((one for one in self.records if one and one.fields["serial"] == serial), Record())
-
-    def describe(self) -> str:
-        """Say that it is there, or the trouble."""
-        if self.trouble is not None:
-            raise self.trouble
-        return "played"
 
     def close(self) -> None:
         """For the protocol."""
@@ -109,6 +103,7 @@ def test_a_record_comes_back_with_its_source_and_age(snapshot: Snapshot, clocks:
     clocks.now_us += 20_000_000
 
     assert said == "played: 2 records, 5 s old"
+    assert snapshot.describe() == "snapshot of 2 records, 25 s old"
     assert snapshot.lookup("12345678AB") == Record(PARTS[0].fields, "snapshot:played", 25.0, "")
     assert snapshot.lookup("87654321BA").used == "INSPECTED: yes"
 
@@ -382,17 +377,6 @@ def test_without_a_snapshot_an_outage_is_an_outage(snapshot: Snapshot) -> None:
     assert "edge erp sync" in why
 
 
-def test_both_are_described(erp: PlayedErp, snapshot: Snapshot) -> None:
-    """`edge check` sees ERP and its snapshot in one line, ERP's trouble included."""
-    both = ErpOrSnapshot(erp, snapshot)
-    well = both.describe()
-    erp.trouble = AWAY
-
-    assert well == "played; snapshot of 2 records, 0 s old"
-    with pytest.raises(ErpAwayError, match="see its server; snapshot of 2 records"):
-        both.describe()
-
-
 def test_a_csv_file_that_is_away_at_the_start_is_covered(tmp_path: Path) -> None:
     """After a restart with a broken export the records of the last sync answer, as old as their file was."""
     file, path = tmp_path / "parts.csv", tmp_path / "snapshot.db"
@@ -403,7 +387,7 @@ def test_a_csv_file_that_is_away_at_the_start_is_covered(tmp_path: Path) -> None
 
     live = open_live(config)
     assert live is not None
-    Snapshot(path, config.identity, max_age_s=config.max_age_s).sync(live, limit_s=60)
+    open_snapshot(config, path).sync(live, limit_s=60)
     file.write_text("<html>", encoding="utf-8")
     restarted = open_erp(config, path)
     assert restarted is not None

@@ -185,6 +185,6 @@ def test_the_settings_open_it(path: Path, tmp_path: Path) -> None:
     by_file = open_erp(SqlErp(kind="sql", url_file=tmp_path / "url", table="parts", timeout_ms=30_000))
 
     for erp in (by_url, by_file):
-        assert erp is not None
+        assert isinstance(erp, SqlRecords)
         assert erp.lookup("12345678AB").fields["model"] == "AX-1"
         assert "3 records" in erp.describe()

@@ -65,10 +65,6 @@ class PlayedErp:
             raise ErpError("ERP is away: look at its server")
         return Record(self.records.get(serial, {}), "played", 0.5)
 
-    def describe(self) -> str:
-        """For the protocol."""
-        return "played"
-
     def close(self) -> None:
         """For the protocol."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.erp import Erp, Record, open_erp, open_live
-from edge.adapters.erp_snapshot import Snapshot
+from edge.adapters.erp_snapshot import open_snapshot
 from edge.adapters.erp_sql import SqlRecords
 from edge.adapters.store import Store
 from edge.core.actions import Commit, LookUp
@@ -39,10 +39,6 @@ class PlayedErp:
         """One record."""
         found = self.records.get(serial, {})
         return Record(found, "played", 0.0, self.used if found else "")
-
-    def describe(self) -> str:
-        """For the protocol."""
-        return "played"
 
     def close(self) -> None:
         """For the protocol."""
@@ -129,7 +125,7 @@ def test_a_line_runs_through_an_outage_of_a_real_database(stores: tuple[Store, S
         )
         live = open_live(config)
         assert isinstance(live, SqlRecords)
-        Snapshot(tmp_path / "s.db", config.identity, max_age_s=config.max_age_s).sync(live, limit_s=60)
+        open_snapshot(config, tmp_path / "s.db").sync(live, limit_s=60)
         live.close()
         erp = open_erp(config, tmp_path / "s.db")
         assert erp is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edge.adapters.erp_snapshot import Snapshot
+from edge.adapters.erp_snapshot import open_snapshot
 from edge.services.inspector_sync import SnapshotSync, open_sync
 from edge.settings import load
 from tests.brokers import wait_for
@@ -124,6 +124,6 @@ def test_the_settings_begin_it(tmp_path: Path, logs: Logs) -> None:
 
     assert told["event"] == "erp snapshot made", told
     assert settings.erp_snapshot.name == "erp-snapshot-st%201.db"
-    snapshot = Snapshot(settings.erp_snapshot, settings.erp.identity, max_age_s=3600)
+    snapshot = open_snapshot(settings.erp, settings.erp_snapshot)
     assert snapshot.lookup("1").fields == {"serial": "1", "model": "AX"}
     assert open_sync(load(_station(tmp_path, ""), {})) is None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from edge.adapters.erp import LiveErp
-from edge.adapters.erp_snapshot import Snapshot
+from edge.adapters.erp import LiveErp, open_live
+from edge.adapters.erp_snapshot import open_snapshot
 from edge.commands.checks.finding import Finding, judged, ok
 from edge.errors import ErpError
+from edge.sections_erp import RestErp
 from edge.settings import Settings
 
 #: No part has it; what ERP says to it shows that a look-up works.
@@ -21,8 +22,6 @@ def check(settings: Settings) -> Finding:
     Raises:
         ErpError: it cannot be asked in time, or answers with something that is no record.
     """
-    from edge.adapters.erp import open_live  # noqa: PLC0415 - SQLAlchemy is slow to import
-
     opened = open_live(settings.erp)
     if opened is None:
         return ok("none is set")
@@ -32,18 +31,19 @@ def check(settings: Settings) -> Finding:
 
 def _asked(opened: LiveErp, settings: Settings) -> Finding:
     erp = settings.erp
-    snapshot = Snapshot(settings.erp_snapshot, erp.identity, max_age_s=erp.max_age_s)
+    snapshot = open_snapshot(erp, settings.erp_snapshot)
     held = f"{opened.describe()}; {snapshot.describe() if snapshot.path.exists() else 'no snapshot'}"
     doubts = [*opened.doubts(), *snapshot.doubts()]
+    known = erp.known_serial if isinstance(erp, RestErp) else None
     begun_s = time.monotonic()
     try:
-        opened.lookup(getattr(settings.erp, "known_serial", None) or SERIAL)
+        opened.lookup(known or SERIAL)
     except ErpError:
         # REST without `known_serial` cannot tell 'no such record' from a wrong address, and says so; it has answered.
-        if settings.erp.kind != "rest" or getattr(settings.erp, "known_serial", None):
+        if not isinstance(erp, RestErp) or known is not None:
             raise
     ms = (time.monotonic() - begun_s) * 1000
-    limit_ms = settings.erp.timeout_ms
+    limit_ms = erp.timeout_ms
     slow = [f"a look-up takes more than half of erp.timeout_ms, {limit_ms}; see its index, or allow more time"]
     doubts += slow if ms > limit_ms / 2 else []
     return judged(f"{held}; a look-up took {ms:.0f} ms", doubts, lookup_ms=round(ms, 1))
