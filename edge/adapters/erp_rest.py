@@ -178,7 +178,7 @@ class RestRecords:
     # All records.
 
     def _pages(self, listing: RestListing, rows: list[Any], next_url: str, page: Answer) -> Iterator[Record | None]:
-        seen, num_rows, before = {page.url}, len(rows), hashlib.sha256(page.body).digest()
+        seen, num_rows, before = {page.url}, len(rows), _fingerprint(page)
         for _ in range(MAX_PAGES):
             for row in rows:
                 yield self._usable(row)
@@ -192,9 +192,10 @@ class RestRecords:
                 raise ErpAwayError(f"{self._source} answers with status {page.status} to a page; see erp.listing")
             rows, next_url = self._read_page(listing, page, num_rows)
             num_rows += len(rows)
-            if rows and hashlib.sha256(page.body).digest() == before:
+            fingerprint = _fingerprint(page)
+            if rows and fingerprint == before:
                 raise ErpError(f"{self._source} gives a page twice; see erp.listing: page, cursor and parameter")
-            before = hashlib.sha256(page.body).digest()
+            before = fingerprint
         raise ErpError(f"{self._source} gives more than {MAX_PAGES} pages (max_pages); see erp.listing")
 
     def _page(self, url: str, headers: Mapping[str, str]) -> Answer:
@@ -241,6 +242,10 @@ class RestRecords:
         except ErpError:
             return None
         return record if "serial" in record.fields else None
+
+
+def _fingerprint(page: Answer) -> bytes:
+    return hashlib.sha256(page.body).digest()
 
 
 def _with(url: str, parameter: str, value: str) -> str:
