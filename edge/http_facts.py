@@ -1,10 +1,20 @@
-"""What a web server's answer and a failed connection say, for those who ask one."""
+"""What an address, a web server's answer and a failed connection say, for those who ask one."""
 
 from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+#: This PC's own names.
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_in_the_open(url: str) -> bool:
+    """Whether others on the network can read what is sent to this address."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS
 
 
 def retry_after_s(header: str) -> float:

@@ -23,7 +23,7 @@ import structlog
 from edge.adapters.erp import MAX_OPEN_QUESTIONS, ErpAwayError
 from edge.adapters.erp_token import Token, header_value
 from edge.errors import ConfigError, ErpError
-from edge.http_facts import distrust, plain, retry_after_s
+from edge.http_facts import distrust, is_in_the_open, plain, retry_after_s
 from edge.sections_erp import RestErp
 
 log = structlog.get_logger()
@@ -33,7 +33,6 @@ MAX_ANSWER_BYTES = 1_000_000
 MAX_PAGE_BYTES = 64_000_000
 #: A server that asks to be left alone is left alone, but not for longer: a part may come that only it knows.
 MAX_WAIT_S = 60.0
-_HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class ErpBusyError(ErpAwayError):
@@ -66,8 +65,7 @@ class ErpHttp:
             ConfigError: a secret cannot be read or stand in a header, or the CA file cannot be used.
             ErpError: httpx2 is not installed.
         """
-        parts = urlsplit(config.url)
-        self.source = f"rest:{parts.netloc}"
+        self.source = f"rest:{urlsplit(config.url).netloc}"
         self._now_s = now_s
         self._headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "edge"}
         if (key := config.api_key) is not None:
@@ -75,7 +73,7 @@ class ErpHttp:
         self._client = _client(config.ca_file)
         self._token = None if config.oauth is None else Token(config.oauth, self._client, now_s=now_s)
         self._signed = "API key" if key is not None else "token" if self._token is not None else ""
-        self.open_to_all = bool(self._signed) and parts.scheme == "http" and parts.hostname not in _HERE
+        self.open_to_all = bool(self._signed) and is_in_the_open(config.url)
         if self.open_to_all:
             log.warning("the key is sent without encryption; an https address would keep it", url=config.url)
         self._free = threading.BoundedSemaphore(MAX_OPEN_QUESTIONS)

@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edge.commands.checks.finding import Finding, fail, judged, ok
+from edge.http_facts import LOCAL_HOSTS
 from edge.settings import Settings
 
 #: There where systemd is what started this PC (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
-LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _KEYS = "Id,LoadState,ActiveState,SubState,NRestarts,WatchdogUSec,Result,PrivateNetwork,IPAddressDeny"
 _LIMIT_S = 10.0
 

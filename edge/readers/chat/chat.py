@@ -26,13 +26,12 @@ import structlog
 from pydantic import SecretStr
 
 from edge.errors import ReaderError
-from edge.http_facts import distrust, plain, retry_after_s
+from edge.http_facts import distrust, is_in_the_open, plain, retry_after_s
 from edge.readers.chat.breaker import Breaker
 from edge.readers.chat.chat_answer import Answer, Broken, parse, said
 
 T = TypeVar("T")
 log = structlog.get_logger()
-_HERE = ("localhost", "127.0.0.1", "::1")
 
 #: Tries of one request in all.
 TRIES = 3
@@ -127,7 +126,7 @@ class Chat:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="remote-reader", daemon=True)
         self._thread.start()
-        if api_key is not None and self.url.startswith("http:") and urlsplit(self.url).hostname not in _HERE:
+        if api_key is not None and is_in_the_open(self.url):
             log.warning("the key is sent without encryption; an https address would keep it", url=self.url)
 
     def _open(self, ca: Path | None) -> Any:
