@@ -56,7 +56,6 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, closing(Postgres()) as server:
         server.execute(
-            f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'",
             "CREATE TABLE parts (serial text PRIMARY KEY, model text, work_order text)",
             f"GRANT SELECT ON parts TO {READER}",
         )

@@ -6,7 +6,6 @@ It refuses to run as root, so that as root it runs as the user `postgres`, whom 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -36,7 +35,7 @@ def _binaries() -> Path:
 
 
 class Postgres:
-    """A server on a free port of 127.0.0.1, with an owner and a user who may only read."""
+    """A server on a free port of 127.0.0.1, with an owner, and a user who may do nothing until it is granted."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -52,6 +51,7 @@ class Postgres:
             "--no-sync", "--encoding", "UTF8", "--locale", "C",
         )  # fmt: skip
         self.start()
+        self.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
 
     def url(self, user: str = READER, port: int | None = None) -> str:
         """The address without a password."""
@@ -139,8 +139,3 @@ class DeafWire:
                     old.set()
                 if not old.is_set():
                     other.sendall(data)
-
-
-def new_name() -> str:
-    """A name for a table that no other test uses."""
-    return f"parts_{secrets.token_hex(4)}"

@@ -34,7 +34,6 @@ def server() -> Iterator[Postgres]:
     """A server with a schema `erp` that one user may read."""
     with closing(Postgres()) as server:
         server.execute(
-            f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'",
             "CREATE SCHEMA erp",
             f"GRANT USAGE ON SCHEMA erp TO {READER}",
             """CREATE TABLE erp.parts (serial varchar(20) PRIMARY KEY, model text, lot integer, rated numeric(6,1),

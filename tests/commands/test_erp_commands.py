@@ -41,7 +41,6 @@ def database() -> Iterator[Postgres]:
     """A database with one part in a table of its schema."""
     with closing(Postgres()) as server:
         server.execute(
-            f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'",
             "CREATE SCHEMA erp",
             'CREATE TABLE erp.parts ("SERNR" text PRIMARY KEY, "MATNR" text)',
             "INSERT INTO erp.parts VALUES ('12345678AB', 'AX-1')",

@@ -115,7 +115,6 @@ def test_a_line_runs_through_an_outage_of_a_real_database(stores: tuple[Store, S
     (tmp_path / "password").write_text(READER_PASSWORD, encoding="utf-8")
     with closing(Postgres()) as server:
         server.execute(
-            f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'",
             "CREATE TABLE parts (serial text PRIMARY KEY, model text)",
             f"GRANT SELECT ON parts TO {READER}",
         )
