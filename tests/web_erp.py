@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -140,19 +139,3 @@ def drip(head: bytes, piece: bytes, pause_s: float) -> Told:
             time.sleep(pause_s)
 
     return Told(raw=raw)
-
-
-def certificate(folder: Path) -> tuple[Path, Path, Path]:
-    """A CA of the test's own and a certificate of 127.0.0.1 that it signed: CA, certificate, key."""
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "erp.key", "-out", "erp.csr", "-subj", "/CN=erp")
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n", encoding="ascii")
-    openssl(
-        "x509", "-req", "-in", "erp.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "erp.pem",
-        "-days", "2", "-extfile", "san",
-    )  # fmt: skip
-    return folder / "ca.pem", folder / "erp.pem", folder / "erp.key"
