@@ -1,4 +1,4 @@
-"""What several tests of ERP behind a web API are given."""
+"""What several tests of ERP are given: a web API that plays it, and a snapshot with clocks of the test's own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.erp_snapshot import Snapshot
+from tests.adapters.played_erp import Time
 from tests.adapters.rest_site import Site
 from tests.certificates import Authority
 
@@ -23,3 +25,15 @@ def site(tmp_path: Path, authority: Authority) -> Iterator[Site]:
     site = Site(tmp_path, authority.ca)
     yield site
     site.close()
+
+
+@pytest.fixture
+def clocks() -> Time:
+    """Clocks of the test's own."""
+    return Time()
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, clocks: Time) -> Snapshot:
+    """A snapshot that is not made yet."""
+    return Snapshot(tmp_path / "snapshot.db", "erp 1", max_age_s=3600, clock=clocks.clock)
