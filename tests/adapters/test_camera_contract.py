@@ -9,10 +9,23 @@ import pytest
 
 from edge.adapters.camera import CameraFrame, CameraLostError, FrozenWatch, Order, now_us
 from edge.errors import CameraError
-from tests.camera_rigs import PATIENCE_S, RIGS, Rig
+from tests.camera_rigs.drawn import FileRig, SimulatedRig
+from tests.camera_rigs.genicam import AravisRig, PylonRig
+from tests.camera_rigs.rig import PATIENCE_S, Rig
+from tests.camera_rigs.streams import RtspRig, UvcRig
 
 #: By a thread, since pylon needs the signal that pytest-timeout would take.
 pytestmark = pytest.mark.timeout(120, method="thread")
+
+
+RIGS: dict[str, type[Rig]] = {
+    "file": FileRig,
+    "simulated": SimulatedRig,
+    "rtsp": RtspRig,
+    "uvc": UvcRig,
+    "pylon": PylonRig,
+    "aravis": AravisRig,
+}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from edge.adapters.camera_aravis import AravisLink
 from edge.adapters.camera_genicam import GenicamBuffer, GenicamCamera, choose_serial
 from edge.adapters.camera_pylon import PylonLink
 from edge.errors import CameraError, ConfigError
-from tests.camera_rigs import SERIAL, FakeGigE
+from tests.camera_rigs.genicam import SERIAL, FakeGigE
 
 ORDER = Order(exposure_us=900, gain_db=3.0, light="normal", trigger_id="t")
 

@@ -19,7 +19,7 @@ from edge.core.policy import Policy
 from edge.core.retake import next_take
 from edge.errors import ConfigError
 from edge.sections_cameras import RtspCamera
-from tests.camera_rigs import Proxy, RtspServer, shown_us
+from tests.camera_rigs.rtsp import Proxy, RtspServer, shown_us
 from tests.rtsp_server import HEIGHT, WIDTH, picture
 
 ORDER = Order(exposure_us=900, gain_db=0.0, light="normal", trigger_id="t")
