@@ -37,6 +37,7 @@ HIDDEN = (Path("/tmp"), Path("/var/tmp"), Path("/home"), Path("/root"))
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 
 Service = Mapping[str, Sequence[str]]
+Unit = dict[str, dict[str, list[str]]]
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -46,17 +47,17 @@ class Comparison(ctypes.Structure):
     _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
 
 
-def service_of(unit: Path) -> dict[str, list[str]]:
-    """The [Service] section, each key with all that it is set to."""
-    found: dict[str, list[str]] = {}
-    inside = False
-    for line in unit.read_text(encoding="utf-8").splitlines():
+def read_unit(path: Path) -> Unit:
+    """A unit file as its sections, each key with all that it is set to, in order."""
+    unit: Unit = {}
+    section: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
-            inside = line == "[Service]"
-        elif inside and line and not line.startswith("#"):
+            section = unit.setdefault(line.strip("[]"), {})
+        elif line and not line.startswith("#"):
             key, _, value = line.partition("=")
-            found.setdefault(key, []).append(value)
-    return found
+            section.setdefault(key, []).append(value)
+    return unit
 
 
 def is_on(service: Service, key: str) -> bool:
@@ -199,7 +200,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--see", type=Path, action="append", default=[])
     asked = parser.parse_args(arguments[:cut])
     os.umask(0o022)  # systemd's, whatever that of the tests is
-    service = service_of(asked.unit)
+    service = read_unit(asked.unit)["Service"]
     allowed = system_calls(service["SystemCallFilter"])
     confine_files(service, asked.state, asked.runtime, asked.see)
     confine_rights()

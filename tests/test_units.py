@@ -11,6 +11,7 @@ import pytest
 
 from edge.cli import COMMANDS
 from edge.commands import up_child
+from tests.confined import read_unit
 
 UNITS = Path(__file__).parent.parent / "systemd"
 DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
@@ -19,21 +20,6 @@ SERVICES = sorted(UNITS.glob("*.service"))
 INSTALLED = "/opt/edge/bin/edge"
 #: `systemd-analyze security` counts from 0 to 100 here; the table in docs/units.md shows tenths of it.
 MOST_EXPOSURE = 20
-
-Unit = dict[str, dict[str, list[str]]]
-
-
-def read(path: Path) -> Unit:
-    """A unit file as its sections, each key with all that it is set to, in order."""
-    unit: Unit = {}
-    section: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            section = unit.setdefault(line.strip("[]"), {})
-        elif line and not line.startswith("#"):
-            key, _, value = line.partition("=")
-            section.setdefault(key, []).append(value)
-    return unit
 
 
 def only(section: dict[str, list[str]], key: str) -> str:
@@ -135,7 +121,7 @@ NEEDS = {
 @pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_a_process_has_what_it_needs_and_no_more(path: Path) -> None:
     """Reader: GPU, no network. Capture: camera, no network. Messenger and inspector: network, no device."""
-    service = read(path)["Service"]
+    service = read_unit(path)["Service"]
     network, devices, writes, compiles = NEEDS[path.stem]
 
     assert ("PrivateNetwork" not in service) == network
@@ -152,7 +138,7 @@ def test_a_process_has_what_it_needs_and_no_more(path: Path) -> None:
 def test_a_secret_is_handed_to_one_process_alone() -> None:
     """ERP's secrets go to the inspector, the broker's to the messenger, the page's to the panel; none to the others."""
     handed = {
-        path.stem: {one.partition(":")[0] for one in read(path)["Service"].get("LoadCredential", [])}
+        path.stem: {one.partition(":")[0] for one in read_unit(path)["Service"].get("LoadCredential", [])}
         for path in PROCESSES
     }
 
@@ -167,7 +153,7 @@ def test_a_secret_is_handed_to_one_process_alone() -> None:
 
 def test_the_panel_answers_this_pc_alone() -> None:
     """Until a drop-in opens it, no packet from or to another host reaches the panel."""
-    service = read(UNITS / "edge-panel.service")["Service"]
+    service = read_unit(UNITS / "edge-panel.service")["Service"]
 
     assert (service["IPAddressDeny"], service["IPAddressAllow"]) == (["any"], ["localhost"])
 
@@ -201,7 +187,7 @@ def test_a_service_runs_its_process_and_is_looked_after(path: Path) -> None:
 @pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_a_restart_of_one_leaves_the_others_their_folders(path: Path) -> None:
     """State and runtime folders are shared, for the edge user alone, and survive the restart of one service."""
-    service = read(path)["Service"]
+    service = read_unit(path)["Service"]
 
     assert (only(service, "User"), only(service, "RuntimeDirectory")) == ("edge", "edge")
     assert only(service, "RuntimeDirectoryMode") == "0700"
@@ -213,6 +199,8 @@ def test_a_restart_of_one_leaves_the_others_their_folders(path: Path) -> None:
 
 def test_no_service_waits_for_another() -> None:
     """A camera, reader or broker that is not there yet keeps no other process of the station from starting."""
-    orders = [order for path in PROCESSES for key in ("After", "Requires") for order in read(path)["Unit"].get(key, [])]
+    orders = [
+        order for path in PROCESSES for key in ("After", "Requires") for order in read_unit(path)["Unit"].get(key, [])
+    ]
 
     assert not any("edge-" in order for order in orders)
