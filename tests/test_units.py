@@ -167,7 +167,7 @@ def test_there_is_a_unit_for_each_process() -> None:
 @pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_a_service_runs_its_process_and_is_looked_after(path: Path) -> None:
     """Readiness and progress are the process's own word; 78 and 2 are final, and told; else it starts anew for ever."""
-    unit = read(path)
+    unit = read_unit(path)
     service = unit["Service"]
     program, command, *arguments = only(service, "ExecStart").split()
 
