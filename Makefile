@@ -1,8 +1,10 @@
 # edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium postgresql debootstrap systemd-container \
+SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium postgresql \
 	libaravis-0.8-0 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
+# For the slow tests alone: they install edge on a fresh Debian.
+SLOW_PACKAGES := debootstrap systemd-container
 
 # From npm, for the tests alone: they run the example flow, and check documents by the schemas of those who define them.
 NODE_PACKAGES := node-red@4.1.15 @asyncapi/specs@6.11.1 sparkplug-payload@1.0.3
@@ -21,7 +23,7 @@ test: .venv/test system-packages node check ## format, lint, types, imports, the
 	folder=$$(mktemp -d /tmp/et.XXX) && $(BIN)/python -m pytest -n 2 --dist loadfile --basetemp $$folder/t $(ARGS); \
 		code=$$?; rm -rf $$folder; exit $$code
 
-test-slow: .venv/test system-packages ## the long tests: kill -9 rounds, long runs
+test-slow: .venv/test system-packages slow-packages ## the long tests: kill -9 rounds, long runs, installing on a fresh Debian (as root)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 chaos: .venv/test system-packages ## a line while everything goes wrong: MINUTES=30 SEED=1, or TRIGGERS=10000
@@ -78,8 +80,15 @@ node: | .venv/bin/pip
 		npm install --silent --no-audit --no-fund --fetch-retries 1 --prefix .venv/node $(NODE_PACKAGES) || \
 		echo "npm gave no packages: the tests that need Node.js are skipped"
 
+# Install packages as root on Debian or Ubuntu; elsewhere, say which are needed.
+define install-packages
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null; \
+	else echo "the tests need these packages: sudo apt-get install $(1)"; exit 1; fi
+endef
+
 # The tests talk to a real mosquitto, redis, PostgreSQL and systemd-analyze, and openssl makes their certificates; to GStreamer's
-# RTSP server and Aravis' fake GigE camera. As root on Debian or Ubuntu they are installed.
+# RTSP server and Aravis' fake GigE camera.
 .PHONY: system-packages
 system-packages:
 	@PATH="$$PATH:/usr/sbin"; \
@@ -88,6 +97,10 @@ system-packages:
 	ls /usr/lib/*/libaravis-0.8.so.0 /usr/lib/*/gstreamer-1.0/libgstx264.so /usr/lib/*/gstreamer-1.0/libgstrtp.so >/dev/null 2>&1 || missing=1; \
 	/usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" 2>/dev/null || missing=1; \
 	[ -z "$$missing" ] && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
-	else echo "the tests need these packages: sudo apt-get install $(SYSTEM_PACKAGES)"; exit 1; fi
+	$(call install-packages,$(SYSTEM_PACKAGES))
+
+.PHONY: slow-packages
+slow-packages:
+	@PATH="$$PATH:/usr/sbin"; \
+	command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null && exit 0; \
+	$(call install-packages,$(SLOW_PACKAGES))

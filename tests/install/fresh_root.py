@@ -24,6 +24,22 @@ PATIENCE_S = 300.0
 T = TypeVar("T")
 
 
+def missing_here() -> list[str]:
+    """What this machine lacks for a fresh root, each with what to do."""
+    missing = [] if os.geteuid() == 0 else ["the rights of root: run the slow tests as root"]
+    programs = {"systemd-nspawn": "systemd-container"}
+    if named := os.environ.get("EDGE_FRESH_ROOT"):
+        missing += [] if Path(named, "usr").is_dir() else [f"a system in {named}: correct EDGE_FRESH_ROOT, or unset it"]
+    else:
+        programs["debootstrap"] = "debootstrap"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where debootstrap is, and which a user's PATH lacks
+    return missing + [
+        f"{program}: apt-get install {package}"
+        for program, package in programs.items()
+        if shutil.which(program, path=path) is None
+    ]
+
+
 def until(give: Callable[[], T], what: str) -> T:
     """What `give` gives as soon as it gives something."""
     end_s = time.monotonic() + PATIENCE_S

@@ -17,12 +17,19 @@ from typing import Any
 import pytest
 
 from install.make_package import ROOT, make
-from tests.install.fresh_root import FreshRoot, booted, until
+from tests.install.fresh_root import FreshRoot, booted, missing_here, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 UNITS = ("edge-capture@front", "edge-inspector@front", "edge-reader", "edge-messenger", "edge-panel")
 PROBE = Path(__file__).parent / "probe.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def able_machine() -> None:
+    """Say at once what is missing here, not after the minutes that the packages take."""
+    missing = missing_here()
+    assert not missing, f"a fresh root needs {'; '.join(missing)}"
 
 
 @pytest.fixture(scope="module")
