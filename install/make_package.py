@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,8 +91,6 @@ def _wheel(folder: Path, tree: Path) -> Path:
 
 def _extras(wheel: Path) -> list[str]:
     """The extras that a wheel offers."""
-    import zipfile  # noqa: PLC0415 - only here
-
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(name).decode().splitlines()
