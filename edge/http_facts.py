@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
 #: This PC's own names.
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Streamed(Protocol):
+    """An answer whose body has not been taken yet, as httpx2 gives it."""
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """Its bytes as they were sent."""
+
+
+async def body_of(answer: Streamed, most_bytes: int) -> bytes | None:
+    """An answer's body; None where it is longer than that, and then the rest is not waited for."""
+    body = bytearray()
+    async for piece in answer.aiter_raw():
+        body += piece
+        if len(body) > most_bytes:
+            return None
+    return bytes(body)
 
 
 def is_in_the_open(url: str) -> bool:

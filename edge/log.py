@@ -34,7 +34,6 @@ def configure(process: str, *, level: str = "info", form: Format = "auto", strea
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(_Undaunted(out)),  # type: ignore[arg-type] # writes and flushes
-        cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(process=process)

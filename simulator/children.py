@@ -85,24 +85,20 @@ class Child:
             self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_TIMEOUT_S)
-        for member in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if member.is_running():
-                    member.kill()
-        self._process.wait()
-        psutil.wait_procs(family, 2.0)
-        if self._file is not None:
-            self._file.close()
+        self._end(family)
         return self._process.returncode
 
     def kill(self) -> None:
         """End the whole family at once, as a power cut does; it may be started again."""
-        if self._process is None:
-            return
-        family = self.family()
+        if self._process is not None:
+            self._end(self.family())
+
+    def _end(self, family: Sequence[psutil.Process]) -> None:
+        """Kill whoever of the family is left, and wait until all are gone."""
+        assert self._process is not None
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
+                member.kill()  # raises, too, where its number belongs to another process by now
         self._process.wait()
         psutil.wait_procs(family, STOP_TIMEOUT_S)
         if self._file is not None:

@@ -121,31 +121,29 @@ class Line:
         self._client.subscribe([(topic, SubscribeOptions(1)) for topic in (*topics, self._answer_topic)])
 
     def _on_message(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
+        name = "answer" if message.topic == self._answer_topic else message.topic.removeprefix(f"{self._root}/")
+        raw, properties = bytes(message.payload), message.properties
         with self._changed:
-            self._note(message)
+            self._note(name, raw, properties)
             self._changed.notify_all()
         # Last: it takes some 20 ms for a long outcome, and nobody need wait for it.
-        name = "answer" if message.topic == self._answer_topic else message.topic.removeprefix(f"{self._root}/")
-        properties: Any = message.properties
-        self.audit.check_contract(name, bytes(message.payload), getattr(properties, "UserProperty", []))
+        self.audit.check_contract(name, raw, getattr(properties, "UserProperty", []))
 
-    def _note(self, message: paho.MQTTMessage) -> None:
-        properties: Any = message.properties
-        suffix = message.topic.removeprefix(f"{self._root}/")
-        if suffix == "outcome":
-            self.audit.hear(bytes(message.payload), getattr(properties, "UserProperty", []), time.monotonic())
+    def _note(self, name: str, raw: bytes, properties: Any) -> None:
+        if name == "outcome":
+            self.audit.hear(raw, getattr(properties, "UserProperty", []), time.monotonic())
             return
-        said = _object(bytes(message.payload))
-        if message.topic == self._answer_topic:
+        said = _object(raw)
+        if name == "answer":
             self._answers[getattr(properties, "CorrelationData", b"")] = said
             while len(self._answers) > MAX_ANSWERS:
                 self._answers.pop(next(iter(self._answers)))
-        elif suffix == "state":
+        elif name == "state":
             self.state = said
             self.states.append(str(said.get("state")))
-        elif suffix == "health":
+        elif name == "health":
             self.health = said
-        elif suffix == "retake":
+        elif name == "retake":
             self.retakes.setdefault(str(said.get("inspection_id")), []).append(said)
 
 

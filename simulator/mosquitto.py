@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from simulator.ports import free_port
+
 PROGRAM = "/usr/sbin/mosquitto"
 START_TIMEOUT_S = 20.0
 _STATE = "mosquitto.db"
@@ -25,15 +27,16 @@ class MosquittoError(OSError):
 
 
 class Mosquitto:
-    """One broker on a port of its own; `with` starts it."""
+    """One broker on a port of its own; `with` starts it. `lines` come last in its settings."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._config = folder / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         settings = (
+            "per_listener_settings true",  # `lines` may name another listener, which lets in whom this one does not
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
             "user root",  # else it may not read what a run by root wrote; no one else may become root by it
@@ -91,8 +94,3 @@ class Mosquitto:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
             return True
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

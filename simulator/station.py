@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from simulator.camera_server import CameraServer, OnTake
 from simulator.children import Child
 from simulator.erp import CsvErp, SqlErp
 from simulator.line import Line, LineError
+from simulator.ports import free_port
 from simulator.scenes import READERS
 
 SITE, LINE_NAME = "demo", "line1"
@@ -116,7 +116,7 @@ class Station:
         self.product = product
         self.config = folder / "edge.toml"
         self.log = folder / "edge.log"
-        self.panel_port = _free_port()
+        self.panel_port = free_port()
         folder.mkdir(parents=True)
         products.write(folder / "products")
         self.camera = CameraServer(f"ipc://{folder}/camera.sock", on_take=on_take)
@@ -266,10 +266,3 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     """The demo's own environment less what would change the station's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
     return {**kept, "PYTHONUNBUFFERED": "1", **more}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

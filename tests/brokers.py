@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import queue
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,12 @@ from typing import Any, Literal
 
 import mqtt5
 
+import simulator.mosquitto
+from simulator.ports import free_port
+from tests.wire import Server, packets, puback
 from tests.witness import Judge, Witness
+
+__all__ = ["Ear", "Fault", "FaultBroker", "Mosquitto", "free_port", "mosquitto", "wait_for"]
 
 WAIT_S = 20.0
 """The longest that a test waits for something that must come."""
@@ -34,91 +38,33 @@ def wait_for(condition: Callable[[], Any], what: str = "what must come") -> Any:
     return value
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def packets(connection: socket.socket) -> Iterator[Any]:
-    """The packets that come until the other side ends."""
-    buffer = b""
-    while True:
-        try:
-            packet, size = mqtt5.read(memoryview(buffer))
-        except IndexError:
-            try:
-                data = connection.recv(65536)
-            except OSError:
-                return
-            if not data:
-                return
-            buffer += data
-            continue
-        buffer = buffer[size:]
-        yield packet
-
-
-class Mosquitto:
-    """A real broker with a folder of its own; it can be killed and started again with its memory.
-
-    A witness hears all that is sent; `lines` hold for the listener of the test alone.
-    """
+class Mosquitto(simulator.mosquitto.Mosquitto):
+    """A real broker whose witness hears all that is sent, by a listener that the `lines` of a test do not hold for."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
-        self.port = free_port()
         witness_port = free_port()
         self.witness = Witness(witness_port)
-        self._config = folder / "mosquitto.conf"
-        settings = (
-            "per_listener_settings true",
-            f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
-            "user root",  # else it may not read what a test run by root wrote; no one else may become root by it
-            "persistence true",
-            f"persistence_location {folder}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
-            *lines,
-            f"listener {witness_port} 127.0.0.1",
-            "allow_anonymous true",
-        )
-        self._config.write_text("\n".join(settings) + "\n", encoding="utf-8")
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, *lines, f"listener {witness_port} 127.0.0.1", "allow_anonymous true")
 
     def start(self) -> None:
-        """Start, and return when it listens."""
-        self._process = subprocess.Popen(
-            ["/usr/sbin/mosquitto", "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_for(self._listens, "the broker")
+        """Start, and return when it listens and the witness is back."""
+        super().start()
         self.witness.wait_until_back()
 
     def kill(self) -> None:
         """End at once, as a power cut does."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        super().kill()
         self.witness.wait_until_gone()
 
     def stop(self) -> None:
         """End cleanly, keeping sessions and retained messages on the disk."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
-            self.witness.wait_until_gone()
+        super().stop()
+        self.witness.wait_until_gone()
 
     @property
     def runs(self) -> bool:
         """Whether it was started and not ended."""
         return self._process is not None
-
-    def _listens(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-            return True
-        return False
 
 
 class Ear:
@@ -190,11 +136,9 @@ class FaultBroker:
         self.max_packet_size: int | None = None
         self.receive_maximum = 65_535
         self.judge = Judge()
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
         self._client: socket.socket | None = None
-        self._threads: list[threading.Thread] = []
-        self._start(self._accept)
+        self._server = Server(self._serve)
+        self.port = self._server.port
 
     def outcomes(self, packets: list[mqtt5.PublishPacket]) -> list[mqtt5.PublishPacket]:
         """Those packets that are outbox messages."""
@@ -225,26 +169,8 @@ class FaultBroker:
         Raises:
             AssertionError: a message that came broke the contract.
         """
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-        self.break_connection()
-        for thread in self._threads:
-            thread.join()
         assert not self.judge.violations, "\n".join(self.judge.violations)
-
-    def _start(self, target: Callable[..., None], *values: Any) -> None:
-        thread = threading.Thread(target=target, args=values, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -297,11 +223,6 @@ class FaultBroker:
             if fault < 0x80:
                 self.taken.append(packet)
             client.sendall(puback(packet.packet_id, fault))
-
-
-def puback(packet_id: int, code: int) -> bytes:
-    """A PUBACK with any reason code, also one that the standard does not know."""
-    return bytes((0x40, 3, packet_id >> 8, packet_id & 0xFF, code))
 
 
 @contextmanager

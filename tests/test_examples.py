@@ -16,7 +16,7 @@ from pathlib import Path
 from edge.adapters.store import Store
 from tests.brokers import Ear, Mosquitto, free_port, mosquitto, wait_for
 from tests.node import NODE_MODULES, needs_node_modules
-from tests.services.test_messenger_build import configure, inspect, running
+from tests.services.configured import configure, inspect, running
 
 #: It loads some 300 modules: 6 s on two idle cores, more than 20 s on busy ones.
 NODE_RED_START_S = 120.0

@@ -18,6 +18,7 @@ import mqtt5
 import yaml
 
 from simulator.contract import violations
+from tests.wire import packets
 
 ASYNCAPI = Path(__file__).parents[1] / "config" / "asyncapi.yaml"
 WAIT_S = 20.0
@@ -122,8 +123,6 @@ class Witness:
             self._stopping.wait(0.02)
 
     def _listen(self) -> None:
-        from tests.brokers import packets  # it imports this module
-
         with socket.create_connection(("127.0.0.1", self._port), timeout=WAIT_S) as self._socket:
             self._socket.settimeout(None)
             # The session outlives the connection: a broker that keeps its memory repeats what was not heard.

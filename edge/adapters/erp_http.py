@@ -23,7 +23,7 @@ import structlog
 from edge.adapters.erp import MAX_OPEN_QUESTIONS, ErpAwayError
 from edge.adapters.erp_token import Token, header_value
 from edge.errors import ConfigError, ErpError
-from edge.http_facts import distrust, is_in_the_open, plain, retry_after_s
+from edge.http_facts import body_of, distrust, is_in_the_open, plain, retry_after_s
 from edge.sections_erp import RestErp
 
 log = structlog.get_logger()
@@ -162,17 +162,15 @@ class ErpHttp:
 
     async def _get(self, url: str, most_bytes: int, headers: dict[str, str]) -> tuple[int, Any, bytes, str]:
         async with self._client.stream("GET", url, headers=headers) as response:
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > most_bytes:
-                    raise ErpAwayError(
-                        self._sentence(
-                            f"answers with more than {most_bytes} bytes (max_answer_bytes); see erp.lookup and the "
-                            "size of a page"
-                        )
+            body = await body_of(response, most_bytes)
+            if body is None:
+                raise ErpAwayError(
+                    self._sentence(
+                        f"answers with more than {most_bytes} bytes (max_answer_bytes); see erp.lookup and the "
+                        "size of a page"
                     )
-            return response.status_code, response.headers, bytes(body), response.links.get("next", {}).get("url", "")
+                )
+            return response.status_code, response.headers, body, response.links.get("next", {}).get("url", "")
 
     def _judged(self, url: str, status: int, headers: Any, body: bytes, next_url: str) -> Answer:
         if status in {200, 304, 404}:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from edge.adapters.erp import ErpAwayError
 from edge.errors import ConfigError
-from edge.http_facts import distrust
+from edge.http_facts import body_of, distrust
 from edge.sections_erp import OAuth
 
 MAX_TOKEN_BYTES = 100_000
@@ -80,24 +80,20 @@ class Token:
         headers = {"authorization": self._basic, "accept": "application/json", "accept-encoding": "identity"}
         try:
             async with self._client.stream("POST", self._url, data=self._form, headers=headers) as response:
-                status, body = response.status_code, bytearray()
-                async for piece in response.aiter_raw():
-                    body += piece
-                    if len(body) > MAX_TOKEN_BYTES:
-                        raise ErpAwayError(
-                            f"{self._where} answers with more than {MAX_TOKEN_BYTES} bytes; see token_url"
-                        )
+                status, body = response.status_code, await body_of(response, MAX_TOKEN_BYTES)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             why = distrust(error)
             what = type(error).__name__ if why is None else f"its certificate is not trusted: {why}; see erp.ca_file"
             raise ErpAwayError(f"{self._where} could not be asked ({what}); see erp.oauth.token_url") from None
+        if body is None:
+            raise ErpAwayError(f"{self._where} answers with more than {MAX_TOKEN_BYTES} bytes; see token_url")
         if status in {400, 401, 403}:
             raise ErpAwayError(
                 f"{self._where} refuses the client (status {status}); see erp.oauth: client_id, its secret, scope"
             )
         if status != 200:
             raise ErpAwayError(f"{self._where} gives no token (status {status}); see its log and erp.oauth.token_url")
-        return self._read(bytes(body))
+        return self._read(body)
 
     def _read(self, body: bytes) -> tuple[str, float]:
         try:

@@ -38,6 +38,9 @@ Id = Annotated[str, Says(min_length=1, max_length=MAX_ID_LENGTH)]
 _At = Annotated[
     str, Says(description="Wall time, RFC 3339, UTC; for people.", json_schema_extra={"format": "date-time"})
 ]
+_Historical = Annotated[
+    Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)
+]
 _Milliseconds = Annotated[Mapping[str, float | None], Says(description="Milliseconds.")]
 _Point = Annotated[list[float], Says(min_length=2, max_length=2)]
 _Box = Annotated[
@@ -351,9 +354,7 @@ class OutcomeProperties(TypedDict):
     inspection_id: Id
     seq: Annotated[str, Says(pattern="^[1-9][0-9]*$")]
     schema: _Schema
-    historical: Annotated[
-        Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)
-    ]
+    historical: _Historical
 
 
 class RetakeProperties(TypedDict):
@@ -361,9 +362,7 @@ class RetakeProperties(TypedDict):
 
     inspection_id: Id
     schema: _Schema
-    historical: Annotated[
-        Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)
-    ]
+    historical: _Historical
 
 
 class CorrectionProperties(TypedDict):
@@ -372,6 +371,4 @@ class CorrectionProperties(TypedDict):
     inspection_id: Id
     correction_id: Id
     schema: _Schema
-    historical: Annotated[
-        Literal["true", "false"], Says(description="Told late, after an outage.", json_schema_extra=_CLOSED)
-    ]
+    historical: _Historical

@@ -65,10 +65,7 @@ def try_out(broker: Broker, timeout_s: float, talk: Callable[[Client], None] | N
     client.connect_timeout = timeout_s
     client.on_connect = accepted
     client.on_log = lambda _client, _data, _level, text: failures.append(text.partition("on socket: ")[2])
-    if broker.username is not None:
-        client.username_pw_set(broker.username, broker.password)
-    if broker.tls is not None:
-        client.tls_set_context(broker.tls)
+    sign_in(client, broker)
     try:
         client.connect(broker.host, broker.port, keepalive=broker.keepalive_s)
         until_s = time.monotonic() + timeout_s
@@ -83,6 +80,14 @@ def try_out(broker: Broker, timeout_s: float, talk: Callable[[Client], None] | N
     ended = endings[0] if endings else _unanswered(code, "".join(failures), timeout_s, broker)
     if ended is not None:
         raise BrokerError(ended.sentence)
+
+
+def sign_in(client: Client, broker: Broker) -> None:
+    """Let a client say who we are, and speak TLS where the broker wants it."""
+    if broker.username is not None:
+        client.username_pw_set(broker.username, broker.password)
+    if broker.tls is not None:
+        client.tls_set_context(broker.tls)
 
 
 def _unanswered(code: MQTTErrorCode, text: str, timeout_s: float, broker: Broker) -> Ending:

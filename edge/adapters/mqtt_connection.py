@@ -27,6 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.adapters import mqtt_endings
 from edge.adapters.messages import StateName
+from edge.adapters.mqtt_access import sign_in
 from edge.adapters.mqtt_endings import Ending
 from edge.adapters.mqtt_facts import (
     Answered,
@@ -52,6 +53,8 @@ ACK_TIMEOUT_S = 20.0
 _NO_LIMIT = 65_535
 #: Told once for a subscription that is new: a retained command is refused, and once is enough to say so.
 _RETAINED_ONCE = 1
+#: What makes the broker publish our will although we leave by ourselves (3.14.2.1).
+_WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message")
 #: What paho calls an end that the broker did not explain.
 _KEEP_ALIVE_TIMEOUT, _PROTOCOL_ERROR = 0x8D, 0x82
 
@@ -88,7 +91,6 @@ class Connection:
     ) -> None:
         self.session_id = session_id
         self.is_online = False
-        self.stopped_is_known = False
         self.ending: Ending | None = None
         self._broker = broker
         self._presence = presence
@@ -103,7 +105,7 @@ class Connection:
         self._held: deque[Outgoing] = deque()
         self._unacknowledged = 0
         self._online_s: float | None = None
-        self._stopped_id: int | None = None
+        self._stopped: Outgoing | None = None
         self._failure = ""
         self.client = Client(
             CallbackAPIVersion.VERSION2, broker.client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
@@ -146,10 +148,7 @@ class Connection:
             Exception: Whatever sockets, TLS and paho raise.
         """
         broker = self._broker
-        if broker.username is not None:
-            self.client.username_pw_set(broker.username, broker.password)
-        if broker.tls is not None:
-            self.client.tls_set_context(broker.tls)
+        sign_in(self.client, broker)
         will = Properties(PacketTypes.WILLMESSAGE)
         will.PayloadFormatIndicator = 1
         will.ContentType = "application/json"
@@ -200,16 +199,24 @@ class Connection:
             self.client.ack(command.packet_id, 1)
 
     def say_stopped(self) -> None:
-        """Tell that the station stops on purpose."""
+        """Tell that the station stops on purpose, after what waits for the broker's leave."""
         if self.is_online and self.alive:
-            self._stopped_id = self._say("stopped")
-        else:
-            self.stopped_is_known = True
+            self._stopped = self._state("stopped")
+            self.publish(self._stopped)
+
+    @property
+    def stopped_is_known(self) -> bool:
+        """Whether the broker has answered `stopped`, or is not to be told."""
+        return not any(out is self._stopped for out in (*self._held, *(out for out, _ in self._on_its_way.values())))
 
     def leave(self) -> None:
-        """Disconnect cleanly: the broker forgets our will and keeps our session. This end is not told."""
+        """Disconnect cleanly: the broker keeps our session. This end is not told.
+
+        It forgets our will, save where `stopped` could not be sent: then `offline` is what subscribers are to hear.
+        """
         self.ending = Ending("left", "the station stops")
-        self.client.disconnect()
+        is_unsaid = any(out is self._stopped for out in self._held)
+        self.client.disconnect(_WITH_WILL if is_unsaid else None)
 
     def end(self, ending: Ending) -> None:
         """Tell the end, once. Without a DISCONNECT, so that the broker publishes our will."""
@@ -230,7 +237,7 @@ class Connection:
             # Only now: who sees `online` may send a command at once, and it is heard.
             self.is_online = True
             self._online_s = now_s
-            self._say("online")
+            self.publish(self._state("online"))
             self._tell(self._accepted)
         elif now_s > self._deadline_s:
             missing = "CONNACK" if self._accepted is None else "SUBACK"
@@ -241,20 +248,19 @@ class Connection:
             wishes = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=_RETAINED_ONCE)
             self.client.subscribe(self._presence.commands, options=wishes)
 
-    def _send(self, out: Outgoing) -> int | None:
+    def _send(self, out: Outgoing) -> None:
         try:
             mid = int(self.client.publish(out.topic, out.payload, out.qos, out.retain, out.properties).mid)
         except ValueError:
             # A response topic with a wildcard or beyond the length limit: the asker cannot be answered.
             self._refuse(out, 0x90, "Topic Name invalid")
-            return None
+            return
         if out.qos:
             self._on_its_way[mid] = (out, time.monotonic())
-        return mid
 
-    def _say(self, state: StateName) -> int | None:
+    def _state(self, state: StateName) -> Outgoing:
         message = self._presence.state_message(state, self.session_id)
-        return self._send(Outgoing(self._presence.state_topic, message, PublishProperties(), retain=True))
+        return Outgoing(self._presence.state_topic, message, PublishProperties(), retain=True)
 
     def _refuse(self, out: Outgoing, code: int, name: str) -> None:
         if out.token is not None:
@@ -288,8 +294,6 @@ class Connection:
             self.end(mqtt_endings.by_text(self._failure, self._broker, was_accepted=was_accepted))
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
-        if mid == self._stopped_id:
-            self.stopped_is_known = True
         out, _ = self._on_its_way.pop(mid, (None, 0.0))
         if out is None:
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edge.core import gate, gate_advice
+from edge.core import gate_advice
 from edge.core.fields import Product
+from edge.core.outcome import Defect
 from edge.core.quality import Quality
 from edge.core.reading import Character, Code, FieldReading, Quad, Reading, joint_hash, joint_name
 from edge.vision import scores
@@ -41,17 +42,21 @@ def read_object(
 
 def quality_object(measured: Quality, product: Product) -> dict[str, Any]:
     """A frame's quality: every measure raw and 0 to 100, defects by the product's limits, and what to change."""
-    defects = gate.judge(measured, product.limits).defects
-    advice = gate_advice.advice(measured, product.limits, scores.raws_at(product.limits))
+    told = advice(measured, product)
     return {
-        "fit": not defects,
-        "defects": [defect.value for defect in defects],
-        "advice": {defect.value: text for defect, text in advice.items()},
+        "fit": not told,
+        "defects": [defect.value for defect in told],
+        "advice": {defect.value: text for defect, text in told.items()},
         "measures": {name: {"raw": one.raw, "score": one.score} for name, one in measured.measures.items()},
         "num_lines": measured.num_lines,
         "region": box_object(measured.region),
         "motion_degrees": measured.motion_degrees,
     }
+
+
+def advice(measured: Quality, product: Product) -> dict[Defect, str]:
+    """What is wrong with a frame by the product's limits, worst first, and what to change against each."""
+    return gate_advice.advice(measured, product.limits, scores.raws_at(product.limits))
 
 
 def box_object(box: Quad | None) -> list[list[float]] | None:

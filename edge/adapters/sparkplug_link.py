@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.adapters.mqtt_access import sign_in
 from edge.adapters.mqtt_facts import Broker
 from edge.adapters.sparkplug_node import EdgeNode
 from edge.adapters.sparkplug_wire import Value, wants_rebirth
@@ -47,10 +48,7 @@ class SparkplugLink:
         client = self._client = Client(
             CallbackAPIVersion.VERSION2, f"{broker.client_id}-sparkplug", protocol=MQTTProtocolVersion.MQTTv5
         )
-        if broker.username is not None:
-            client.username_pw_set(broker.username, broker.password)
-        if broker.tls is not None:
-            client.tls_set_context(broker.tls)
+        sign_in(client, broker)
         client.reconnect_delay_set(*RECONNECT_S)
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect

@@ -82,9 +82,7 @@ class Store:
             LimitError: Too many expected parts wait for their trigger.
         """
         with self._database.transaction() as db:
-            if repeatable and _one(
-                db, "SELECT 1 FROM expectations WHERE station = ? AND command_id = ?", self.station, command_id
-            ):
+            if repeatable and self._knows_expectation(db, command_id):
                 return False
             (waiting,) = db.execute(
                 "SELECT count(*) FROM expectations WHERE station = ? AND inspection_id IS NULL", (self.station,)
@@ -116,14 +114,9 @@ class Store:
             DiskFullError: Too little is free on the disk; nothing was written.
         """
         with self._database.transaction() as db:
-            known = _one(
-                db,
-                "SELECT inspection_id FROM triggers WHERE station = ? AND trigger_id = ?",
-                self.station,
-                trigger_id,
-            )
-            if known:
-                return known[0], False
+            known = self._inspection_of(db, trigger_id)
+            if known is not None:
+                return known, False
             self.disk.need_room()
             (waiting,) = db.execute(
                 "SELECT count(*) FROM triggers WHERE station = ? AND seq IS NULL AND begun_us IS NULL", (self.station,)
@@ -149,19 +142,12 @@ class Store:
     def inspection_of(self, trigger_id: str) -> str | None:
         """The inspection that a trigger has begun; None where the trigger is not known."""
         with self._database.reading() as db:
-            row = _one(
-                db,
-                "SELECT inspection_id FROM triggers WHERE station = ? AND trigger_id = ?",
-                self.station,
-                trigger_id,
-            )
-        return None if row is None else str(row[0])
+            return self._inspection_of(db, trigger_id)
 
     def knows_expectation(self, command_id: str) -> bool:
         """Whether an expected part was announced under this id."""
         with self._database.reading() as db:
-            row = _one(db, "SELECT 1 FROM expectations WHERE station = ? AND command_id = ?", self.station, command_id)
-        return row is not None
+            return self._knows_expectation(db, command_id)
 
     def next_trigger(self) -> TriggerRow | None:
         """The oldest trigger that nobody has begun, now marked as begun on the disk; None where there is none."""
@@ -313,6 +299,16 @@ class Store:
                 "SELECT total_ms FROM outcomes WHERE station = ? ORDER BY seq DESC LIMIT ?", (self.station, limit)
             ).fetchall()
         return [total_ms for (total_ms,) in rows if total_ms is not None]
+
+    def _inspection_of(self, db: sqlite3.Connection, trigger_id: str) -> str | None:
+        row = _one(
+            db, "SELECT inspection_id FROM triggers WHERE station = ? AND trigger_id = ?", self.station, trigger_id
+        )
+        return None if row is None else str(row[0])
+
+    def _knows_expectation(self, db: sqlite3.Connection, command_id: str) -> bool:
+        statement = "SELECT 1 FROM expectations WHERE station = ? AND command_id = ?"
+        return _one(db, statement, self.station, command_id) is not None
 
     def _take_expectation(self, db: sqlite3.Connection, inspection_id: str) -> str | None:
         row = _one(

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge.adapters import images
-from edge.adapters.read_object import quality_object, rounded
+from edge.adapters.read_object import advice, quality_object, rounded
 from edge.commands import gate_percentiles, image_files
 from edge.core.fields import Product
 from edge.core.quality import MeasureName
@@ -94,8 +94,8 @@ def _show_person(name: str, open_reader: Callable[[], Reader], product: Product)
     console.print(table)
     if not judged.defects:
         console.print("fit\n", highlight=False)
-    for defect in judged.defects:
-        console.print(f"[red]{defect}[/red]: {judged.advice[defect]}", highlight=False)
+    for defect, what in advice(judged.quality, product).items():
+        console.print(f"[red]{defect}[/red]: {what}", highlight=False)
     if judged.defects:
         console.print()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.adapters import images
-from edge.core import gate, gate_advice
+from edge.core import gate
 from edge.core.fields import Product
 from edge.core.outcome import Defect
 from edge.core.quality import Quality
@@ -23,7 +23,7 @@ from edge.products import BUILT_IN, load_product
 from edge.readers import opening
 from edge.readers.reader import Image, Located, Reader
 from edge.settings import load
-from edge.vision import quality, scores
+from edge.vision import quality
 
 #: Where product files lie if no configuration says so.
 PRODUCT_FOLDERS = (Path("config/products"), Path("/etc/edge/products"))
@@ -37,7 +37,6 @@ class Judged:
     located: Located
     quality: Quality
     defects: tuple[Defect, ...]
-    advice: Mapping[Defect, str]
     ms: Mapping[str, float]
 
 
@@ -112,8 +111,7 @@ def judge(name: str, open_reader: Callable[[], Reader], product: Product) -> Jud
     ended = time.perf_counter()
     ms = {"decode": decoded - started, "locate": found - opened, "quality": ended - found}
     defects = gate.judge(measured, product.limits).defects
-    advice = gate_advice.advice(measured, product.limits, scores.raws_at(product.limits))
-    return Judged(image, located, measured, defects, advice, {stage: seconds * 1e3 for stage, seconds in ms.items()})
+    return Judged(image, located, measured, defects, {stage: seconds * 1e3 for stage, seconds in ms.items()})
 
 
 def each(names: list[str], show: Callable[[str], None], tell: Callable[[str, str], None]) -> int:

@@ -54,9 +54,11 @@ def run(args: argparse.Namespace) -> int:
     if args.folder is None and args.since is None:
         raise UseError("edge replay needs a data folder, or --since with a time; name one of them")
     settings = load(args.config) if args.config is not None or args.folder is None else None
+    if settings is not None:
+        args.config = settings.path  # which may have been found: product and reader are of the same file
     data_dir, station = _where(args, settings)
     product = image_files.product_of(args)
-    policy = _limits(settings)
+    policy = Policy() if settings is None else settings.policy
     reader = image_files.reader_of(args)
     image_files.printable_stdout()
     counted: Counter[str] = Counter()
@@ -102,11 +104,6 @@ def _where(args: argparse.Namespace, settings: Settings | None) -> tuple[Path, s
         named = ", ".join(stations) or "none"
         raise UseError(f"{args.folder} holds the outcomes of {len(stations)} stations ({named}): name one by --station")
     return args.folder, stations[0]
-
-
-def _limits(settings: Settings | None) -> Policy:
-    """The station's limits, without those of time: a frame that is kept takes none."""
-    return Policy() if settings is None else settings.policy
 
 
 def _kept(data_dir: Path, station: str, *, since: str, limit: int) -> Iterator[tuple[OutcomeRow, Kept]]:

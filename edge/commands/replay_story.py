@@ -7,33 +7,21 @@ up: where the new inspection asks for what was never taken or never asked, that 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.adapters import images
-from edge.core.actions import Action, Commit, Judge, LookUp, Read, TakeFrame
-from edge.core.events import (
-    Event,
-    FieldsRead,
-    FrameFailed,
-    FrameJudged,
-    FrameTaken,
-    RecordFound,
-    RecordMissing,
-    RecordUnavailable,
-    Triggered,
-)
+from edge.commands.one_inspection import inspect
+from edge.core.actions import LookUp, TakeFrame
+from edge.core.events import FrameFailed, FrameTaken, RecordFound, RecordMissing, RecordUnavailable, Triggered
 from edge.core.fields import Product
-from edge.core.inspection import Inspection
 from edge.core.match import same
 from edge.core.outcome import Outcome
 from edge.core.policy import Policy
-from edge.errors import ImageError, ReaderError
-from edge.readers.reader import Image, Located, Reader
-from edge.vision import quality
+from edge.errors import ImageError
+from edge.readers.reader import Image, Reader
 
 #: Reasons that no frame decided: there is nothing to play again.
 NOT_PLAYED = frozenset({"camera_failed", "stale_frame", "deadline", "overrun", "interrupted", "reader_failed"})
@@ -82,23 +70,6 @@ class _NeverTaken(Exception):  # noqa: N818 - no error: the new inspection goes 
     """Raised where the new inspection needs what the old one did not see."""
 
 
-@dataclass(slots=True)
-class _Frames:
-    """The frames, decoded and located once each."""
-
-    reader: Reader
-    kept: Kept
-    seen: dict[int, tuple[Image, Located]] = field(default_factory=dict)
-
-    def __getitem__(self, attempt: int) -> tuple[Image, Located]:
-        if attempt not in self.seen:
-            path = self.kept.frames[attempt]
-            raw = _bytes(path, self.kept.hashes[attempt])
-            image = images.decode(raw, str(path))
-            self.seen[attempt] = image, self.reader.locate(image)
-        return self.seen[attempt]
-
-
 def play(kept: Kept, reader: Reader, product: Product, policy: Policy) -> Played:
     """Play an inspection again.
 
@@ -107,66 +78,52 @@ def play(kept: Kept, reader: Reader, product: Product, policy: Policy) -> Played
         ReaderError: the reader could not do its work.
     """
     then = of_message(kept.outcome)
-    frames = _Frames(reader, kept)
-    inspection = Inspection(product, policy)
-    now_us = 1_000
-    events: deque[Event] = deque([Triggered(now_us, str(kept.outcome["inspection_id"]), "replay", kept.expected)])
+    trigger = Triggered(1_000, str(kept.outcome["inspection_id"]), "replay", kept.expected)
     try:
-        while events:
-            now_us += 1_000
-            for action in inspection.handle(events.popleft()):
-                if isinstance(action, Commit):
-                    return Played(then, _of_outcome(action.outcome))
-                event = _performed(action, now_us, kept, frames, product)
-                if event is not None:
-                    events.append(event)
+        return Played(then, _of_outcome(inspect(trigger, product, policy, reader, _Then(kept))))
     except _NeverTaken as why:
         return Played(then, open=str(why))
-    raise ReaderError(f"inspection {kept.outcome['inspection_id']} came to no end: that is a mistake in edge")
 
 
-def _performed(action: Action, now_us: int, kept: Kept, frames: _Frames, product: Product) -> Event | None:
-    match action:
-        case TakeFrame(attempt):
-            return _taken(attempt, now_us, kept)
-        case Judge(attempt):
-            image, located = frames[attempt]
-            return FrameJudged(now_us, attempt, quality.measure(image, located.boxes))
-        case Read(attempt, _, draft):
-            image, located = frames[attempt]
-            return FieldsRead(now_us, attempt, frames.reader.read(image, product, located, draft))
-        case LookUp(attempt, serial):
-            return _looked_up(attempt, serial, now_us, kept)
-    return None
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """What came from outside then, as far as it is kept."""
 
+    kept: Kept
 
-def _taken(attempt: int, now_us: int, kept: Kept) -> Event:
-    """The frame of then: its exposure and light are told as they were, whatever is asked for now."""
-    told = next((one for one in kept.outcome["attempts"] if one["number"] == attempt), None)
-    if told is not None and told["frame_id"] is None and told["failure"]:
-        return FrameFailed(now_us, attempt, str(told["failure"]))
-    if told is None or attempt not in kept.frames:
-        raise _NeverTaken(f"it would take frame {attempt}, and {len(kept.frames)} are kept")
-    exposure_us, light = int(told["exposure_us"] or 0), str(told["light"] or "")
-    return FrameTaken(
-        now_us, attempt, str(told["frame_id"]), kept.hashes[attempt], now_us, exposure_us, light, frozen=False
-    )
+    def take(self, order: TakeFrame, now_us: int) -> FrameTaken | FrameFailed:
+        """The frame of then: its exposure and light are told as they were, whatever is asked for now."""
+        attempt, kept = order.attempt, self.kept
+        told = next((one for one in kept.outcome["attempts"] if one["number"] == attempt), None)
+        if told is not None and told["frame_id"] is None and told["failure"]:
+            return FrameFailed(now_us, attempt, str(told["failure"]))
+        if told is None or attempt not in kept.frames:
+            raise _NeverTaken(f"it would take frame {attempt}, and {len(kept.frames)} are kept")
+        exposure_us, light = int(told["exposure_us"] or 0), str(told["light"] or "")
+        return FrameTaken(
+            now_us, attempt, str(told["frame_id"]), kept.hashes[attempt], now_us, exposure_us, light, frozen=False
+        )
 
+    def frame(self, attempt: int) -> Image:
+        """The frame as it was read then."""
+        path = self.kept.frames[attempt]
+        return images.decode(_bytes(path, self.kept.hashes[attempt]), str(path))
 
-def _looked_up(attempt: int, serial: str, now_us: int, kept: Kept) -> Event:
-    outcome = kept.outcome
-    then, wanted = str(outcome["fields"].get("serial", {}).get("text", "")), (kept.expected or {}).get("serial", "")
-    source, age_s = outcome["erp"]["source"] or "", outcome["erp"]["age"] or 0.0
-    if not same(serial, then) and not same(serial, wanted):
-        raise _NeverTaken(f"it would ask ERP about {serial!r}, which was never asked (then {then!r})")
-    if outcome["reason"] == "erp_unavailable":
-        return RecordUnavailable(now_us, attempt, str(outcome["detail"]))
-    if outcome["reason"] == "record_missing":
-        return RecordMissing(now_us, attempt, source, age_s)
-    if not source:
-        raise _NeverTaken(f"it would ask ERP about {serial!r}, and ERP was not asked then")
-    before = "then" if outcome["reason"] == "duplicate_serial" else None
-    return RecordFound(now_us, attempt, _record(kept, of_read=same(serial, then)), source, age_s, before)
+    def look_up(self, order: LookUp, now_us: int) -> RecordFound | RecordMissing | RecordUnavailable:
+        """ERP's answer of then, where it was asked for this part."""
+        attempt, serial, outcome, wanted = order.attempt, order.serial, self.kept.outcome, self.kept.expected or {}
+        then = str(outcome["fields"].get("serial", {}).get("text", ""))
+        source, age_s = outcome["erp"]["source"] or "", outcome["erp"]["age"] or 0.0
+        if not same(serial, then) and not same(serial, wanted.get("serial", "")):
+            raise _NeverTaken(f"it would ask ERP about {serial!r}, which was never asked (then {then!r})")
+        if outcome["reason"] == "erp_unavailable":
+            return RecordUnavailable(now_us, attempt, str(outcome["detail"]))
+        if outcome["reason"] == "record_missing":
+            return RecordMissing(now_us, attempt, source, age_s)
+        if not source:
+            raise _NeverTaken(f"it would ask ERP about {serial!r}, and ERP was not asked then")
+        before = "then" if outcome["reason"] == "duplicate_serial" else None
+        return RecordFound(now_us, attempt, _record(self.kept, of_read=same(serial, then)), source, age_s, before)
 
 
 def _record(kept: Kept, *, of_read: bool) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from edge.adapters import messages
 from edge.adapters.database import wall_time
+from edge.adapters.disk import Disk
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat
 from edge.adapters.payload import encode
 from edge.adapters.store import Store
@@ -101,6 +102,31 @@ def camera_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, dict[str
         for name, beat in sorted(beats.items())
         if name.startswith("capture-") and beat.age_s(now_us) <= SILENT_AFTER_S
     }
+
+
+class StateTopic:
+    """The retained messages of the topic `state`, and what the last `online` said of the disk, on which connection.
+
+    The link composes them in its own thread, as it connects and leaves; the messenger where `online` is true no more.
+    """
+
+    def __init__(self, topic: str, station: str, disk: Disk) -> None:
+        self.topic = topic
+        self._station = station
+        self._disk = disk
+        self._said: tuple[str, bool] | None = None
+
+    def message(self, state: messages.StateName, session_id: str) -> bytes:
+        """What is said now; `online` says whether triggers are refused, too."""
+        is_full = False
+        if state == "online":
+            is_full = self._disk.is_full
+            self._said = (session_id, is_full)
+        return state_message(self._station, state, session_id, "disk_full" if is_full else None)
+
+    def is_true(self, session_id: str, *, is_full: bool) -> bool:
+        """Whether the last `online` was that of this connection, and said of the disk what is so now."""
+        return self._said == (session_id, is_full)
 
 
 def state_message(

@@ -24,7 +24,6 @@ import zmq
 from edge.adapters import retention, sockets, systemd
 from edge.adapters.database import monotonic_us, wall_time
 from edge.adapters.heartbeat import Heartbeat, Listener
-from edge.adapters.messages import StateName
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_access import broker_of
 from edge.adapters.mqtt_facts import (
@@ -43,7 +42,7 @@ from edge.adapters.retention import Limits, Sweep
 from edge.adapters.rows import InspectionIds
 from edge.adapters.store import Store
 from edge.errors import StoreError
-from edge.services.health import health_message, state_message
+from edge.services.health import StateTopic, health_message
 from edge.services.mqtt_commands import MAX_AGE_S, Commands, answers_into_own_topics
 from edge.services.sending import ACK_TIMEOUT_S, MAX_IN_FLIGHT, Sending
 from edge.services.sweeper import Sweeper
@@ -75,6 +74,7 @@ class Messenger:
         health_topic: str,
         runtime_dir: Path,
         *,
+        state: StateTopic,
         context: sockets.Context | None = None,
         health_every_s: float = HEALTH_EVERY_S,
         reader_dir: Path | None = None,
@@ -82,7 +82,6 @@ class Messenger:
         needs_subscriber: bool = False,
         ack_timeout_s: float = ACK_TIMEOUT_S,
         sweep: Callable[[], Sweep] | None = None,
-        presence: Presence | None = None,
         max_command_age_s: float = MAX_AGE_S,
         confirm_within_s: float | None = None,
     ) -> None:
@@ -95,9 +94,8 @@ class Messenger:
         self._connected: Connected | None = None
         self._health_every_us = int(health_every_s * 1e6)
         self._health_due_us = 0
-        self._presence = presence
-        self._is_full = self._was_full = False
-        self._told_full: bool | None = None
+        self._state = state
+        self._is_full = False
         self._sweeper = None if sweep is None else Sweeper(sweep)
         self._unfollowed: deque[Command] = deque()
         self._store_pause_us = 0
@@ -167,7 +165,6 @@ class Messenger:
         match fact:
             case Connected():
                 self._connected = fact
-                self._told_full = None
                 self._problem = ""
                 self._sending.note_connected(fact)
                 self._health_due_us = 0
@@ -250,18 +247,13 @@ class Messenger:
         is_full = self._store.disk.is_full
         if is_full != self._is_full:
             self._is_full = is_full
-            self._was_full = True
             sentence = "the disk is full: triggers are refused" if is_full else "there is room on the disk again"
             (log.error if is_full else log.info)(sentence, free_bytes=self._store.disk.free_bytes)
             systemd.notify_status(sentence)
-        if self._connected is None or self._presence is None or self._told_full == is_full:
-            return
-        # `online` says it itself, as it was when the connection was made: told anew where it may have changed since.
-        if self._was_full:
-            session_id = self._connected.session_id
-            message = self._presence.state_message("online", session_id)
-            self._link.publish(session_id, self._presence.state_topic, message, retain=True)
-        self._told_full = is_full
+        session_id = None if self._connected is None else self._connected.session_id
+        if session_id is not None and not self._state.is_true(session_id, is_full=is_full):
+            message = self._state.message("online", session_id)
+            self._link.publish(session_id, self._state.topic, message, retain=True)
 
     def _patience_ms(self) -> int:
         # A message is on its way, or a wait lasts: the link or the clock wakes the loop. Else look at once again.
@@ -296,10 +288,6 @@ def build(settings: Settings) -> Messenger:
     station, data = settings.station.name, settings.paths.data
     store = Store.open(data, station, reserve_bytes=settings.keep.reserve_bytes)
 
-    def tell_state(state: StateName, session_id: str) -> bytes:
-        is_full = state == "online" and store.disk.is_full
-        return state_message(station, state, session_id, "disk_full" if is_full else None)
-
     def sweep() -> Sweep:
         beside = Store.open(data, station)
         try:
@@ -307,7 +295,8 @@ def build(settings: Settings) -> Messenger:
         finally:
             beside.close()
 
-    presence = Presence(state_topic=settings.topic("state"), state_message=tell_state, commands=settings.topic("cmd/+"))
+    state = StateTopic(settings.topic("state"), station, store.disk)
+    presence = Presence(state_topic=state.topic, state_message=state.message, commands=settings.topic("cmd/+"))
     if settings.messenger.sparkplug:
         from edge.services import sparkplug  # noqa: PLC0415 - off, it costs nothing
 
@@ -319,12 +308,12 @@ def build(settings: Settings) -> Messenger:
         link,
         settings.topic("health"),
         settings.paths.runtime,
+        state=state,
         max_in_flight=settings.mqtt.max_in_flight,
         needs_subscriber=settings.mqtt.needs_subscriber,
         max_command_age_s=settings.mqtt.max_command_age_s,
         confirm_within_s=settings.mqtt.confirm_within_s,
         sweep=sweep,
-        presence=presence,
         reader_dir=settings.reader.shared,
     )
 

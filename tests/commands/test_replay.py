@@ -71,6 +71,27 @@ def test_the_same_reader_decides_the_same(recorded: Path, capsys: pytest.Capture
     assert [one["seq"] for one in told] == [1, 2, 3, 4, 5, 6]
 
 
+def test_the_stations_own_data_is_read_by_its_own_product(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a time alone, data, product and limits are those of the configuration in its usual place."""
+    config = tmp_path / "edge.toml"
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "erp.csv").write_text("serial,model\n", encoding="utf-8")
+    config.write_text(
+        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\nproduct = "gearmotor"\ncamera = "top"\n'
+        f'[paths]\ndata = "{recorded / "data"}"\nruntime = "run"\nproducts = "{recorded / "products"}"\n'
+        '[cameras.top]\nkind = "file"\npath = "frames"\n'
+        '[erp]\nkind = "csv"\npath = "erp.csv"\n[mqtt]\nhost = "127.0.0.1"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("EDGE_CONFIG", str(config))
+    code = cli.main(["replay", "--since", "2026-01-01", "--json"])
+    told = [json.loads(line)["replay"] for line in capsys.readouterr().out.splitlines()]
+
+    assert (code, told) == (0, ["same"] * len(PLAYED) + ["not played"])
+
+
 def test_another_product_file_shows_what_would_change(
     recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

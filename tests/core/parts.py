@@ -6,14 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from edge.core.events import FieldsRead, FrameJudged, FrameTaken, Triggered
+from edge.core.actions import Action, Commit
+from edge.core.events import Event, FieldsRead, FrameJudged, FrameTaken, RecordFound, Triggered
 from edge.core.fields import FieldRule, Limits, Product
+from edge.core.inspection import Inspection
+from edge.core.outcome import Outcome
 from edge.core.policy import Policy
 from edge.core.quality import Measure, MeasureName, Quality
 from edge.core.reading import Character, Code, FieldReading, Reading
 
 SERIAL, MODEL = "20481357KX", "AX-4711"
 PLATE = {"serial": SERIAL, "model": MODEL}
+#: When the part came, and the answer of ERP to its second look.
+T = 1_000_000
+FOUND = RecordFound(T + 400_000, 2, PLATE, "csv", 1.0)
 
 
 def product(mode: str = "verify", **rules: FieldRule) -> Product:
@@ -80,3 +86,28 @@ def judged(at_us: int, attempt: int = 1, **scores: int) -> FrameJudged:
 def was_read(at_us: int, attempt: int = 1, what: Reading | None = None) -> FieldsRead:
     """The reader's answer."""
     return FieldsRead(at_us, attempt, what or reading())
+
+
+def run(*events: Event, mode: str = "verify", **limits: object) -> tuple[Inspection, list[Action]]:
+    """An inspection after these events, and all that it ordered."""
+    inspection = Inspection(product(mode), policy(**limits))
+    actions = [action for event in events for action in inspection.handle(event)]
+    return inspection, actions
+
+
+def outcome_of(actions: list[Action]) -> Outcome:
+    """The one outcome among the actions, which is the last of them."""
+    commits = [action for action in actions if isinstance(action, Commit)]
+    assert len(commits) == 1
+    assert actions[-1] is commits[0]
+    return commits[0].outcome
+
+
+def look(attempt: int = 1, at_us: int = T + 100_000, texts: dict[str, str] | None = None) -> list[Event]:
+    """One good look at the part: frame, quality, reading."""
+    return [taken(at_us, attempt), judged(at_us, attempt), was_read(at_us, attempt, reading(texts or PLATE))]
+
+
+def two_looks(texts: dict[str, str] | None = None) -> list[Event]:
+    """A trigger and two looks that agree."""
+    return [triggered(T), *look(1, T + 100_000, texts), *look(2, T + 300_000, texts)]

@@ -16,8 +16,7 @@ from edge.core.fields import FieldRule, propose
 from edge.core.match import code_verdicts
 from edge.core.outcome import Reason
 from edge.core.reading import Code, Reading
-from tests.core.parts import MODEL, PLATE, SERIAL, both, field, policy, product, reading, triggered
-from tests.core.test_inspection import T, run, two_looks
+from tests.core.parts import MODEL, PLATE, SERIAL, T, both, field, policy, product, reading, run, triggered, two_looks
 
 OTHER = "11111111AA"
 MISREAD = "2O481357KX"

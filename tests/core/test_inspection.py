@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge.core.actions import Action, AnnounceRetake, Commit, Judge, LookUp, Read, StartTimer, TakeFrame
+from edge.core.actions import AnnounceRetake, Judge, LookUp, Read, StartTimer, TakeFrame
 from edge.core.calibration import FalseAccept
 from edge.core.events import (
     Event,
@@ -19,24 +19,27 @@ from edge.core.events import (
     TimerFired,
 )
 from edge.core.inspection import Inspection, State, UnexpectedEvent
-from edge.core.outcome import DISPOSITION_OF, Defect, Disposition, Outcome, Reason
-from edge.core.reading import Code, Reading, joint_hash
+from edge.core.outcome import DISPOSITION_OF, Defect, Disposition, Reason
+from edge.core.reading import Code
 from tests.core.parts import (
+    FOUND,
     MODEL,
     PLATE,
     SERIAL,
-    both,
+    T,
     field,
     judged,
+    look,
+    outcome_of,
     policy,
     product,
     reading,
+    run,
     taken,
     triggered,
+    two_looks,
     was_read,
 )
-
-T = 1_000_000
 
 
 def one_of_each(attempt: int = 1) -> list[Event]:
@@ -55,34 +58,6 @@ def one_of_each(attempt: int = 1) -> list[Event]:
         *(TimerFired(T, name, attempt) for name in ("frame", "judge", "read", "record")),
         TimerFired(T, "deadline"),
     ]
-
-
-def run(*events: Event, mode: str = "verify", **limits: object) -> tuple[Inspection, list[Action]]:
-    """An inspection after these events, and all that it ordered."""
-    inspection = Inspection(product(mode), policy(**limits))
-    actions = [action for event in events for action in inspection.handle(event)]
-    return inspection, actions
-
-
-def outcome_of(actions: list[Action]) -> Outcome:
-    """The one outcome among the actions, which is the last of them."""
-    commits = [action for action in actions if isinstance(action, Commit)]
-    assert len(commits) == 1
-    assert actions[-1] is commits[0]
-    return commits[0].outcome
-
-
-def look(attempt: int = 1, at_us: int = T + 100_000, texts: dict[str, str] | None = None) -> list[Event]:
-    """One good look at the part: frame, quality, reading."""
-    return [taken(at_us, attempt), judged(at_us, attempt), was_read(at_us, attempt, reading(texts or PLATE))]
-
-
-def two_looks(texts: dict[str, str] | None = None) -> list[Event]:
-    """A trigger and two looks that agree."""
-    return [triggered(T), *look(1, T + 100_000, texts), *look(2, T + 300_000, texts)]
-
-
-FOUND = RecordFound(T + 400_000, 2, PLATE, "csv", 1.0)
 
 
 @pytest.mark.parametrize("state", State)
@@ -363,105 +338,6 @@ def test_a_sure_look_at_something_else_is_not_outvoted() -> None:
     _, actions = run(*events)
 
     assert outcome_of(actions).defects == (Defect.DISAGREEMENT,)
-
-
-def read_by_both(number: int, at_us: int, second: Reading, first: Reading | None = None) -> list[Event]:
-    """One frame that two readers of different families read."""
-    return [taken(at_us, number), judged(at_us, number), was_read(at_us, number, both(first or reading(), second))]
-
-
-def test_one_frame_that_two_families_read_alike_passes() -> None:
-    """Where two looks are needed, one frame read alike by two families is enough; the outcome says who read what."""
-    _, actions = run(triggered(T), *read_by_both(1, T + 100_000, reading()), replace(FOUND, attempt=1))
-
-    outcome = outcome_of(actions)
-    assert (outcome.reason, len(outcome.attempts), outcome.fields["serial"].looks) == (Reason.MATCHED, 1, 2)
-    assert (outcome.reader, outcome.reader_hash) == ("ocr+vlm", joint_hash(["0" * 64, "1" * 64]))
-    assert [(one.reader, one.texts) for one in outcome.attempts[0].readings] == [("ocr", PLATE), ("vlm", PLATE)]
-
-
-def test_two_families_are_two_looks_and_not_three() -> None:
-    """Where three looks are needed, one frame of two readers is not enough (L4)."""
-    inspection, _ = run(triggered(T), *read_by_both(1, T + 100_000, reading()), looks=3)
-
-    assert inspection.state is State.CAPTURING
-
-
-def test_families_that_disagree_retake_and_then_hold() -> None:
-    """Two readers that read one frame differently: a retake for disagreement, and a hold if it stays so (L4, L9)."""
-    other = reading({"serial": "20481351KX", "model": MODEL}, confidence=0.6)
-    events: list[Event] = [triggered(T)]
-    for number in (1, 2, 3):
-        events += read_by_both(number, T + 100_000 * number, other)
-    _, actions = run(*events)
-
-    outcome = outcome_of(actions)
-    told = [action.cause for action in actions if isinstance(action, AnnounceRetake)]
-    assert told == [(Defect.DISAGREEMENT,), (Defect.DISAGREEMENT,)]
-    assert (outcome.reason, outcome.defects) == (Reason.UNREADABLE, (Defect.DISAGREEMENT,))
-    assert outcome.attempts[0].readings[1].texts["serial"] == "20481351KX"
-
-
-def test_a_retake_that_both_families_read_alike_passes() -> None:
-    """A doubtful misread of one family is settled by a frame on which both agree."""
-    doubtful = reading({"serial": "20481351KX", "model": MODEL}, confidence=0.6)
-    first, second = read_by_both(1, T + 100_000, doubtful), read_by_both(2, T + 300_000, reading())
-    _, actions = run(triggered(T), *first, *second, FOUND)
-
-    assert outcome_of(actions).reason is Reason.MATCHED
-
-
-def test_agreement_does_not_make_a_doubtful_family_sure() -> None:
-    """What one family is not sure of by itself does not pass because another, on the same frame, agrees (L4)."""
-    doubtful = reading(confidence=0.85)
-    events: list[Event] = [triggered(T)]
-    for number in (1, 2, 3):
-        events += read_by_both(number, T + 100_000 * number, doubtful)
-    _, actions = run(*events)
-
-    outcome = outcome_of(actions)
-    assert outcome.fields["serial"].reading.confidence >= 0.9
-    assert (outcome.reason, outcome.defects) == (Reason.UNREADABLE, (Defect.LOW_CONFIDENCE,))
-
-
-def test_a_family_that_is_sure_on_one_frame_may_doubt_another() -> None:
-    """A retake on which the doubtful family is sure settles it: its best look counts."""
-    first, second = read_by_both(1, T + 100_000, reading(confidence=0.85)), read_by_both(2, T + 300_000, reading())
-    _, actions = run(triggered(T), *first, *second, FOUND)
-
-    assert outcome_of(actions).reason is Reason.MATCHED
-
-
-def test_one_family_alone_does_not_pass_beside_a_silent_one() -> None:
-    """Two frames read by one family do not pass a part on which the other sees no serial (L3, L4)."""
-    silent = reading({"serial": "", "model": MODEL})
-    _, actions = run(
-        triggered(T),
-        *read_by_both(1, T + 100_000, silent),
-        *read_by_both(2, T + 300_000, silent),
-        *read_by_both(3, T + 500_000, silent),
-    )
-
-    assert outcome_of(actions).defects == (Defect.DISAGREEMENT,)
-
-
-def test_what_one_family_calls_confusable_is_held_though_the_other_is_sure() -> None:
-    """A proposal of either reader turns a violation into doubt (L4, L7)."""
-    doubtful = replace(field("serial", "2O481357KX", 0.95), alternatives=((SERIAL, "O->0 at 2"),))
-    first = replace(reading(), fields={"serial": doubtful, "model": field("model", MODEL)})
-    second = reading({"serial": "2O481357KX", "model": MODEL})
-    _, actions = run(triggered(T), *read_by_both(1, T + 100_000, second, first), max_attempts=1)
-
-    assert outcome_of(actions).reason is Reason.UNREADABLE
-
-
-def test_a_serial_that_one_family_cut_is_truncated() -> None:
-    """A text that one of two readers cut at its cap is never a value (L4)."""
-    cut = reading()
-    cut = replace(cut, fields={**cut.fields, "serial": field("serial", SERIAL, finish_reason="length")})
-    _, actions = run(triggered(T), *read_by_both(1, T + 100_000, cut))
-
-    assert outcome_of(actions).reason is Reason.TRUNCATED
 
 
 def test_every_reason_has_one_disposition_and_only_matched_passes() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 import mqtt5
 
-from tests.brokers import puback
 from tests.delivery.hostile import Call, Fault, HostileBroker, Unheard, connack, disconnect
 from tests.delivery.station import FIRST_S, LONGEST_S, Station
+from tests.wire import puback
 
 #: Outcomes of one round; the fault strikes at one of the first three.
 OUTCOMES = 4

@@ -16,7 +16,7 @@ from typing import Any
 
 import mqtt5
 
-from tests.brokers import puback
+from tests.wire import Server, packets_of, puback
 from tests.witness import Judge
 
 OUTBOX = ("/outcome", "/retake")
@@ -71,12 +71,10 @@ class HostileBroker:
         self._limits = {} if receive_max is None else {"receive_max": receive_max}
         self._receive_max = receive_max or 65_535
         self._max_packet_size = max_packet_size
-        self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = int(self._server.getsockname()[1])
         self._clients: dict[socket.socket, Call] = {}
         self._changing = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._start(self._accept)
+        self._server = Server(self._serve)
+        self.port = self._server.port
 
     def send(self, data: bytes) -> None:
         """Say something unasked on every connection."""
@@ -108,35 +106,17 @@ class HostileBroker:
         Raises:
             AssertionError: the client broke a rule of MQTT 5, or a message broke the contract.
         """
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
         self.end_connections()
-        for thread in self._threads:
-            thread.join()
+        self._server.close()
         assert not self.broken_rules, self.broken_rules
         assert not self.judge.violations, self.judge.violations
 
-    def _start(self, target: Callable[..., None], *values: Any) -> None:
-        thread = threading.Thread(target=target, args=values, daemon=True)
-        self._threads = [each for each in self._threads if each.is_alive()]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            with self._changing:
-                call = Call(len(self.calls) + 1, time.monotonic())
-                self.prepare(call)
-                self.calls.append(call)
-                self._clients[client] = call
-            self._start(self._serve, client, call)
-
-    def _serve(self, client: socket.socket, call: Call) -> None:
+    def _serve(self, client: socket.socket) -> None:
+        with self._changing:
+            call = Call(len(self.calls) + 1, time.monotonic())
+            self.prepare(call)
+            self.calls.append(call)
+            self._clients[client] = call
         with client, suppress(OSError):
             for packet in self._packets(client, call):
                 if call.is_over:  # what comes after a shutdown can still be read
@@ -153,24 +133,17 @@ class HostileBroker:
             del self._clients[client]
 
     def _packets(self, client: socket.socket, call: Call) -> Iterator[Any]:
-        buffer = b""
-        while True:
+        def receive() -> bytes:
             # Byte for byte up to where it is to end: more would be read otherwise than is said to have come.
             room = 65_536 if call.cut_in is None else call.cut_in - call.num_in
             data = client.recv(room) if room > 0 else b""
-            if not data:
-                return
             call.num_in += len(data)
-            buffer += data
-            while buffer:
-                try:
-                    packet, size = mqtt5.read(memoryview(buffer))
-                except IndexError:
-                    break
-                if self._max_packet_size is not None and size > self._max_packet_size:
-                    self.broken_rules.append(f"a packet of {size} bytes came, {self._max_packet_size} are allowed")
-                buffer = buffer[size:]
-                yield packet
+            return data
+
+        for packet, size in packets_of(receive):
+            if self._max_packet_size is not None and size > self._max_packet_size:
+                self.broken_rules.append(f"a packet of {size} bytes came, {self._max_packet_size} are allowed")
+            yield packet
 
     def _usual(self, call: Call, packet: Any) -> bytes:
         match packet:

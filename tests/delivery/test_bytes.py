@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.brokers import wait_for
 from tests.delivery.hostile import Call, HostileBroker
 from tests.delivery.station import Station
-from tests.delivery.table import hasty
 
 #: A number without a common divisor with the lengths of packets, so that a sample meets each kind.
 SAMPLE_STEP = 89
-
-
-@pytest.fixture
-def broker() -> Iterator[HostileBroker]:
-    """A broker that ends a connection at a byte."""
-    broker = HostileBroker()
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def station(tmp_path: Path, broker: HostileBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
-    """A station whose waits are thousandths of the usual ones."""
-    hasty(monkeypatch.setattr)
-    station = Station(tmp_path, broker.port)
-    yield station
-    station.close()
 
 
 def exchange(station: Station, broker: HostileBroker, *, cut_in: int | None = None, cut_out: int | None = None) -> Call:

@@ -223,14 +223,6 @@ def test_of_two_equal_expectations_each_is_kept_and_each_repeat_is_known(store: 
     assert new == [True, True, False, False]
 
 
-@pytest.fixture
-def faulty() -> Iterator[FaultBroker]:
-    """A broker that fails as told."""
-    broker = FaultBroker()
-    yield broker
-    broker.close()
-
-
 def test_a_command_is_acknowledged_after_its_answer_has_arrived(tmp_path: Path, faulty: FaultBroker) -> None:
     """While the broker has not taken the answer, the command stays its to repeat; then it is acknowledged (L1)."""
     faulty.decide = lambda packet: "silence" if packet.topic == "mes/answers" else 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,24 +10,6 @@ from tests.brokers import wait_for
 from tests.delivery.faults import FAULTS, play
 from tests.delivery.hostile import HostileBroker
 from tests.delivery.station import Station
-from tests.delivery.table import hasty
-
-
-@pytest.fixture
-def broker() -> Iterator[HostileBroker]:
-    """A broker that does as a fault says."""
-    broker = HostileBroker()
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def station(tmp_path: Path, broker: HostileBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
-    """A station whose waits are thousandths of the usual ones; their order and number are as ever."""
-    hasty(monkeypatch.setattr)
-    station = Station(tmp_path, broker.port)
-    yield station
-    station.close()
 
 
 @pytest.mark.parametrize("name", FAULTS)

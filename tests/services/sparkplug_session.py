@@ -16,15 +16,15 @@ from typing import Any, cast
 import mqtt5
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from edge import settings
 from edge.adapters.store import Store
 from edge.core.outcome import FieldOutcome, Outcome, Reason
 from edge.core.reading import FieldReading
 from edge.services import messenger
 from edge.services.sparkplug import MirroredLink
-from tests.brokers import Ear, mosquitto, packets, wait_for
+from tests.brokers import Ear, mosquitto, wait_for
+from tests.services.configured import AT, configure, running
+from tests.wire import packets
 
-AT = "2026-01-01T00:00:00.000Z"
 GROUP, NODE = "s:l", "st"
 NBIRTH, NDATA, NDEATH, NCMD = (f"spBv1.0/{GROUP}/{kind}/{NODE}" for kind in ("NBIRTH", "NDATA", "NDEATH", "NCMD"))
 
@@ -212,25 +212,10 @@ def _seq_told(ear: Ear) -> int:
 @contextmanager
 def station(folder: Path, port: int) -> Iterator[tuple[Store, MirroredLink]]:
     """A running messenger with the view, by its store and its link."""
-    file = folder / "edge.toml"
-    file.write_text(
-        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
-        '[paths]\ndata = "data"\nruntime = "run"\n'
-        f'[cameras.top]\nkind = "file"\npath = "{folder}"\n[mqtt]\nport = {port}\n[messenger]\nsparkplug = true\n',
-        encoding="utf-8",
-    )
-    configured = settings.load(file)
-    stop = threading.Event()
+    configured = configure(folder, f"port = {port}\n[messenger]\nsparkplug = true")
     made = messenger.build(configured)
-    thread = threading.Thread(target=made.run, args=(stop,))
-    thread.start()
-    store = Store.open(configured.paths.data, "st")
-    try:
+    with running(configured, made) as store:
         yield store, cast(MirroredLink, made._link)
-    finally:
-        store.close()
-        stop.set()
-        thread.join()
 
 
 def inspect(store: Store, number: int, reason: Reason) -> None:

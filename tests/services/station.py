@@ -15,14 +15,13 @@ import zmq
 from edge.adapters import sockets
 from edge.adapters.database import Clock, Database
 from edge.adapters.disk import Disk
-from edge.adapters.messages import StateName
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_facts import BackOff, Broker, Presence
 from edge.adapters.payload import retake_payload
 from edge.adapters.store import Store
 from edge.core.actions import AnnounceRetake
 from edge.core.outcome import Defect, Outcome, Reason
-from edge.services.health import state_message
+from edge.services.health import StateTopic
 from edge.services.messenger import Messenger
 from tests.brokers import Ear, Fault, wait_for
 
@@ -53,17 +52,17 @@ class Station:
     def start(self) -> None:
         """Start the messenger."""
         self._stop = threading.Event()
-        presence = Presence(f"{BASE}state", self._tell_state, f"{BASE}cmd/+")
+        state = StateTopic(f"{BASE}state", "st", self.store.disk)
         self.messenger = Messenger(
             self._open_store(),
-            self._link(presence),
+            self._link(Presence(state.topic, state.message, f"{BASE}cmd/+")),
             f"{BASE}health",
             self.folder / "run",
+            state=state,
             context=self._context,
             health_every_s=0.1,
             ack_timeout_s=self._ack_timeout_s,
             needs_subscriber=self._needs_subscriber,
-            presence=presence,
         )
         self._thread = threading.Thread(target=self.messenger.run, args=(self._stop,))
         self._thread.start()
@@ -130,9 +129,6 @@ class Station:
         data = self.folder / "data"
         disk = Disk(data, self.reserve_bytes, measure=lambda _folder: self.free_bytes)
         return Store(Database.open(data, Clock()), "st", disk)
-
-    def _tell_state(self, state: StateName, session_id: str) -> bytes:
-        return state_message("st", state, session_id, "disk_full" if self.store.disk.is_full else None)
 
 
 Start = Callable[..., Station]

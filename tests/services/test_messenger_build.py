@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,48 +12,11 @@ import pytest
 
 from edge import settings
 from edge.adapters.store import Store
-from edge.core.outcome import Outcome, Reason
 from edge.errors import ConfigError
 from edge.services import delivery, messenger
 from tests.brokers import Ear, mosquitto, wait_for
-
-AT = "2026-01-01T00:00:00.000Z"
-
-
-def configure(folder: Path, mqtt: str) -> settings.Settings:
-    """Settings of a station with these lines in [mqtt]."""
-    file = folder / "edge.toml"
-    file.write_text(
-        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
-        '[paths]\ndata = "data"\nruntime = "run"\n'
-        f'[cameras.top]\nkind = "file"\npath = "{folder}"\n[mqtt]\n{mqtt}\n',
-        encoding="utf-8",
-    )
-    return settings.load(file)
-
-
-@contextmanager
-def running(configured: settings.Settings) -> Iterator[Store]:
-    """The messenger in a thread, and the store of its station."""
-    stop = threading.Event()
-    made = messenger.build(configured)
-    thread = threading.Thread(target=made.run, args=(stop,))
-    thread.start()
-    store = Store.open(configured.paths.data, "st")
-    try:
-        yield store
-    finally:
-        store.close()
-        stop.set()
-        thread.join()
-
-
-def inspect(store: Store, number: int) -> None:
-    """One outcome."""
-    inspection_id, _ = store.add_trigger(f"t{number}", expected=None, source="x", at=AT, at_us=1)
-    store.commit(
-        Outcome(inspection_id, f"t{number}", Reason.MATCHED), topic="edge/v1/s/l/st/outcome", config_hash="c", at=AT
-    )
+from tests.certificates import Authority
+from tests.services.configured import configure, inspect, running
 
 
 def test_password_of_a_file_opens_the_broker_and_a_wrong_one_does_not(tmp_path: Path) -> None:
@@ -97,33 +57,18 @@ def _heard(configured: settings.Settings) -> dict[str, object]:
 
 def test_link_is_encrypted_and_checks_the_broker(tmp_path: Path) -> None:
     """With the broker's certificate authority outcomes flow over TLS."""
-    make_certificates(tmp_path)
-    lines = (f"cafile {tmp_path}/ca.pem", f"certfile {tmp_path}/broker.pem", f"keyfile {tmp_path}/broker.key")
+    authority = Authority(tmp_path / "authority")
+    certificate, key = authority.sign("broker")
+    lines = (f"certfile {certificate}", f"keyfile {key}")
     with mosquitto(tmp_path, *lines) as broker:
         configured = configure(
-            tmp_path, f'host = "localhost"\nport = {broker.port}\n[mqtt.tls]\nca_file = "{tmp_path}/ca.pem"'
+            tmp_path, f'host = "localhost"\nport = {broker.port}\n[mqtt.tls]\nca_file = "{authority.ca}"'
         )
 
         with running(configured) as store:
             inspect(store, 1)
 
             wait_for(lambda: store.outbox.num_waiting() == 0)
-
-
-def make_certificates(folder: Path) -> None:
-    """An authority, and a certificate of it for localhost."""
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    ca = ("-addext", "basicConstraints=critical,CA:TRUE", "-subj", "/CN=test authority")
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", *ca)
-    openssl(
-        "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=broker"
-    )
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n", encoding="ascii")
-    signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-out", "broker.pem")
-    openssl("x509", "-req", "-in", "broker.csr", *signing)
 
 
 def test_certificates_that_are_none_are_a_named_error(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import mqtt5
 import pytest
 
+from edge.adapters.mqtt_facts import Connected
 from tests.brokers import Ear, FaultBroker, mosquitto, wait_for
+from tests.delivery.hostile import Call, HostileBroker
 from tests.services.station import AT, BASE, Start, ask, said
 
 
@@ -33,6 +35,57 @@ def test_health_tells_counts_and_ages(tmp_path: Path, start: Start) -> None:
         assert health["queues"]["triggers"]["oldest_age_s"] < 60
         assert health["frame_age_s"] is None
         ear.close()
+
+
+def test_online_said_while_the_disk_was_full_for_a_moment_is_taken_back(start: Start) -> None:
+    """A disk that is full as the station connects, and has room when it looks again, is told to have room (L12)."""
+    broker = HostileBroker()
+    station = start(broker.port)
+    wait_for(lambda: states(broker, 0), "the state")
+    told: list[str | None] = []
+
+    def fault(_call: Call, packet: Any, usual: bytes) -> bytes:
+        match packet:
+            case mqtt5.SubscribePacket():
+                station.free_bytes = station.reserve_bytes - 1
+            case mqtt5.PublishPacket(topic=topic) if topic == f"{BASE}state":
+                station.free_bytes = station.reserve_bytes
+                told.append(json.loads(packet.payload)["refuses"])
+        return usual
+
+    broker.fault = fault
+    broker.end_connections()
+
+    wait_for(lambda: len(told) == 2, "the state, again")
+    assert told == ["disk_full", None]
+    station.stop()
+    broker.close()
+
+
+def test_online_that_is_true_is_said_once_on_a_connection(start: Start) -> None:
+    """Neither a first connection nor one after a full disk says twice what has not changed."""
+    broker = HostileBroker()
+    station = start(broker.port)
+    station.free_bytes = station.reserve_bytes - 1
+    wait_for(lambda: "disk_full" in states(broker, 0), "the full disk")
+    station.free_bytes = station.reserve_bytes
+    wait_for(lambda: states(broker, 0)[-1] is None, "room again")
+
+    broker.end_connections()
+    wait_for(lambda: station.messenger._connected == Connected("session-2", session_present=True), "the connection")
+    beat_us = station.messenger._heartbeat._next_us
+    wait_for(lambda: station.messenger._heartbeat._next_us != beat_us, "another look at the disk")
+
+    station.stop()
+    assert states(broker, 1) == [None, None]  # `online`, and `stopped`
+    broker.close()
+
+
+def states(broker: HostileBroker, call: int) -> list[str | None]:
+    """What each state said of triggers on one connection, from 0."""
+    packets = [packet for one in broker.calls[call : call + 1] for packet in list(one.packets)]
+    said = [packet for packet in packets if isinstance(packet, mqtt5.PublishPacket) and packet.topic == f"{BASE}state"]
+    return [json.loads(packet.payload)["refuses"] for packet in said]
 
 
 def test_a_store_that_fails_loses_no_trigger(

@@ -105,6 +105,10 @@ class Peer:
         self.client.loop_stop()
 
 
+#: Makes a client by its name and options; `peer_at` wants the broker's port before.
+PeerMaker = Callable[..., Peer]
+
+
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     """A broker that listens on a free port."""
@@ -113,7 +117,7 @@ def broker() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def peer_at() -> Iterator[Callable[..., Peer]]:
+def peer_at() -> Iterator[PeerMaker]:
     """Makes connected clients of the broker at a port, and ends them after the test."""
     made: list[Peer] = []
 
@@ -127,6 +131,6 @@ def peer_at() -> Iterator[Callable[..., Peer]]:
 
 
 @pytest.fixture
-def peer(broker: Broker, peer_at: Callable[..., Peer]) -> Callable[..., Peer]:
+def peer(broker: Broker, peer_at: PeerMaker) -> PeerMaker:
     """Makes connected clients of the running broker."""
     return lambda client_id, **options: peer_at(broker.port, client_id, **options)

@@ -6,18 +6,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulator.broker import Broker
-
-WAIT_S = 10.0
-"""The longest that a test waits for something that must come."""
-
-PeerMaker = Callable[..., Any]
+from tests.simulator.conftest import WAIT_S, PeerMaker
 
 
 def _observe(peer: Any, last: str) -> list[object]:

@@ -26,7 +26,7 @@ import structlog
 from pydantic import SecretStr
 
 from edge.errors import ReaderError
-from edge.http_facts import distrust, is_in_the_open, plain, retry_after_s
+from edge.http_facts import body_of, distrust, is_in_the_open, plain, retry_after_s
 from edge.readers.chat.breaker import Breaker
 from edge.readers.chat.chat_answer import Answer, Broken, parse, said
 
@@ -300,12 +300,10 @@ class Chat:
 
         try:
             async with self._client.stream(method, self.url + path, content=body) as response:
-                made = bytearray()
-                async for piece in response.aiter_raw():
-                    made += piece
-                    if len(made) > MOST_BYTES:
-                        raise Broken(f"answered with more than {MOST_BYTES} bytes")
-                return self._judged(response.status_code, response.headers, bytes(made), path)
+                body = await body_of(response, MOST_BYTES)
+                if body is None:
+                    raise Broken(f"answered with more than {MOST_BYTES} bytes")
+                return self._judged(response.status_code, response.headers, body, path)
         except httpx2.ConnectTimeout:
             raise _Down(f"took no connection within {CONNECT_S:g} s") from None
         except httpx2.ConnectError as error:

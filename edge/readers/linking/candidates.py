@@ -115,14 +115,16 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
     for index, piece in enumerate(around.page.pieces):
         if piece.kind:
             continue
-        own, other = _owners(rule.name, around.linked.get(index, ()))
+        linked = around.linked.get(index, ())
+        own, other = _owners(rule.name, linked)
         if own is None and rule.pattern is None and (rule.name != "model" or not around.numbered(index)):
             # Without a key a word alone names nothing, and only a model's form can speak for itself.
             continue
-        if own is None and rule.pattern is None and any(map(_owns, around.linked.get(index, ()))):
+        if own is None and rule.pattern is None and any(map(_owns, linked)):
             continue
         habit = around.habits.of(own) if own else 0.0
-        place = _Place(index, own, other, around.row(own, piece), habit)
+        row = around.row(own, piece)
+        place = _Place(index, own, other, row, _part(around.page, own, piece, row), habit)
         found += [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
     return found
 
@@ -130,14 +132,15 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
 class _Place(NamedTuple):
     """A value of a page (`at`, its index) and the field's key that holds it.
 
-    `other` is how strongly keys of other kinds hold it, `row` the keys beside its own, `habit` how usual it is
-    round its key that values stand so.
+    `other` is how strongly keys of other kinds hold it, `row` the keys beside its own, `part` what of it is its own
+    key's among those, and `habit` how usual it is round its key that values stand so.
     """
 
     at: int
     own: Link | None
     other: float
     row: Sequence[Piece]
+    part: tuple[int, int] | None
     habit: float
 
 
@@ -157,8 +160,7 @@ def _owns(link: Link) -> bool:
 
 
 def _spans(around: Surroundings, rule: FieldRule, place: _Place) -> Iterator[Span]:
-    piece, keyed = around.page.pieces[place.at], place.own is not None
-    part = _part(around.page, place.own, piece, place.row)
+    keyed, part = place.own is not None, place.part
     shared = len(place.row) > 1 and part is None and not _slashed(around.page, place.row)
     yield from spans(around.page, place.at, rule, around.followers, keyed=keyed, shared=shared, part=part)
     if rule.pattern is not None:
@@ -189,7 +191,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     if own is not None:
         features["height"] = _mismatch(piece.rect, own.key.rect)
         features["habit"] = place.habit
-        features["slot"] = 1.0 if _part(page, own, piece, place.row) else around.slot(own, place.row, span.segments)
+        features["slot"] = 1.0 if place.part else around.slot(own, place.row, span.segments)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)

@@ -299,9 +299,9 @@ def _glued_words(line: _Line) -> Caption | None:
         number = sum(c.isalnum() for c in line.text[letters:])
         if not line.text[start].isalpha() or letters == end or not number:
             continue
-        folded = "".join(line.folds[:last]) + fold(line.text[start:letters])
-        word = line.lexicon.exact(folded) if number >= _SHORT or len(folded) >= _LONG else None
         before = "".join(line.folds[:last])
+        folded = before + fold(line.text[start:letters])
+        word = line.lexicon.exact(folded) if number >= _SHORT or len(folded) >= _LONG else None
         if (
             word is None
             and number >= _SHORT

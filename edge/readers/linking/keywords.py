@@ -191,22 +191,20 @@ def _beginnings() -> frozenset[str]:
 @cache
 def _beheaded() -> Mapping[str, Word]:
     """Short words of models and serials without their first letter, which the edge of a box cuts off ("YPE")."""
-    return {
-        folded[1:]: Word(word.kind, word.strength * (1 - _COST_OF_A_WRONG_LETTER), word.printed)
-        for folded, word in _builtin().items()
-        if len(folded) == _SHORTEST_DAMAGED - 1 and word.kind in ("serial", "model") and word.strength > 0.7
-    }
+    return {folded[1:]: word for folded, word in _short_words()}
 
 
 @cache
 def _gaps() -> Mapping[str, Word]:
     """Short words of models and serials with any one letter open."""
-    return {
-        gap: Word(word.kind, word.strength * (1 - _COST_OF_A_WRONG_LETTER), word.printed)
-        for folded, word in _builtin().items()
-        if len(folded) == _SHORTEST_DAMAGED - 1 and word.kind in ("serial", "model") and word.strength > 0.7
-        for gap in _gapped(folded)
-    }
+    return {gap: word for folded, word in _short_words() for gap in _gapped(folded)}
+
+
+def _short_words() -> Iterable[tuple[str, Word]]:
+    """Yield the short words of models and serials, folded, and what each is worth with a letter lost or wrong."""
+    for folded, word in _builtin().items():
+        if len(folded) == _SHORTEST_DAMAGED - 1 and word.kind in ("serial", "model") and word.strength > 0.7:
+            yield folded, Word(word.kind, word.strength * (1 - _COST_OF_A_WRONG_LETTER), word.printed)
 
 
 def _gapped(word: str) -> Iterable[str]:

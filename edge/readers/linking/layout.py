@@ -27,7 +27,7 @@ MAX_LINES = 400
 _BEFORE = SEPARATORS + ")]/\\\uff09"
 _AFTER = SEPARATORS + "([/\\\uff08"
 #: A value that somebody made unreadable.
-_HIDDEN = re.compile(r"[\s:]*([*#\u2022\u25a0\u25cf\u2588\u2022]{2,})\s*")
+_HIDDEN = re.compile(r"[\s:]*([*#\u2022\u25a0\u25cf\u2588]{2,})\s*")
 
 #: Letters in front of a number that may be part of it, though they make a key.
 _MOST_PREFIX = 3
@@ -246,9 +246,7 @@ def _joined_key(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list
             separated=separated(text, end), slope=0.0,
             rect=replace(place, left=box.left, right=at, top=min(box.top, place.top)),
         )  # fmt: skip
-        start = end
-        while start < other.end and (text[start].isspace() or text[start] in _BEFORE):
-            start += 1
+        start = _begin(text, end, other.end)
         if start == other.end:
             return [key]
         value = replace(other, start=start, text=text[start : other.end], rect=replace(place, left=at))
@@ -298,14 +296,20 @@ def _cut(text: str, lexicon: Lexicon) -> list[_Cut]:
     return pieces
 
 
+def _begin(text: str, start: int, end: int) -> int:
+    """Give where a value begins: behind blanks and separators."""
+    while start < end and (text[start].isspace() or text[start] in _BEFORE):
+        start += 1
+    return start
+
+
 def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
     hidden = _HIDDEN.fullmatch(text, start, end)
     if hidden:
         # What hides a value holds its place: the key has no other one.
         pieces.append((None, *hidden.span(1)))
         return
-    while start < end and (text[start].isspace() or text[start] in _BEFORE):
-        start += 1
+    start = _begin(text, start, end)
     while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):
         end -= 1
     if start < end:

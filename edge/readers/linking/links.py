@@ -119,12 +119,12 @@ def key_row(page: Page, key: Piece) -> list[Piece]:
         ),
         key=lambda piece: piece.rect.left,
     )  # fmt: skip
-    at = first = last = beside.index(key)
+    first = last = beside.index(key)
     while first and beside[first - 1].kind and _side_by_side(beside[first - 1], beside[first]):
         first -= 1
     while last + 1 < len(beside) and beside[last + 1].kind and _side_by_side(beside[last], beside[last + 1]):
         last += 1
-    return beside[first : last + 1] if first <= at <= last else [key]
+    return beside[first : last + 1]
 
 
 def _side_by_side(one: Piece, other: Piece) -> bool:

@@ -65,8 +65,8 @@ def spans(
 ) -> Iterator[Span]:
     """Yield the parts of a value, and of its neighbours in the row, that a person would take for the field.
 
-    `shared` says that the value's key has other
-    keys in its line: then every run of tokens is natural; `part` is the one that its key means, where that is told.
+    `shared` says that the value's key has other keys in its line: then every run of tokens is natural; `part` is the
+    one that its key means, where that is told.
     """
     piece, last = within(page, index, part), page.pieces[index].end
     line = page.lines[piece.line].text
@@ -76,23 +76,21 @@ def spans(
         if (start, end) in seen:
             continue
         seen.add((start, end))
-        segments: tuple[Segment, ...] = ((piece.line, start, end),)
-        yield Span(segments, *left_out(line, piece, start, end), natural=True)
+        alone = Span(((piece.line, start, end),), *left_out(line, piece, start, end), natural=True)
+        yield alone
         if end == last and looks(piece.text) not in _NEVER_BEGIN:
-            before, after = left_out(line, piece, start, end)
-            yield from _over_boxes(segments, before, after, boxes(page, index, next_in_row))
+            yield from _over_boxes(alone, boxes(page, index, next_in_row))
 
 
-def _over_boxes(
-    segments: tuple[Segment, ...], before: str, after: str, following: Iterator[tuple[Piece, float]]
-) -> Iterator[Span]:
+def _over_boxes(span: Span, following: Iterator[tuple[Piece, float]]) -> Iterator[Span]:
     """Yield a text together with the next groups in its row, box by box."""
+    segments = span.segments
     for follower, gap in following:
         stop = _continued(follower.text) if gap <= _ONE_VALUE_GAP else 0
         if not stop:
             return
         segments = (*segments, (follower.line, follower.start, follower.start + stop))
-        yield Span(segments, before, after + follower.text[stop:].strip(), natural=True)
+        yield span._replace(segments=segments, after=span.after + follower.text[stop:].strip())
         if stop < len(follower.text):
             return
 

@@ -78,12 +78,11 @@ def hashed(size: int, seed: int, truths: Sequence[Sequence[int]] = (), sure: flo
     def logits(branch: int, tokens: tuple[int, ...]) -> Floats:
         digest = hashlib.blake2b(repr((seed, branch, tokens)).encode(), digest_size=8).digest()
         made = np.random.default_rng(int.from_bytes(digest, "big")).standard_normal(size)
-        if ties:
-            made = np.round(made * ties) / ties
         truth = tuple(truths[branch]) if branch < len(truths) else ()
         if len(tokens) < len(truth) and tokens == truth[: len(tokens)]:
             made[truth[len(tokens)]] += sure
-        return made
+        # Last: what is raised is equal to its like to the last bit, for whoever counts with fewer bits.
+        return np.round(made * ties) / ties if ties else made
 
     return logits
 

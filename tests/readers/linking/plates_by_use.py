@@ -194,33 +194,6 @@ No 84 021 133
         "ZCF110ABtFs2",
         "84 021 133",
     ),
-    "table in two languages": (
-        """
-MODELLO/MODEL      EVBG-3
-N° SERIE/SERIAL N°     0039881
-TENSIONE/VOLTAGE   230 V
-POTENZA/POWER      1,2 kW
-""",
-        "EVBG-3",
-        "0039881",
-    ),
-    "table head with No.": (
-        """
-TYPE      No.       kW     RPM
-VM-90S    334501    1.5    1410
-""",
-        "VM-90S",
-        "334501",
-    ),
-    "two keys below two values": (
-        """
-# DOVAR
-5KL256AN223A     GJ1102447
-MODEL            SERIAL
-""",
-        "5KL256AN223A",
-        "GJ1102447",
-    ),
     "Chinese valve drive, spaced keys": (
         """
 电动执行器
@@ -263,24 +236,6 @@ S/N : 18042A3004NS-00234
         "К 45/30",
         "00457",
     ),
-    "colons in a column": (
-        """
-Model      :  HMC-500
-Serial No  :  1187-22
-Volt       :  380
-Year       :  2020
-""",
-        "HMC-500",
-        "1187-22",
-    ),
-    "words after values": (
-        """
-Serial Number: 00-1123-A (see manual)
-Model Number: TX 55 Series
-""",
-        "TX 55",
-        "00-1123-A",
-    ),
     "telephone, IMEI is no serial": (
         """
 Model: SM-G960F
@@ -290,25 +245,6 @@ FCC ID: A3LSMG960F
 """,
         "SM-G960F",
         "RF8K20ABCDE",
-    ),
-    "two serials, the device counts": (
-        """
-Model: ONT-220
-GPON SN: HWTC12345678
-S/N: 2150083412345
-""",
-        "ONT-220",
-        "2150083412345",
-    ),
-    "colon, value in the next row": (
-        """
-Model No: RX-90
-Serial No:
-R12345678
-Input: 12V
-""",
-        "RX-90",
-        "R12345678",
     ),
     "inverter, code without a key": (
         """
@@ -344,13 +280,6 @@ S/N 4021555
         "",
         "4021555",
     ),
-    "sticker with one line": (
-        """
-SN: FCW2134A0BC
-""",
-        "",
-        "FCW2134A0BC",
-    ),
     "switch": (
         """
 CORVO SYSTEMS
@@ -363,23 +292,6 @@ MAC ADDR: 00:1E:8C:7D:37:DE
         "WS-C2960X-24TS-L",
         "FOC1932X0AB",
     ),
-    "robot, table of three": (
-        """
-Type           Fabr.-Nr.       Baujahr
-KR 16-2        862241          2011
-""",
-        "KR 16-2",
-        "862241",
-    ),
-    "warning only": (
-        """
-CAUTION HOT SURFACE
-DO NOT TOUCH
-READ MANUAL BEFORE USE
-""",
-        "",
-        "",
-    ),
     "Swedish, abbreviations": (
         """
 Typ: KX-3
@@ -388,14 +300,5 @@ Tillv.nr: 4501
 """,
         "KX-3",
         "4501",
-    ),
-    "damaged German key words": (
-        """
-Tvp: DRN90L4
-Serlen-Nr.: 01.40023.1
-Baujanr: 2017
-""",
-        "DRN90L4",
-        "01.40023.1",
     ),
 }

@@ -7,11 +7,12 @@ import pytest
 from edge.core.fields import FieldRule, Product
 from edge.readers.linking.linker import link
 from tests.readers.linking.plates_by_language import BY_LANGUAGE
+from tests.readers.linking.plates_by_layout import BY_LAYOUT
 from tests.readers.linking.plates_by_use import BY_USE
 from tests.readers.linking.typesetting import typeset
 
 NAMEPLATE = Product("nameplate", {"model": FieldRule("model"), "serial": FieldRule("serial")})
-PLATES = BY_LANGUAGE | BY_USE
+PLATES = BY_LANGUAGE | BY_USE | BY_LAYOUT
 WITH_SERIAL = [name for name, (_, _, serial) in PLATES.items() if serial]
 
 
