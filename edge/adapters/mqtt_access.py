@@ -5,6 +5,7 @@ Promise: what the files hold is in no error; a key that would ask for a passphra
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -83,11 +84,17 @@ def try_out(broker: Broker, timeout_s: float, talk: Callable[[Client], None] | N
 
 
 def sign_in(client: Client, broker: Broker) -> None:
-    """Let a client say who we are, and speak TLS where the broker wants it."""
+    """Let a client say who we are, speak TLS where the broker wants it, and send each packet when it is made."""
+    client.on_socket_open = _without_delay
     if broker.username is not None:
         client.username_pw_set(broker.username, broker.password)
     if broker.tls is not None:
         client.tls_set_context(broker.tls)
+
+
+def _without_delay(_client: Client, _data: object, connection: Any) -> None:
+    """Switch off Nagle's algorithm: behind a PUBACK it held an outcome back for the broker's delayed ACK, 40 ms."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _unanswered(code: MQTTErrorCode, text: str, timeout_s: float, broker: Broker) -> Ending:

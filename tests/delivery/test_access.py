@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client
 
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_access import broker_of, try_out
@@ -192,6 +194,21 @@ def test_a_wrong_user_or_password_is_one_sentence(user: tuple[str, str], tmp_pat
 
     assert user[1] not in told.detail
     assert told.name == "not_authorized"
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "tls"])
+def test_what_is_said_leaves_at_once(is_encrypted: bool, tmp_path: Path, authority: Authority) -> None:
+    """No connection to a broker lets the kernel hold an outcome back behind a PUBACK that was not acknowledged yet."""
+    held_back: list[int] = []
+
+    def look(client: Client) -> None:
+        connection = client.socket()
+        held_back.append(0 if connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) else 1)
+
+    with mosquitto(tmp_path, *(tls_lines(authority, "broker") if is_encrypted else ())) as running:
+        try_out(broker(running, tmp_path, ca=authority.ca if is_encrypted else None), 5, look)
+
+    assert held_back == [0]
 
 
 def test_nobody_at_the_port_is_one_sentence() -> None:
