@@ -56,6 +56,7 @@ def test_a_connection_may_end_at_any_byte(station: Station, broker: HostileBroke
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_connection_may_end_at_every_byte(station: Station, broker: HostileBroker) -> None:
     """At each byte of the whole exchange the outcome arrives, and its bytes never differ (L11)."""
     assert sweep(station, broker, 1) > 1500

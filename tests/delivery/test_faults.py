@@ -23,6 +23,7 @@ def test_no_fault_of_a_broker_costs_an_outcome(name: str, station: Station, brok
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_fault_of_a_broker_costs_an_outcome_in_many_rounds(
     name: str, station: Station, broker: HostileBroker
