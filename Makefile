@@ -26,8 +26,8 @@ test: .venv/test system-packages node check ## format, lint, types, imports, the
 test-slow: .venv/test system-packages slow-packages ## the long tests: kill -9 rounds, long runs, installing on a fresh Debian (as root)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-chaos: .venv/test system-packages ## a line while everything goes wrong: MINUTES=30 SEED=1, or TRIGGERS=10000
-	$(BIN)/python -m simulator chaos --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(if $(TRIGGERS),--triggers $(TRIGGERS))
+chaos: .venv/test system-packages ## a line while everything goes wrong: MINUTES=30 SEED=1, or TRIGGERS=10000 STORM=100
+	$(BIN)/python -m simulator chaos --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(if $(TRIGGERS),--triggers $(TRIGGERS)) $(if $(STORM),--storm $(STORM))
 
 check: .venv/test ## what needs no running: format, lint, types, direction of imports
 	$(BIN)/ruff format --check .

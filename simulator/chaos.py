@@ -41,7 +41,7 @@ OUTCOME_TIMEOUT_S = DEADLINE_MS / 1000 + 12.0
 #: What comes on top of a deadline until the outcome is decided: a turn of the inspector's loop on a busy PC.
 LATE_MS = 1500
 STORM_SHARE = 0.4
-STORM_TRIGGERS = (3, 12)
+LEAST_STORM = 3
 PAUSE_S = (1.0, 8.0)
 #: How long everything may take to come to rest after the last mishap.
 REST_S = 240.0
@@ -78,10 +78,11 @@ class Tally:
 class Chaos:
     """One run: `play` the line in a thread, let mishaps `befall` it in another, then `check`."""
 
-    def __init__(self, world: World, tally: Tally, *, max_triggers: int) -> None:
+    def __init__(self, world: World, tally: Tally, *, max_triggers: int, storm: int) -> None:
         self._world = world
         self._tally = tally
         self._max_triggers = max_triggers
+        self._storm = storm
         self._dice = random.Random(world.dice.random())
         self._scenes = [load_all()[name] for name in SCENES]
         self.over = threading.Event()
@@ -122,7 +123,7 @@ class Chaos:
         sent = [trigger_id]
         self._insist_on(trigger_id, part, part.expected)
         if self._dice.random() < STORM_SHARE:
-            sent += [f"{trigger_id}-{number}" for number in range(self._dice.randint(*STORM_TRIGGERS))]
+            sent += [f"{trigger_id}-{number}" for number in range(self._dice.randint(LEAST_STORM, self._storm))]
             for each in sent[1:]:
                 world.station.line.trigger_at_once(each)
                 time.sleep(self._dice.random() * 0.05)
@@ -223,7 +224,7 @@ def run(asked: argparse.Namespace) -> int:
     interrupted = False
     with ExitStack() as stack:
         world = stack.enter_context(_world(folder, random.Random(asked.seed)))
-        chaos = Chaos(world, tally, max_triggers=asked.triggers or sys.maxsize)
+        chaos = Chaos(world, tally, max_triggers=asked.triggers or sys.maxsize, storm=asked.storm)
         print(f"chaos, seed {asked.seed}: {', '.join(possible(world))}", flush=True)
         line = threading.Thread(target=chaos.play, name="line", daemon=True)
         line.start()
@@ -332,9 +333,18 @@ def _report(tally: Tally, world: World, minutes: float) -> None:
         print(f"violated: {sentence}")
 
 
+def _storm(text: str) -> int:
+    if not text.isdecimal() or int(text) < LEAST_STORM:
+        raise argparse.ArgumentTypeError(f"{text!r} is no storm; give {LEAST_STORM} triggers or more")
+    return int(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--minutes", type=float, default=5.0, help="how long mishaps strike (%(default)s)")
     parser.add_argument("--triggers", type=int, help="end after so many triggers, if that is sooner")
+    parser.add_argument(
+        "--storm", type=_storm, default=12, metavar="N", help="triggers of one storm, at most (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides parts and mishaps (%(default)s)")
     parser.set_defaults(run=run)
