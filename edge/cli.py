@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "check all that the station needs: ok, warn or fail, and what to do"),
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
     "outcomes": ("outcomes", "show what was decided"),
+    "alarm": ("alarm", "show what comes more often than it did, and let a stopped line run again"),
     "replay": ("replay", "read kept frames again, and show every outcome that would change"),
     "erp": ("erp", "ask ERP for a record, or see what it holds"),
     "bench": ("bench", "measure the speed on this machine"),

@@ -34,6 +34,7 @@ from edge.sections import (
     Retake,
     Station,
 )
+from edge.sections_alarm import Alarm
 from edge.sections_cameras import Camera
 from edge.sections_erp import Erp, NoErp
 
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     gate: Gate = Field(default_factory=Gate)
     retake: Retake = Field(default_factory=Retake)
     accept: Accept = Field(default_factory=Accept)
+    alarm: Alarm = Field(default_factory=Alarm)
     erp: Erp = Field(default_factory=NoErp)
     mqtt: Mqtt = Field(default_factory=Mqtt)
     messenger: Messenger = Field(default_factory=Messenger)

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections, sections_cameras, sections_erp
+from edge import sections, sections_alarm, sections_cameras, sections_erp
 from edge.products import Gate
 from edge.settings import Settings
 
@@ -40,6 +40,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("gate", Gate, True),
     ("retake", sections.Retake, True),
     ("accept", sections.Accept, True),
+    ("alarm", sections_alarm.Alarm, True),
     ("erp", sections_erp.NoErp, True),
     ("erp", sections_erp.CsvErp, False),
     ("erp", sections_erp.SqlErp, False),

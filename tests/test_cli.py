@@ -16,9 +16,9 @@ from edge import cli
 from edge.cli import COMMANDS
 from edge.errors import ConfigError, ErpError, UseError
 
-#: The commands of the design, less `replay`, which comes later, and two that learn from a site's own plates.
+#: The commands of the design, two that learn from a site's own plates, and one for alarms.
 DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
-DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay"}
+DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay", "alarm"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
     ("erp", "sync"),

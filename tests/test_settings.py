@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from edge import products, sections, sections_cameras, sections_erp, settings, settings_text
+from edge import products, sections, sections_alarm, sections_cameras, sections_erp, settings, settings_text
 from edge.calibrations import BUNDLED
 from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
@@ -23,7 +23,7 @@ CONFIG = Path(__file__).parent.parent / "config"
 SECRETS = ("camera_password", "mqtt_password", "panel_token", "reader_key", "redis_password")
 
 #: Where the tables of the settings are.
-_PLACES = (sections, sections_cameras, sections_erp, products)
+_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, products)
 
 SMALL = """\
 version = 1

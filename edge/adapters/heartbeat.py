@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ class Heartbeat:
             "pid": os.getpid(),
             "started_us": self._started_us,
             "at_us": now_us,
-            "facts": facts,
+            "facts": {"memory_bytes": memory_bytes(), **facts},
         }
         self._socket.send(json.dumps(said, default=str).encode(), zmq.NOBLOCK)
 
@@ -98,6 +99,7 @@ class Listener:
         self._elsewhere = elsewhere or {}
         self._known: set[str] = set()
         self._beats: dict[str, Beat] = {}
+        self._restarts: Counter[str] = Counter()
         self._next_scan_s = 0.0
         self.socket = sockets.open_socket(context, zmq.SUB)
         self.socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -111,11 +113,18 @@ class Listener:
             try:
                 said = json.loads(self.socket.recv(zmq.NOBLOCK))
                 beat = Beat(**said)
+                before = self._beats.get(str(beat.process))
+                if before is not None and before.started_us != beat.started_us:
+                    self._restarts[str(beat.process)] += 1
                 self._beats[str(beat.process)] = beat
             except zmq.Again:
                 return dict(self._beats)
             except (ValueError, TypeError):
                 continue  # another version of edge speaks; it shows as a process that is not heard
+
+    def restarts(self) -> Mapping[str, int]:
+        """How often each process was heard to have begun anew, since this listener began."""
+        return dict(self._restarts)
 
     def close(self) -> None:
         """Stop listening."""
@@ -133,6 +142,15 @@ class Listener:
             if stem not in self._known and (folder / f"{stem}.sock").exists():
                 self._known.add(stem)
                 self.socket.connect(sockets.address(folder, stem))
+
+
+def memory_bytes() -> int | None:
+    """The main memory that this process holds (resident set); None where the kernel does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def listen(

@@ -28,14 +28,12 @@ ReviewAction = Literal["confirm", "correct", "reject", "retake"]
 #: A reader may rely on the list being whole: it gains no member within this version of the contract.
 _CLOSED: dict[str, Any] = {"x-closed": True}
 
-_Schema = Literal["edge/v1"]
-_Count = Annotated[int, Says(ge=0)]
-_Number1 = Annotated[int, Says(ge=1)]
-_Share = Annotated[float, Says(ge=0, le=1)]
-_Age = Annotated[float, Says(ge=0, description="Seconds.")]
-_Counts = Mapping[str, _Count]
+Schema = Literal["edge/v1"]
+Count = Annotated[int, Says(ge=0)]
+Number1 = Annotated[int, Says(ge=1)]
+Share = Annotated[float, Says(ge=0, le=1)]
 Id = Annotated[str, Says(min_length=1, max_length=MAX_ID_LENGTH)]
-_At = Annotated[
+At = Annotated[
     str, Says(description="Wall time, RFC 3339, UTC; for people.", json_schema_extra={"format": "date-time"})
 ]
 _Historical = Annotated[
@@ -53,14 +51,14 @@ class Alternative(TypedDict):
     """Another character that it may be."""
 
     text: str
-    confidence: _Share
+    confidence: Share
 
 
 class Character(TypedDict):
     """One character as read."""
 
     text: str
-    confidence: _Share
+    confidence: Share
     alternatives: list[Alternative]
     box: _Box | None
 
@@ -78,12 +76,12 @@ class Field(TypedDict):
     raw: Annotated[str, Says(description="As printed.")]
     text: Annotated[str, Says(description="After `rule`; empty: nothing there.")]
     rule: str | None
-    confidence: Annotated[_Share, Says(description="The least certain character's.")]
+    confidence: Annotated[Share, Says(description="The least certain character's.")]
     characters: list[Character]
     box: _Box | None
     expected: str | None
     verdict: str
-    looks: _Count
+    looks: Count
     why: str
     finish_reason: Annotated[FinishReason, Says(json_schema_extra=_CLOSED)]
     alternatives: list[Proposal]
@@ -108,7 +106,7 @@ class Quality(TypedDict):
     """The measured quality of a frame."""
 
     measures: Mapping[MeasureName, Measure]
-    num_lines: _Count
+    num_lines: Count
     region: _Box | None
     motion_degrees: float | None
 
@@ -132,7 +130,7 @@ class Look(TypedDict):
 
     reader: ReaderName
     texts: Mapping[str, str]
-    confidence: _Share | None
+    confidence: Share | None
 
 
 class Change(TypedDict):
@@ -145,7 +143,7 @@ class Change(TypedDict):
 class Attempt(TypedDict):
     """One frame of the part: what was asked, what came, what was wrong, and whether a retake helped."""
 
-    number: _Number1
+    number: Number1
     action: str
     cause: list[Defect]
     frame_id: str | None
@@ -166,7 +164,7 @@ class Evidence(TypedDict):
 
     path: Annotated[str, Says(description="Below the data folder of the station.")]
     sha256: Annotated[str, Says(pattern="^[0-9a-f]{64}$")]
-    attempt: _Number1
+    attempt: Number1
 
 
 class ErpRecord(TypedDict):
@@ -185,10 +183,10 @@ class Config(TypedDict):
 class Outcome(TypedDict):
     """One an inspection, ordered by `seq`. Drop repeats by `inspection_id`."""
 
-    schema: _Schema
+    schema: Schema
     inspection_id: Annotated[Id, Says(description="UUIDv7, the key to drop repeats by.")]
     station: str
-    seq: Annotated[_Number1, Says(description="Counts up by one for each outcome of the station.")]
+    seq: Annotated[Number1, Says(description="Counts up by one for each outcome of the station.")]
     trigger_id: str
     disposition: Annotated[Disposition, Says(json_schema_extra=_CLOSED)]
     reason: Annotated[Reason, Says(description="May gain members: go by `disposition` where one is not known.")]
@@ -200,16 +198,16 @@ class Outcome(TypedDict):
     evidence: list[Evidence]
     erp: ErpRecord
     false_accept_rate: Annotated[
-        _Share | None, Says(description="How often a pass on evidence as this was wrong, on labelled plates.")
+        Share | None, Says(description="How often a pass on evidence as this was wrong, on labelled plates.")
     ]
     false_accept_interval: Annotated[
-        Annotated[Sequence[_Share], Says(min_length=2, max_length=2)] | None,
+        Annotated[Sequence[Share], Says(min_length=2, max_length=2)] | None,
         Says(description="95 %, Clopper-Pearson."),
     ]
-    false_accept_reads: Annotated[_Count | None, Says(description="Labelled reads that the rate rests on.")]
+    false_accept_reads: Annotated[Count | None, Says(description="Labelled reads that the rate rests on.")]
     reader: ReaderNameOrNone
     config: Config
-    at: _At
+    at: At
     ms: _Milliseconds
 
 
@@ -218,134 +216,41 @@ class Retake(TypedDict):
 
     inspection_id: Id
     station: str
-    attempt: _Number1
+    attempt: Number1
     cause: list[Defect]
     action: str
-    at: _At
+    at: At
 
 
 class Correction(TypedDict):
     """What a person says about an outcome, which stays as it is. A later one of the same outcome goes before."""
 
-    schema: _Schema
+    schema: Schema
     correction_id: Annotated[Id, Says(description="UUIDv7, the key to drop repeats by.")]
     inspection_id: Annotated[Id, Says(description="The outcome that is spoken of.")]
     station: str
-    seq: Annotated[_Number1, Says(description="Of that outcome.")]
+    seq: Annotated[Number1, Says(description="Of that outcome.")]
     action: Annotated[ReviewAction, Says(description="`retake`: inspect the part once more.")]
     fields: Annotated[Mapping[str, str], Says(description="What they are in truth; of `correct` alone.")]
     note: str
     by: str
-    at: _At
+    at: At
 
 
 class State(TypedDict):
     """Retained. `offline` is the will: its `at` is when the connection was made."""
 
-    schema: _Schema
+    schema: Schema
     station: str
     state: Annotated[StateName, Says(json_schema_extra=_CLOSED)]
     session_id: Annotated[
         Id, Says(description="The connection that this is said of: a late `offline` names an earlier one.")
     ]
     version: str
-    at: _At
+    at: At
     refuses: NotRequired[
         Annotated[Literal["disk_full"] | None, Says(description="Why no trigger is taken now; null: they are.")]
     ]
-
-
-class Queue(TypedDict):
-    """How many wait, and how long the oldest has."""
-
-    waiting: _Count
-    oldest_age_s: _Age | None
-
-
-class DeadLetters(TypedDict):
-    """Messages set aside."""
-
-    waiting: _Count
-
-
-class Unconfirmed(TypedDict):
-    """Outcomes that MES has not confirmed. `alarm`: the oldest is older than `limit_s`."""
-
-    oldest_age_s: _Age | None
-    limit_s: NotRequired[_Age | None]
-    alarm: NotRequired[bool]
-
-
-class Queues(TypedDict):
-    """The queues of the station."""
-
-    triggers: Queue
-    outbox: Queue
-    dead_letters: DeadLetters
-    unconfirmed: Unconfirmed
-
-
-class Latency(TypedDict):
-    """From trigger to outcome, of so many newest outcomes; milliseconds."""
-
-    p50: float | None
-    p99: float | None
-    outcomes: _Count
-
-
-class ReaderQueue(TypedDict):
-    """Questions that wait for the reader."""
-
-    waiting: _Count | None
-    oldest_age_s: _Age | None
-
-
-class ReaderCache(TypedDict):
-    """The cache of answers of the reader `remote`."""
-
-    state: str | None
-    hits: _Count | None
-    misses: _Count | None
-    hit_rate: _Share | None
-
-
-class ReaderFigures(TypedDict):
-    """What the reader process said at its last beat."""
-
-    name: str | None
-    queue: ReaderQueue
-    answers: _Counts | None
-    batches: Annotated[_Counts | None, Says(description="By how many questions were in one.")]
-    cache: ReaderCache
-    breaker: str | None
-
-
-class Disk(TypedDict):
-    """The disk of the data folder. With less free than the reserve no trigger is taken."""
-
-    free_bytes: _Count
-    reserve_bytes: _Count
-    full: bool
-
-
-class Health(TypedDict):
-    """Retained, QoS 0, every few seconds. Null: not known."""
-
-    schema: _Schema
-    station: str
-    session_id: Id
-    at: _At
-    triggers: _Count
-    outcomes: _Count
-    reasons: Annotated[Mapping[Reason, _Count], Says(json_schema_extra={"required": [*Reason]})]
-    queues: Queues
-    latency_ms: Latency
-    frame_age_s: _Age | None
-    reader: ReaderFigures
-    processes: Annotated[Mapping[str, float], Says(description="Seconds since each was heard.")]
-    counts: _Counts
-    messenger: _Counts
-    disk: NotRequired[Disk]
 
 
 class OutcomeProperties(TypedDict):
@@ -353,7 +258,7 @@ class OutcomeProperties(TypedDict):
 
     inspection_id: Id
     seq: Annotated[str, Says(pattern="^[1-9][0-9]*$")]
-    schema: _Schema
+    schema: Schema
     historical: _Historical
 
 
@@ -361,7 +266,7 @@ class RetakeProperties(TypedDict):
     """User properties of a retake."""
 
     inspection_id: Id
-    schema: _Schema
+    schema: Schema
     historical: _Historical
 
 
@@ -370,5 +275,5 @@ class CorrectionProperties(TypedDict):
 
     inspection_id: Id
     correction_id: Id
-    schema: _Schema
+    schema: Schema
     historical: _Historical

@@ -191,6 +191,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX outcome_times",
         "CREATE INDEX outcome_times ON outcomes (station, at, seq, reason)",
     ),
+    (
+        # What the outcomes so far add up to (`alarms`), as JSON: written whole with each outcome.
+        "CREATE TABLE watches (station TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    ),
 )
 
 

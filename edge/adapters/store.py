@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.adapters import outbox
+from edge.adapters.alarms import Alarms
 from edge.adapters.confirmations import Confirmations
 from edge.adapters.database import Clock, Database
 from edge.adapters.disk import Disk
@@ -21,6 +22,8 @@ from edge.adapters.kept import Kept
 from edge.adapters.outbox import Outbox
 from edge.adapters.payload import clean, outcome_payload
 from edge.adapters.rows import InspectionIds, OutcomeRow, TriggerRow
+from edge.core.alarm import USUAL, AlarmPolicy
+from edge.core.figures import counted
 from edge.core.outcome import SCHEMA, Outcome, Reason
 from edge.errors import StoreError, UseError
 
@@ -46,7 +49,8 @@ class LimitError(StoreError):
 class Store:
     """`edge.db` as one station sees it. Inspector, messenger, panel and command line each open their own."""
 
-    def __init__(self, database: Database, station: str, disk: Disk | None = None) -> None:
+    def __init__(self, database: Database, station: str, disk: Disk | None = None, alarm: AlarmPolicy = USUAL) -> None:
+        self.alarms = Alarms(database, station, alarm)
         self.disk = disk or Disk(database.path.parent)
         self.outbox = Outbox(database, station)
         self.kept = Kept(database, station)
@@ -56,7 +60,15 @@ class Store:
         self._new_id = InspectionIds()
 
     @classmethod
-    def open(cls, data_dir: Path, station: str, *, clock: Clock | None = None, reserve_bytes: int = 0) -> Store:
+    def open(
+        cls,
+        data_dir: Path,
+        station: str,
+        *,
+        clock: Clock | None = None,
+        reserve_bytes: int = 0,
+        alarm: AlarmPolicy = USUAL,
+    ) -> Store:
         """Open the store in a data folder; create folder, file and tables where they are missing.
 
         No new trigger is taken while less than `reserve_bytes` is free on its disk.
@@ -64,7 +76,7 @@ class Store:
         Raises:
             StoreError: It cannot be opened, is damaged, or comes from a later version of edge.
         """
-        return cls(Database.open(data_dir, clock or Clock()), station, Disk(data_dir, reserve_bytes))
+        return cls(Database.open(data_dir, clock or Clock()), station, Disk(data_dir, reserve_bytes), alarm)
 
     def close(self) -> None:
         """Close the file; what was written stays."""
@@ -181,12 +193,8 @@ class Store:
             UseError: The inspection is unknown, or has another outcome already.
         """
         with self._database.transaction() as db:
-            trigger = _one(
-                db,
-                "SELECT seq FROM triggers WHERE station = ? AND inspection_id = ?",
-                self.station,
-                outcome.inspection_id,
-            )
+            ids = self.station, outcome.inspection_id
+            trigger = _one(db, "SELECT seq FROM triggers WHERE station = ? AND inspection_id = ?", *ids)
             if trigger is None:
                 raise UseError(
                     f"inspection {outcome.inspection_id} has no trigger at station {self.station}: "
@@ -196,7 +204,9 @@ class Store:
                 return self._same_outcome(db, outcome, trigger[0], config_hash=config_hash)
             # One counter is both `outcomes` and the last `seq`: they cannot drift apart.
             seq = outbox.count(db, self.station, "outcomes")
-            outbox.count(db, self.station, f"reason_{outcome.reason.value}")
+            for name, by in counted(outcome).items():
+                outbox.count(db, self.station, name, by)
+            self.alarms.note(db, outcome, seq, at)
             payload = outcome_payload(outcome, seq=seq, station=self.station, at=at, config_hash=config_hash)
             self._insert_outcome(db, outcome, seq, at, payload)
             outbox.add(
@@ -247,7 +257,7 @@ class Store:
             outbox.count(db, self.station, name)
 
     def counts(self) -> dict[str, int]:
-        """Every counter of the station since it was installed: triggers, outcomes, reason_* and others."""
+        """Every counter of the station since it was installed: triggers, outcomes, `figures` and others."""
         with self._database.reading() as db:
             rows = db.execute("SELECT name, value FROM counts WHERE station = ? ORDER BY name", (self.station,))
             return {"triggers": 0, "outcomes": 0} | dict(rows.fetchall())
@@ -255,21 +265,13 @@ class Store:
     def outcome(self, inspection_id: str) -> OutcomeRow | None:
         """One outcome; None where the inspection has none."""
         with self._database.reading() as db:
-            row = _one(
-                db,
-                f"{_OUTCOME} inspection_id = ?",
-                self.station,
-                inspection_id,
-            )
+            row = _one(db, f"{_OUTCOME} inspection_id = ?", self.station, inspection_id)
         return None if row is None else OutcomeRow(*row)
 
     def outcomes(self, *, since: str = "", limit: int = 100) -> list[OutcomeRow]:
         """The newest outcomes, newest first; `since` is a wall time (RFC 3339, UTC)."""
         with self._database.reading() as db:
-            rows = db.execute(
-                f"{_OUTCOME} at >= ? ORDER BY seq DESC LIMIT ?",
-                (self.station, since, limit),
-            ).fetchall()
+            rows = db.execute(f"{_OUTCOME} at >= ? ORDER BY seq DESC LIMIT ?", (self.station, since, limit)).fetchall()
         return [OutcomeRow(*row) for row in rows]
 
     def expected_of(self, inspection_id: str) -> Mapping[str, str] | None:

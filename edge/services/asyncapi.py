@@ -1,8 +1,8 @@
 """The contract with MES as files, made from types: `config/asyncapi.yaml`, and a JSON Schema each in `config/schemas/`.
 
-Promise: the files say what the types in `messages` and `command_messages` say, and the builders of the messages are
-checked against these. `python -m edge.services.asyncapi` writes the files anew; with `--release` it also freezes the
-schemas of this version in `config/schemas/released/`, and those of each later one may only add to them.
+Promise: the files say what the types in `messages`, `health_messages` and `command_messages` say, and the builders of
+the messages are checked against these. `python -m edge.services.asyncapi` writes the files anew; with `--release` it
+also freezes the schemas of this version in `config/schemas/released/`; those of a later one may only add to them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from edge.adapters import command_messages, messages
+from edge.adapters import command_messages, health_messages, messages
 from edge.core.outcome import SCHEMA
 from edge.services.mqtt_commands import MAX_COMMAND_BYTES
 
@@ -47,7 +47,7 @@ MESSAGES: Mapping[str, Message] = {
     "retake": Message(messages.Retake, "send", "retake", properties=messages.RetakeProperties),
     "correction": Message(messages.Correction, "send", "correction", properties=messages.CorrectionProperties),
     "state": Message(messages.State, "send", "state", retain=True),
-    "health": Message(messages.Health, "send", "health", qos=0, retain=True),
+    "health": Message(health_messages.Health, "send", "health", qos=0, retain=True),
     "trigger": Message(command_messages.Trigger, "receive", "cmd/trigger"),
     "expect": Message(
         command_messages.Expect,

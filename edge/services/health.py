@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Literal
 
-from edge.adapters import messages
+from edge.adapters import health_messages, messages
 from edge.adapters.database import wall_time
 from edge.adapters.disk import Disk
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat
 from edge.adapters.payload import encode
-from edge.adapters.store import Store
+from edge.adapters.store import MAX_WAITING_TRIGGERS, Store
+from edge.core.alarm import AlarmPolicy, Watch, in_a_row_alarm
+from edge.core.drift import sign_of
+from edge.core.figures import is_figure
 from edge.core.outcome import SCHEMA, Reason
 
 #: Latencies are those of so many newest outcomes.
@@ -39,7 +42,7 @@ def health_message(
     at: str,
     session_id: str,
     confirm_within_s: float | None = None,
-) -> messages.Health:
+) -> health_messages.Health:
     """The message of the topic `health`; `messenger` is what the messenger counted since it started."""
     counts = store.counts()
     waiting = store.waiting_triggers()
@@ -52,8 +55,16 @@ def health_message(
         "outcomes": counts["outcomes"],
         "reasons": {reason: counts.get(f"reason_{reason.value}", 0) for reason in Reason},
         "queues": {
-            "triggers": {"waiting": len(waiting), "oldest_age_s": waiting[0].age_s if waiting else None},
-            "outbox": {"waiting": store.outbox.num_waiting(), "oldest_age_s": store.outbox.oldest_age_s()},
+            "triggers": {
+                "waiting": len(waiting),
+                "oldest_age_s": waiting[0].age_s if waiting else None,
+                "limit": MAX_WAITING_TRIGGERS,
+            },
+            "outbox": {
+                "waiting": store.outbox.num_waiting(),
+                "oldest_age_s": store.outbox.oldest_age_s(),
+                "limit": None,
+            },
             "dead_letters": {"waiting": store.outbox.num_dead()},
             "unconfirmed": _unconfirmed(store, confirm_within_s),
         },
@@ -61,17 +72,57 @@ def health_message(
         "frame_age_s": _frame_age_s(beats, now_us),
         "reader": reader_figures(beats, now_us),
         "processes": {name: round(beat.age_s(now_us), 3) for name, beat in sorted(beats.items())},
-        "counts": {name: value for name, value in counts.items() if not name.startswith("reason_")},
+        "counts": {name: value for name, value in counts.items() if not is_figure(name)},
         "messenger": dict(sorted(messenger.items())),
         "disk": {
             "free_bytes": store.disk.free_bytes,
             "reserve_bytes": store.disk.reserve_bytes,
             "full": store.disk.is_full,
         },
+        "alarms": alarm_figures(store.alarms.watch(), store.alarms.policy),
     }
 
 
-def reader_figures(beats: Mapping[str, Beat], now_us: int) -> messages.ReaderFigures:
+def alarm_figures(watch: Watch, policy: AlarmPolicy) -> health_messages.Alarms:
+    """What the watch over the outcomes says."""
+    drift, stop = watch.drift, watch.line_stop
+    rates = drift.rates or {}
+    return {
+        "in_a_row": watch.in_a_row,
+        "in_a_row_limit": policy.in_a_row,
+        "in_a_row_alarm": in_a_row_alarm(watch, policy),
+        "base_outcomes": drift.num_base,
+        # A base that is complete stays so, whatever is set later.
+        "base_needed": drift.num_base if drift.rates is not None else policy.drift.base_outcomes,
+        "drift": [
+            {"sign": sign_of(sign), "base_rate": rates[sign], "since_seq": seq} for sign, seq in drift.since.items()
+        ],
+        "nearness": {sign: round(near, 3) for sign, near in drift.nearness(policy.drift).items()},
+        "line_stop": None
+        if stop is None
+        else {"cause": stop.cause.value, "signs": [*map(sign_of, stop.signs)], "seq": stop.seq, "at": stop.at},
+    }
+
+
+def alarm_sentences(alarms: health_messages.Alarms) -> list[str]:
+    """What a person should know of the alarms, and do."""
+    said = [
+        f"{one['sign']} comes more often than in the base (at most {one['base_rate']:.1%} there), since outcome "
+        f"{one['since_seq']}: see docs/troubleshooting.md"
+        for one in alarms["drift"]
+    ]
+    if alarms["in_a_row_alarm"]:
+        said.append(
+            f"{alarms['in_a_row']} parts in a row did not pass, and [alarm] in_a_row is {alarms['in_a_row_limit']}"
+        )
+    stop = alarms["line_stop"]
+    if stop is not None:
+        why = ", ".join(stop["signs"]) if stop["signs"] else f"parts in a row up to outcome {stop['seq']}"
+        said.append(f"the line is to stand still ({stop['cause']}: {why}): see to it, then `edge alarm reset`")
+    return said
+
+
+def reader_figures(beats: Mapping[str, Beat], now_us: int) -> health_messages.ReaderFigures:
     """What the reader process said at its last beat; null where it is silent, or has no such thing.
 
     `answers` and `batches` (by how many frames were in one) count from the process's start; so does `cache`.
@@ -93,6 +144,13 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> messages.ReaderFig
         },
         "breaker": facts.get("breaker"),
     }
+
+
+def erp_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, float | None]:
+    """How old what ERP said last is, and the copy of its records; null where there is none, or nobody asked."""
+    beat = beats.get("inspector")
+    facts = beat.facts if beat is not None and beat.age_s(now_us) <= SILENT_AFTER_S else {}
+    return {"answer_age_s": facts.get("erp_answer_age_s"), "snapshot_age_s": facts.get("erp_snapshot_age_s")}
 
 
 def camera_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, dict[str, int]]:
@@ -152,13 +210,13 @@ def _version() -> str:
         return "unknown"
 
 
-def _unconfirmed(store: Store, limit_s: float | None) -> messages.Unconfirmed:
+def _unconfirmed(store: Store, limit_s: float | None) -> health_messages.Unconfirmed:
     oldest_age_s = store.confirmations.oldest_missing_age_s()
     is_late = oldest_age_s is not None and limit_s is not None and oldest_age_s > limit_s
     return {"oldest_age_s": oldest_age_s, "limit_s": limit_s, "alarm": is_late}
 
 
-def _latencies(store: Store) -> messages.Latency:
+def _latencies(store: Store) -> health_messages.Latency:
     total_ms = sorted(store.latencies_ms(LATENCY_OUTCOMES))
     if not total_ms:
         return {"p50": None, "p99": None, "outcomes": 0}

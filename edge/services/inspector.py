@@ -315,7 +315,8 @@ class Inspector:
     def _beat(self) -> None:
         frame_age_s = None if self._frame is None else round((_now_us() - self._frame.exposed_us) / 1e6, 3)
         state = "store_refuses" if self._problem else self._inspection.state.value if self._busy else "ready"
-        self._heartbeat.beat(state=state, problem=self._problem, frame_age_s=frame_age_s, **self._counts)
+        ages = {f"erp_{name}": age for name, age in self._records.ages_s().items()}
+        self._heartbeat.beat(state=state, problem=self._problem, frame_age_s=frame_age_s, **ages, **self._counts)
 
     def _close(self) -> None:
         for socket in (self._poked, self._messenger):
@@ -357,7 +358,7 @@ def _now_us() -> int:
 
 def build(settings: Settings) -> Inspector:
     """The inspector of this station, ready to `run`."""
-    store = Store.open(settings.paths.data, settings.station.name)
+    store = Store.open(settings.paths.data, settings.station.name, alarm=settings.alarm.policy)
     folder = EvidenceFolder(settings.paths.data)
 
     def keep(frame: Frame) -> Evidence:

@@ -45,6 +45,7 @@ class RecordDesk:
         self._passed_before = passed_before
         self._answers: SimpleQueue[tuple[LookUp, str, Record | str]] = SimpleQueue()
         self._open = 0
+        self._newest_us: int | None = None
         self._pool = ThreadPoolExecutor(MAX_OPEN_LOOK_UPS, thread_name_prefix="erp")
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
@@ -69,6 +70,11 @@ class RecordDesk:
             if asked_for == inspection_id:
                 yield self._event(action, inspection_id, told)
 
+    def ages_s(self) -> dict[str, float | None]:
+        """How old what ERP said last is by now, and its snapshot where one is made; None: there is none."""
+        answered = None if self._newest_us is None else round((_now_us() - self._newest_us) / 1e6, 3)
+        return {"answer_age_s": answered, "snapshot_age_s": None if self._sync is None else self._sync.age_s()}
+
     def close(self) -> None:
         """Leave questions that hang behind."""
         if self._sync is not None:
@@ -92,7 +98,9 @@ class RecordDesk:
         os.eventfd_write(self.wake_fd, 1)
 
     def _event(self, action: LookUp, inspection_id: str, told: Record | str) -> RecordEvent:
-        now_us = time.monotonic_ns() // 1000
+        now_us = _now_us()
+        if not isinstance(told, str) and self._erp is not None:
+            self._newest_us = now_us - round(told.age_s * 1e6)
         if isinstance(told, str):
             return RecordUnavailable(now_us, action.attempt, told)
         if not told.fields and self._erp is not None:
@@ -100,6 +108,10 @@ class RecordDesk:
         here = self._passed_before(action.serial, inspection_id)
         before = f"inspection {here}" if here is not None else f"ERP, {told.used}" if told.used else None
         return RecordFound(now_us, action.attempt, told.fields, told.source, told.age_s, before)
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
 
 
 class EvidenceDesk:

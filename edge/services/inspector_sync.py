@@ -56,6 +56,10 @@ class SnapshotSync:
         self._thread = threading.Thread(target=self._run, name="erp sync", daemon=True)
         self._thread.start()
 
+    def age_s(self) -> float | None:
+        """How old the snapshot's records are; None where there is no snapshot."""
+        return self._age_s()
+
     def close(self) -> None:
         """End, and a sync that runs too: what it had written counts for nothing."""
         self._stop.set()

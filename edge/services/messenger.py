@@ -286,7 +286,8 @@ def build(settings: Settings) -> Messenger:
         StoreError: `edge.db` cannot be opened.
     """
     station, data = settings.station.name, settings.paths.data
-    store = Store.open(data, station, reserve_bytes=settings.keep.reserve_bytes)
+    reserve_bytes = settings.keep.reserve_bytes
+    store = Store.open(data, station, reserve_bytes=reserve_bytes, alarm=settings.alarm.policy)
 
     def sweep() -> Sweep:
         beside = Store.open(data, station)

@@ -30,11 +30,13 @@ from edge.adapters import sockets, systemd
 from edge.adapters.database import FILE_NAME, wall_time
 from edge.adapters.guest_link import GuestLink
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
+from edge.core.alarm import USUAL, AlarmPolicy
 from edge.errors import StoreError, WorldError
 from edge.services import metrics
-from edge.services.health import camera_figures, health_message, reader_figures
+from edge.services.health import alarm_sentences, camera_figures, erp_figures, health_message, reader_figures
 from edge.settings import Settings
 from edge.web import chat, reading
+from edge.web.alarms import AlarmRoutes
 from edge.web.app import application
 from edge.web.guests import Link
 from edge.web.history import HistoryRoutes
@@ -51,7 +53,9 @@ TURN_S = 0.2
 STOP_PATIENCE_S = 2
 #: No more than this many requests at once; more are answered 503.
 MAX_REQUESTS = 64
-_STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts", "disk")
+_STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts", "disk", "alarms")
+
+_PROCESS_KEYS = ("age_s", "pid", "up_s", "memory_bytes", "gpu_memory_bytes", "restarts")
 
 Stop = threading.Event | Callable[[], bool]
 
@@ -85,6 +89,7 @@ class Panel:
         port: int,
         reader_dir: Path | None = None,
         reserve_bytes: int = 0,
+        alarm: AlarmPolicy = USUAL,
         token: Callable[[], str | None] = lambda: None,
         guest_routes: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
         product_text: str = "",
@@ -95,10 +100,11 @@ class Panel:
         self._reader_dir, self._product_text = reader_dir or runtime_dir, product_text
         self._guests: GuestLink | None = None
         self._stored = Stored(
-            data_dir, place.station, correction_topic=place.correction_topic, reserve_bytes=reserve_bytes
+            data_dir, place.station, correction_topic=place.correction_topic, reserve_bytes=reserve_bytes, alarm=alarm
         )
         self._live = Live(self._stored, self.health, self._send_reviews)
         self._beats: Mapping[str, Beat] = {}
+        self._restarts: Mapping[str, int] = {}
         self._started_us = _now_us()
         self._socket = _listening(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -135,7 +141,7 @@ class Panel:
         self._guests = GuestLink(self._reader_dir, product=self._product_text)
         ready = False
         while not stopped() and not serving.done():
-            self._beats = self._listener.beats()
+            self._beats, self._restarts = self._listener.beats(), self._listener.restarts()
             if server.started and not ready:
                 ready = True
                 systemd.notify_ready(f"answering on port {self.port}")
@@ -169,6 +175,7 @@ class Panel:
                 *self._live.routes(),
                 *HistoryRoutes(self._stored).routes(),
                 *ReviewRoutes(self._stored, sessions).routes(),
+                *AlarmRoutes(self._stored, sessions).routes(),
                 *sessions.routes(),
                 *self._guest_routes(self._guest_link),
             ]
@@ -197,6 +204,8 @@ class Panel:
                 f"MES has not confirmed an outcome for {unconfirmed['oldest_age_s']:.0f} s, and mqtt.confirm_within_s "
                 f"is {unconfirmed['limit_s']}: see that MES stores outcomes and sends cmd/confirm"
             )
+        if stored["alarms"] is not None:
+            degraded.extend(alarm_sentences(stored["alarms"]))
         state: Literal["ok", "degraded", "down"] = "down" if down else "degraded" if degraded else "ok"
         return {
             "state": state,
@@ -210,6 +219,7 @@ class Panel:
             "broker": {"connected": None if messenger is None else messenger.facts.get("connected")},
             "cameras": camera_figures(beats, now_us),
             "reader": reader_figures(beats, now_us),
+            "erp": erp_figures(beats, now_us),
             **stored,
         }
 
@@ -217,7 +227,7 @@ class Panel:
         if beat is None:
             since_s = (now_us - self._started_us) / 1_000_000
             state = "absent" if since_s > SILENT_AFTER_S else "unknown"
-            return {"state": state, "age_s": None, "pid": None, "up_s": None, "problem": ""}
+            return {"state": state, "problem": "", **dict.fromkeys(_PROCESS_KEYS)}
         age_s = beat.age_s(now_us)
         return {
             "state": "silent" if age_s > SILENT_AFTER_S else str(beat.facts.get("state", "ready")),
@@ -225,6 +235,9 @@ class Panel:
             "pid": beat.pid,
             "up_s": round((beat.at_us - beat.started_us) / 1_000_000, 1),
             "problem": str(beat.facts.get("problem") or ""),
+            "memory_bytes": beat.facts.get("memory_bytes"),
+            "gpu_memory_bytes": beat.facts.get("gpu_memory_bytes"),
+            "restarts": self._restarts.get(beat.process, 0),
         }
 
     def _figures(self, beats: Mapping[str, Beat], now_us: int) -> dict[str, Any]:
@@ -250,9 +263,15 @@ class Panel:
         told = self.health()
         return JSONResponse(told, status_code=503 if told["state"] == "down" else 200)
 
-    def _metrics(self, _request: Request) -> Response:
-        text = metrics.openmetrics(self.health(), _version())
-        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
+    def _metrics(self, request: Request) -> Response:
+        counts: Mapping[str, int] | None = None
+        if self._stored.is_there:
+            with contextlib.suppress(StoreError), self._stored.store() as store:
+                counts = store.counts()
+        told = self.health(), _version(), counts
+        if metrics.wants_text(request.headers.get("accept", "")):
+            return Response(metrics.prometheus_text(*told), headers={"content-type": metrics.TEXT_TYPE})
+        return Response(metrics.openmetrics(*told), headers={"content-type": metrics.CONTENT_TYPE})
 
     def _send_reviews(self) -> None:
         if self._stored.is_there:
@@ -329,6 +348,7 @@ def build(settings: Settings) -> Panel:
         port=settings.panel.port,
         reader_dir=settings.reader.shared,
         reserve_bytes=settings.keep.reserve_bytes,
+        alarm=settings.alarm.policy,
         token=token,
         guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),

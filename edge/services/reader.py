@@ -12,6 +12,7 @@ station asks, and give way to each.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -215,6 +216,7 @@ class ReaderService:
             "waiting": len(self._queue),
             "guests_waiting": len(self._guests),
             "oldest_age_s": None if age_us is None else round(age_us / 1e6, 3),
+            "gpu_memory_bytes": _gpu_memory_bytes(),
             "batches": {str(frames): count for frames, count in sorted(self._batches.items())},
             "problem": "" if told.get("breaker", "closed") == "closed" else f"its server fails ({told['breaker']})",
         }
@@ -233,6 +235,12 @@ class ReaderService:
         self._desk.close()
         self._heartbeat.close()
         os.close(self._wake_fd)
+
+
+def _gpu_memory_bytes() -> int | None:
+    """The memory of the GPU that this process holds; None where it uses none. Imports nothing."""
+    torch = sys.modules.get("torch")
+    return int(torch.cuda.memory_reserved()) if torch is not None and torch.cuda.is_initialized() else None
 
 
 def drawn_frame() -> Image:

@@ -14,7 +14,7 @@ from datetime import datetime
 from importlib import metadata
 from typing import Any
 
-from edge.adapters import messages
+from edge.adapters import health_messages
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_access import broker_of
 from edge.adapters.mqtt_facts import Answered, Broker, Disconnected, Fact, Presence
@@ -24,7 +24,7 @@ from edge.adapters.sparkplug_wire import DataType, Value
 from edge.core.outcome import SCHEMA, Reason
 from edge.settings import Settings
 
-_HEALTH: Mapping[str, tuple[DataType, Callable[[messages.Health], Value]]] = {
+_HEALTH: Mapping[str, tuple[DataType, Callable[[health_messages.Health], Value]]] = {
     "Station/Triggers": (DataType.UINT64, lambda health: health["triggers"]),
     "Station/Outcomes": (DataType.UINT64, lambda health: health["outcomes"]),
     "Station/Latency p50 ms": (DataType.DOUBLE, lambda health: health["latency_ms"]["p50"]),
@@ -88,7 +88,7 @@ class MirroredLink(Link):
         super().stop()
         self._view.stop()
 
-    def _show_health(self, health: messages.Health) -> None:
+    def _show_health(self, health: health_messages.Health) -> None:
         values = {name: value(health) for name, (_, value) in _HEALTH.items()}
         values |= {f"Reasons/{reason}": count for reason, count in health["reasons"].items()}
         self._view.show(values, _ms(health["at"]))

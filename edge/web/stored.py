@@ -16,6 +16,7 @@ from edge.adapters.disk import Disk
 from edge.adapters.history import History
 from edge.adapters.reviews import Reviews
 from edge.adapters.store import Store
+from edge.core.alarm import USUAL, AlarmPolicy
 from edge.errors import StoreError
 
 
@@ -36,10 +37,11 @@ class Stored:
         *,
         correction_topic: str,
         reserve_bytes: int = 0,
+        alarm: AlarmPolicy = USUAL,
         clock: Clock | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self._reserve_bytes = reserve_bytes
+        self._reserve_bytes, self._alarm = reserve_bytes, alarm
         self._station, self._topic = station, correction_topic
         self._clock = clock or Clock()
         self._open: dict[str, _Closes] = {}
@@ -58,7 +60,7 @@ class Stored:
             StoreError: There is no store, or it cannot be read.
         """
         disk = Disk(self.data_dir, self._reserve_bytes)
-        with self._part("store", lambda database: Store(database, self._station, disk)) as store:
+        with self._part("store", lambda database: Store(database, self._station, disk, self._alarm)) as store:
             yield store
 
     @contextmanager

@@ -21,6 +21,7 @@ from edge.services.health import health_message
 from edge.services.mqtt_commands import Commands
 from tests.brokers import Ear, FaultBroker, Mosquitto, mosquitto, wait_for
 from tests.delivery.station import AT, BASE, Station
+from tests.services.known import NOTHING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _CORRELATIONS = itertools.count(1)
@@ -171,9 +172,8 @@ def test_a_command_that_cannot_be_followed_has_a_reason_with_a_name(
     assert store.counts()[f"command_{reason}"] == 1
     assert store.waiting_triggers() == []
     assert not store.knows_expectation("e")
-    text = metrics._Text({"station": "st"})
-    metrics._commands(text, store.counts())
-    assert f'edge_commands_refused_total{{station="st",reason="{reason}"}} 1' in text.end()
+    text = metrics.openmetrics(NOTHING, "1", store.counts())
+    assert f'edge_commands_refused_total{{reason="{reason}",station="st"}} 1.0' in text
 
 
 def test_a_command_as_old_as_allowed_or_from_a_clock_ahead_is_followed(store: Store) -> None:
@@ -316,7 +316,6 @@ def test_an_outcome_that_mes_leaves_unconfirmed_is_an_alarm(store: Store) -> Non
     assert not in_time["alarm"]
     assert in_time["limit_s"] == 1e6
     assert told(0.0)["oldest_age_s"] is None
-    text = metrics._Text({"station": "st"})
-    metrics._unconfirmed(text, late)
-    assert 'edge_unconfirmed_alarm{station="st"} 1' in text.end()
-    assert 'edge_unconfirmed_limit_seconds{station="st"} 0.0' in text.end()
+    text = metrics.openmetrics(NOTHING | {"queues": {"unconfirmed": late}}, "1")
+    assert 'edge_unconfirmed_alarm{station="st"} 1.0' in text
+    assert 'edge_unconfirmed_limit_seconds{station="st"} 0.0' in text

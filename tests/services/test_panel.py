@@ -212,7 +212,9 @@ def test_metrics_are_openmetrics(station: Station) -> None:
     assert by_reason["record_missing"].labels["disposition"] == "hold"
     up = {sample.labels["process"]: sample.value for sample in families["edge_process_up"].samples}
     assert up == dict.fromkeys(PROCESSES, 1)
-    assert families["edge_latency_seconds"].samples[0].value == 0.8
+    total = [one for one in families["edge_stage_seconds"].samples if one.labels["stage"] == "total"]
+    assert {one.labels["le"]: one.value for one in total if "le" in one.labels}["1.0"] == 1
+    assert [one.value for one in total if one.name.endswith("_sum")] == [0.8]
 
 
 def test_what_a_camera_did_not_give_is_counted_by_cause(station: Station) -> None:
@@ -255,6 +257,7 @@ def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None
         "edge_reader_answers": {("judge",): 9, ("read",): 8, ("failed",): 1, ("refused",): 0},
         "edge_reader_batches": {("1",): 5, ("4",): 2},
         "edge_reader_waiting": {(): 2},
+        "edge_reader_waiting_limit": {(): 64},
         "edge_reader_oldest_age_seconds": {(): 0.25},
         "edge_reader_cache_lookups": {("hit",): 3, ("miss",): 1},
         "edge_reader_cache_hit_ratio": {(): 0.75},
@@ -274,6 +277,7 @@ def test_what_a_reader_does_not_have_is_not_shown(station: Station) -> None:
     assert {name for name in families if name.startswith("edge_reader_")} == {
         "edge_reader_answers",
         "edge_reader_waiting",
+        "edge_reader_waiting_limit",
     }
 
 
