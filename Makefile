@@ -49,8 +49,9 @@ package: .venv/demo ## dist/: a folder that installs edge on a line PC with no n
 promises: .venv/test ## write docs/promises.md from the tests
 	$(BIN)/python -m tests.promises.ledger
 
-docs: promises ## write what is generated: docs/promises.md, config/asyncapi.yaml, config/edge.toml
+docs: promises ## write what is generated: docs/promises.md, config/asyncapi.yaml, config/openapi.yaml, config/edge.toml
 	$(BIN)/python -m edge.services.asyncapi
+	$(BIN)/python -m edge.services.openapi
 	$(BIN)/python -m edge.settings_text
 
 clean: ## remove .venv and all caches

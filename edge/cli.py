@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "alarm": ("alarm", "show what comes more often than it did, and let a stopped line run again"),
     "replay": ("replay", "read kept frames again, and show every outcome that would change"),
     "erp": ("erp", "ask ERP for a record, or see what it holds"),
+    "users": ("users", "add, list and remove the people who may sign in to the panel"),
     "bench": ("bench", "measure the speed on this machine"),
 }
 

@@ -323,28 +323,6 @@ class Keep(Table):
         return self.reserve_mb * 1_000_000
 
 
-class Panel(Table):
-    """The page and the HTTP API."""
-
-    host: Annotated[str, AfterValidator(host_name)] = Field(
-        default="127.0.0.1", description="Address that the panel is bound to."
-    )
-    port: Port = Field(default=8470, description="Port of the panel (1 to 65535).")
-    token_file: FilePath | None = Field(
-        default=None,
-        description="File that holds the token for changes; unset: the credential panel_token, else no changes.",
-    )
-
-    @property
-    def token(self) -> SecretStr | None:
-        """The token, read anew at each use; None where there is none.
-
-        Raises:
-            ConfigError: `token_file` cannot be read.
-        """
-        return secrets.find(self.token_file, "panel_token", "panel.token_file")
-
-
 class Log(Table):
     """What the processes log."""
 

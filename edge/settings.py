@@ -28,7 +28,6 @@ from edge.sections import (
     Log,
     Messenger,
     Mqtt,
-    Panel,
     Paths,
     Reader,
     Retake,
@@ -37,6 +36,7 @@ from edge.sections import (
 from edge.sections_alarm import Alarm
 from edge.sections_cameras import Camera
 from edge.sections_erp import Erp, NoErp
+from edge.sections_panel import Panel
 
 #: Whoever asks ERP gives up by itself after `erp.timeout_ms`, and then looks into the snapshot, which takes some ms;
 #: the inspection gives up on both so much later.

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from edge import settings_check_erp, toml_file
+from edge import settings_check_erp, settings_check_panel, toml_file
 from edge.calibrations import read_calibration
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
@@ -89,6 +89,22 @@ def load_checked(path: Path | None, environment: Mapping[str, str] | None) -> Se
         raise ConfigError([*(f"{_place(p.key, file, names)} {p.what}" for p in problems), *sentences])
     assert settings is not None, "no problem was found, so there are settings"
     return settings.bound_to(file.path, product)
+
+
+def panel_users_file(path: Path | None, environment: Mapping[str, str] | None = None) -> Path:
+    """The file that `panel.users_file` names, whatever else is wrong: whoever makes the file has no right settings yet.
+
+    Raises:
+        ConfigError: no file is named.
+    """
+    environment = os.environ if environment is None else environment
+    file = toml_file.read(find_file(path, environment).absolute())
+    names = {name.upper(): name for name in environment if name.upper().startswith(_PREFIX)}
+    panel = _merged(file.values, _from_environment(environment, names, [])).get("panel")
+    named = panel.get("users_file") if isinstance(panel, dict) else None
+    if not isinstance(named, str) or not named.strip() or "\x00" in named:
+        raise ConfigError(f"{file.at(('panel', 'users_file'))}: is not set; name a file there, such as /etc/edge/users")
+    return file.path.parent / named
 
 
 def _needs_wrong(problem: Problem, wrong: AbstractSet[Key]) -> bool:
@@ -336,14 +352,14 @@ def _server(remote: RemoteReader) -> Iterator[Problem]:
 
 
 def _links(settings: Settings) -> Iterator[Problem]:
-    mqtt, panel = settings.mqtt, settings.panel
+    mqtt = settings.mqtt
+    yield from settings_check_panel.problems(settings.panel)
     unread = list(secret(lambda: mqtt.password, "mqtt", "password_file"))
     yield from unread
     if mqtt.username is None and not unread and mqtt.password is not None:
         yield Problem(
             ("mqtt", "username"), "is missing, but there is a password; add it", needs=(("mqtt", "password_file"),)
         )
-    yield from secret(lambda: panel.token, "panel", "token_file")
     if mqtt.tls is not None:
         for name in ("ca_file", "cert_file", "key_file"):
             yield from pem(getattr(mqtt.tls, name), "mqtt", "tls", name)

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections, sections_alarm, sections_cameras, sections_erp
+from edge import sections, sections_alarm, sections_cameras, sections_erp, sections_panel
 from edge.products import Gate
 from edge.settings import Settings
 
@@ -52,7 +52,8 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("messenger", sections.Messenger, True),
     ("evidence", sections.Evidence, True),
     ("keep", sections.Keep, True),
-    ("panel", sections.Panel, True),
+    ("panel", sections_panel.Panel, True),
+    ("panel.tls", sections_panel.PanelTls, False),
     ("log", sections.Log, True),
 )
 #: Tables inside tables, which stand on their own.
@@ -126,6 +127,9 @@ _EXAMPLES: Mapping[str, Any] = {
     "mqtt.tls.cert_file": "/etc/edge/station.pem",
     "mqtt.tls.key_file": "/etc/edge/station.key",
     "panel.token_file": "/etc/edge/panel_token",
+    "panel.users_file": "/etc/edge/users",
+    "panel.tls.cert_file": "/etc/edge/panel.pem",
+    "panel.tls.key_file": "/etc/edge/panel.key",
 }
 
 

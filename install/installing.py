@@ -69,9 +69,8 @@ def main(arguments: list[str]) -> int:
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 78
-    panel = configured.panel
     print(
-        configured.station.camera if command == "camera" else f"the station's page: http://{panel.host}:{panel.port}/"
+        configured.station.camera if command == "camera" else f"the station's page: {configured.panel.url}"
     )
     return 0
 

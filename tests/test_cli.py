@@ -18,13 +18,17 @@ from edge.errors import ConfigError, ErpError, UseError
 
 #: The commands of the design, two that learn from a site's own plates, and one for alarms.
 DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
-DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay", "alarm"}
+DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay", "alarm", "users"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
     ("erp", "sync"),
     ("outbox", "list"),
     ("outbox", "retry"),
     ("outbox", "drop"),
+    ("users", "list"),
+    ("users", "add"),
+    ("users", "password"),
+    ("users", "remove"),
 ]
 
 

@@ -12,18 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from edge import products, sections, sections_alarm, sections_cameras, sections_erp, settings, settings_text
+from edge import (
+    products,
+    sections,
+    sections_alarm,
+    sections_cameras,
+    sections_erp,
+    sections_panel,
+    settings,
+    settings_text,
+)
+from edge.adapters import users
 from edge.calibrations import BUNDLED
 from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
 from edge.products import load_product
 from edge.settings import Settings
+from tests.certificates import Authority
 
 CONFIG = Path(__file__).parent.parent / "config"
 SECRETS = ("camera_password", "mqtt_password", "panel_token", "reader_key", "redis_password")
 
 #: Where the tables of the settings are.
-_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, products)
+_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, sections_panel, products)
 
 SMALL = """\
 version = 1
@@ -125,6 +136,9 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x", encoding="utf-8")
         text = text.replace(f"/etc/edge/{name}", str(tmp_path / name))
     text = text.replace("/etc/edge/calibration.json", str(BUNDLED))
+    Authority(tmp_path).sign("panel")
+    users.write(tmp_path / "users", {"ada": users.User("ada", users.Role.OPERATOR, users.hashed("ten letters"))})
+    text = re.sub(r"/etc/edge/(panel\.pem|panel\.key|users)", lambda named: str(tmp_path / named[1]), text)
     path = _write(tmp_path, text=text)
 
     loaded = settings.load(path, {})

@@ -127,6 +127,44 @@ CASES = [
         more='[mqtt]\nusername = "u"\npassword_file = "p"\n',
         files={"p": f"{SECRET}\n{SECRET}\n".encode()},
     ),
+    # The panel for others than this PC.
+    Case(
+        "a panel for all",
+        ("edge.toml:17: panel.host is 0.0.0.0", "users_file or token_file", "[panel.tls]"),
+        more='[panel]\nhost = "0.0.0.0"\n',
+    ),
+    Case(
+        "a panel for all without TLS",
+        ("panel.host is ::", "[panel.tls]"),
+        more='[panel]\nhost = "::"\ntoken_file = "t"\n',
+        files={"t": b"x"},
+    ),
+    Case("a panel for a name", ("EDGE_PANEL__HOST", "[panel.tls]"), environment={"EDGE_PANEL__HOST": "station7.plant"}),
+    Case(
+        "a panel for all with a certificate that is none",
+        ("panel.tls", "no certificate and its key"),
+        more='[panel]\nhost = "0.0.0.0"\ntoken_file = "t"\n[panel.tls]\ncert_file = "t"\nkey_file = "t"\n',
+        files={"t": b"x"},
+    ),
+    Case(
+        "a panel's certificate that is not there",
+        ("panel.tls.cert_file", "no file"),
+        more='[panel.tls]\ncert_file = "a"\nkey_file = "t"\n',
+        files={"t": b"x"},
+    ),
+    Case("users who are not there", ("panel.users_file", "edge users add"), more='[panel]\nusers_file = "u"\n'),
+    Case(
+        "a file of no users", ("panel.users_file", "holds nobody"), more='[panel]\nusers_file = "u"\n', files={"u": b""}
+    ),
+    Case(
+        "users who are none",
+        ("panel.users_file", "line 2 of"),
+        more='[panel]\nusers_file = "u"\n',
+        files={"u": f"\nada operator {SECRET}\n".encode()},
+    ),
+    Case(
+        "nobody may look, and nobody can sign in", ("panel.anyone", "users_file"), more='[panel]\nanyone = "nobody"\n'
+    ),
     Case("an empty token file", ("panel.token_file", "one line"), more='[panel]\ntoken_file = "t"\n', files={"t": b""}),
     Case(
         "a binary token file",

@@ -157,9 +157,8 @@ def run(args: argparse.Namespace) -> int:
     up = Up(commands, runtime_dir, environment)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: up.stop())
-    panel = configured.panel
     try:
-        return up.run(f"all {len(commands)} processes are ready; panel: http://{panel.host}:{panel.port}/")
+        return up.run(f"all {len(commands)} processes are ready; panel: {configured.panel.url}")
     finally:
         lock.close()
 

@@ -71,7 +71,7 @@ def schemas() -> dict[str, Schema]:
         name: {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "$id": f"urn:{SCHEMA.replace('/', ':')}:{name}",
-            **_untitled(TypeAdapter(kind).json_schema()),
+            **untitled(TypeAdapter(kind).json_schema()),
         }
         for name, kind in _kinds().items()
     }
@@ -83,7 +83,7 @@ def document() -> Schema:
         [(name, "validation", TypeAdapter(kind)) for name, kind in _kinds().items()],
         ref_template="#/components/schemas/{model}",
     )
-    said = {name: _untitled(schema) for (name, _), schema in found.items()}
+    said = {name: untitled(schema) for (name, _), schema in found.items()}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -96,7 +96,7 @@ def document() -> Schema:
         "operations": {name: _operation(name, message) for name, message in MESSAGES.items() if message.suffix},
         "components": {
             "messages": {name: _message(name, said) for name in MESSAGES},
-            "schemas": {name: _untitled(schema) for name, schema in shared["$defs"].items()},
+            "schemas": {name: untitled(schema) for name, schema in shared["$defs"].items()},
         },
     }
 
@@ -115,7 +115,8 @@ def yaml(value: Any, indent: str = "") -> Iterator[str]:
     items: Sequence[tuple[str, Any]]
     if isinstance(value, Mapping):
         items = [
-            (f"{key if str(key).replace('_', '').isalnum() else json.dumps(key)}:", each) for key, each in value.items()
+            (f"{key if str(key).replace('_', '').isalnum() and not key[0].isdigit() else json.dumps(key)}:", each)
+            for key, each in value.items()
         ]
     else:
         items = [("-", each) for each in value]
@@ -145,13 +146,13 @@ def _kinds() -> dict[str, Any]:
     return payloads | {f"{name}_properties": kind for name, kind in properties.items()}
 
 
-def _untitled(schema: Any) -> Any:
-    """The schema without pydantic's titles, which only say the key's name again."""
+def untitled(schema: Any) -> Any:
+    """A schema without pydantic's titles, which only say the key's name again."""
     if isinstance(schema, list):
-        return [_untitled(each) for each in schema]
+        return [untitled(each) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
-    return {key: _untitled(each) for key, each in schema.items() if key != "title" or not isinstance(each, str)}
+    return {key: untitled(each) for key, each in schema.items() if key != "title" or not isinstance(each, str)}
 
 
 def _message(name: str, said: Mapping[str, Schema]) -> Schema:

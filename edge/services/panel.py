@@ -8,11 +8,11 @@ not readable), else 200; `degraded` is a station that inspects while something o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time as time_of_day
 from importlib import metadata
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -30,9 +29,10 @@ from edge.adapters import sockets, systemd
 from edge.adapters.database import FILE_NAME, wall_time
 from edge.adapters.guest_link import GuestLink
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
+from edge.adapters.users import ROLES, Role, Users
 from edge.core.alarm import USUAL, AlarmPolicy
 from edge.errors import StoreError, WorldError
-from edge.services import metrics
+from edge.services import metrics, openapi, panel_server
 from edge.services.health import alarm_sentences, camera_figures, erp_figures, health_message, reader_figures
 from edge.settings import Settings
 from edge.web import chat, reading
@@ -43,16 +43,12 @@ from edge.web.history import HistoryRoutes
 from edge.web.line import LineRoutes
 from edge.web.live import Live
 from edge.web.reviews import ReviewRoutes
-from edge.web.session import Sessions
+from edge.web.session import IDLE_S, Sessions
 from edge.web.stored import Stored
 
 log = structlog.get_logger()
 
 TURN_S = 0.2
-#: Requests under way are given this long at a clean stop.
-STOP_PATIENCE_S = 2
-#: No more than this many requests at once; more are answered 503.
-MAX_REQUESTS = 64
 _STORE_KEYS = ("triggers", "outcomes", "reasons", "queues", "latency_ms", "counts", "disk", "alarms")
 
 _PROCESS_KEYS = ("age_s", "pid", "up_s", "memory_bytes", "gpu_memory_bytes", "restarts")
@@ -76,6 +72,18 @@ class Place:
     shifts: tuple[time_of_day, ...] = (time_of_day(6), time_of_day(14), time_of_day(22))
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who is let in: what the token and nobody's name may do, the users, the names of the panel, its certificate."""
+
+    anyone: Role = Role.VIEWER
+    token_role: Role = Role.ENGINEER
+    users: Users | None = None
+    idle_s: float = IDLE_S
+    names: tuple[str, ...] = ()
+    tls: ssl.SSLContext | None = None
+
+
 class Panel:
     """The panel's process; `run` is its loop."""
 
@@ -91,12 +99,13 @@ class Panel:
         reserve_bytes: int = 0,
         alarm: AlarmPolicy = USUAL,
         token: Callable[[], str | None] = lambda: None,
+        doors: Doors | None = None,
         guest_routes: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
         product_text: str = "",
         context: sockets.Context | None = None,
     ) -> None:
         self._place = place
-        self._token, self._guest_routes = token, guest_routes
+        self._token, self._doors, self._guest_routes = token, doors or Doors(), guest_routes
         self._reader_dir, self._product_text = reader_dir or runtime_dir, product_text
         self._guests: GuestLink | None = None
         self._stored = Stored(
@@ -126,16 +135,7 @@ class Panel:
             self._close()
 
     async def _serve(self, stopped: Callable[[], bool]) -> None:
-        config = uvicorn.Config(
-            self.app(),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            limit_concurrency=MAX_REQUESTS,
-            timeout_graceful_shutdown=STOP_PATIENCE_S,
-        )
-        server = _Server(config)
+        server = panel_server.server(self.app(), self._doors.tls)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]), name="http")
         self._live.start()
         self._guests = GuestLink(self._reader_dir, product=self._product_text)
@@ -157,7 +157,14 @@ class Panel:
 
     def app(self) -> ASGIApp:
         """The web application. Handlers run in threads: a store that waits for its lock holds up its own request."""
-        sessions = Sessions(self._token)
+        doors = self._doors
+        sessions = Sessions(
+            self._token,
+            token_role=doors.token_role,
+            users=doors.users,
+            anyone=doors.anyone,
+            idle_s=doors.idle_s,
+        )
         station = {
             "site": self._place.site,
             "line": self._place.line,
@@ -171,14 +178,16 @@ class Panel:
             [
                 Route("/health", self._health),
                 Route("/metrics", self._metrics),
+                Route("/openapi.json", _openapi),
                 *LineRoutes(self._stored, station, self._place.shifts).routes(),
                 *self._live.routes(),
                 *HistoryRoutes(self._stored).routes(),
                 *ReviewRoutes(self._stored, sessions).routes(),
-                *AlarmRoutes(self._stored, sessions).routes(),
-                *sessions.routes(),
+                *AlarmRoutes(self._stored).routes(),
                 *self._guest_routes(self._guest_link),
-            ]
+            ],
+            sessions,
+            (*doors.names, socket.gethostname(), socket.gethostname().partition(".")[0]),
         )
 
     def _guest_link(self) -> GuestLink:
@@ -286,13 +295,8 @@ class Panel:
         self._listener.close()
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves the signals to the process: its loop sees `stop` by itself."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
-        yield
+async def _openapi(_request: Request) -> Response:
+    return JSONResponse(openapi.document())
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -324,10 +328,10 @@ def build(settings: Settings) -> Panel:
         ConfigError: when the runtime folder cannot be used.
         WorldError: when its port is taken.
     """
-    station = settings.station
+    station, panel = settings.station, settings.panel
 
     def token() -> str | None:
-        secret = settings.panel.token
+        secret = panel.token
         return None if secret is None else secret.get_secret_value()
 
     return Panel(
@@ -344,12 +348,20 @@ def build(settings: Settings) -> Panel:
         ),
         runtime_dir=settings.paths.runtime,
         data_dir=settings.paths.data,
-        host=settings.panel.host,
-        port=settings.panel.port,
+        host=panel.host,
+        port=panel.port,
         reader_dir=settings.reader.shared,
         reserve_bytes=settings.keep.reserve_bytes,
         alarm=settings.alarm.policy,
         token=token,
+        doors=Doors(
+            anyone=Role.VIEWER if panel.is_open else Role.NOBODY,
+            token_role=ROLES[panel.role_of_token],
+            users=None if panel.users_file is None else Users(panel.users_file),
+            idle_s=panel.idle_minutes * 60.0,
+            names=(panel.host, *panel.names),
+            tls=None if panel.tls is None else panel.tls.context(),
+        ),
         guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),
     )

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edge.web.session import Sessions
+from edge.web.access import visitor_of
 from edge.web.stored import Stored
 
 log = structlog.get_logger()
@@ -17,15 +17,15 @@ log = structlog.get_logger()
 class AlarmRoutes:
     """Ends alarms; `/health` tells them."""
 
-    def __init__(self, stored: Stored, sessions: Sessions) -> None:
-        self._stored, self._sessions = stored, sessions
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
 
     def routes(self) -> list[Route]:
         """The one address."""
         return [Route("/v1/line_stop", self._end, methods=["DELETE"])]
 
     async def _end(self, request: Request) -> Response:
-        by = self._sessions.who(request)
+        by = str(visitor_of(request).name)
         await run_in_threadpool(self._reset, by)
         return Response(status_code=204)
 

@@ -6,7 +6,7 @@ have its data kept in a cache. A failure is answered as `{"error": {"message", "
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib import resources
 
@@ -20,6 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.errors import EdgeError
 from edge.web import refusals
+from edge.web.access import guarded
+from edge.web.limits import Limits
+from edge.web.origin import SameOrigin
+from edge.web.session import Sessions
 
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
@@ -44,18 +48,22 @@ _TYPES = {
 }
 
 
-def application(routes: Sequence[BaseRoute]) -> ASGIApp:
-    """The application of these routes and the page's files."""
-    return _Headers(
-        Starlette(
-            routes=[*page_files(), *routes],
-            exception_handlers={
-                EdgeError: refusals.of_edge,
-                HTTPException: refusals.of_http,
-                Exception: refusals.of_panel,
-            },
-        )
+def application(routes: Sequence[BaseRoute], sessions: Sessions, names: Iterable[str] = ()) -> ASGIApp:
+    """The application of these routes, those of the sessions, and the page's files; `names` is what it is called.
+
+    Raises:
+        KeyError: a route has no least role.
+    """
+    app = Starlette(
+        routes=[*page_files(), *guarded([*routes, *sessions.routes()], sessions)],
+        exception_handlers={
+            EdgeError: refusals.of_edge,
+            HTTPException: refusals.of_http,
+            Exception: refusals.of_panel,
+        },
     )
+    app.router.redirect_slashes = False  # a redirect would repeat the request's own Host
+    return _Headers(SameOrigin(Limits(app), names))
 
 
 def page_files() -> list[Route]:

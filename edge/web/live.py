@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from edge.errors import StoreError
+from edge.web.access import visitor_of
 from edge.web.refusals import error
 from edge.web.stored import Stored
 
@@ -92,14 +93,16 @@ class Live:
         headers = {"x-accel-buffering": "no"}
         page = asyncio.Event()
         self._pages.add(page)
-        events = self._events(page, None if after is None else int(after))
+        events = self._events(page, None if after is None else int(after), visitor_of(request).is_there)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
-    async def _events(self, page: asyncio.Event, after: int | None) -> AsyncIterator[bytes]:
+    async def _events(
+        self, page: asyncio.Event, after: int | None, is_there: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
         try:
             yield b"retry: %d\n\n" % RECONNECT_MS
             seq, told = after, 0
-            while not self._stop.is_set():
+            while not self._stop.is_set() and is_there():  # whose session is over hears nothing more
                 page.clear()
                 if self._health[0] != told:
                     told, health = self._health

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from edge.adapters.messages import ReviewAction
 from edge.errors import UseError
+from edge.web.access import visitor_of
 from edge.web.history import MAX_PAGE, number_of, told_all
 from edge.web.session import MAX_NAME, Sessions, json_body, text_of
 from edge.web.stored import Stored
@@ -54,11 +55,11 @@ class ReviewRoutes:
         return told_all(page.rows, facts)
 
     async def _give(self, request: Request) -> Response:
-        # Before the body is looked at: who may not do this learns nothing from it.
-        by = self._sessions.who(request)
+        visitor = visitor_of(request)
         given = await json_body(request)
-        if "authorization" in request.headers:
-            by = text_of(given, "by", MAX_NAME).strip() or by
+        by = str(visitor.name)
+        if visitor.by_header and (named := text_of(given, "by", MAX_NAME).strip()):
+            by = self._sessions.claimed(named)
         action = text_of(given, "action", 20)
         if action not in ACTIONS:
             raise UseError(f"action is {action[:20]!r}, and can be {', '.join(ACTIONS)}")
@@ -79,7 +80,6 @@ class ReviewRoutes:
         return {"correction_id": review.correction_id, "at": review.at, "by": by, "undo_s": review.undo_s}
 
     async def _undo(self, request: Request) -> Response:
-        self._sessions.who(request)
         await run_in_threadpool(self._take_back, request.path_params["inspection_id"])
         return Response(status_code=204)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import ssl
 import threading
 import time
 import urllib.error
@@ -24,7 +25,7 @@ from edge.adapters.store import Store
 from edge.core.fields import FieldRule, Product
 from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, Outcome, Reason
 from edge.core.reading import Character, FieldReading, Quad
-from edge.services.panel import Panel, Place
+from edge.services.panel import Doors, Panel, Place
 from edge.web import chat, reading
 from edge.web.guests import PATIENCE_S as PATIENCE_OF_GUESTS_S
 
@@ -69,8 +70,11 @@ class Site:
         processes: tuple[str, ...] = PROCESSES,
         product: Product = PRODUCT,
         patience_s: float = PATIENCE_OF_GUESTS_S,
+        doors: Doors | None = None,
+        ca: Path | None = None,
     ) -> None:
-        self._product, self._patience_s = product, patience_s
+        self._product, self._patience_s, self._doors = product, patience_s, doors or Doors()
+        self._trusted = None if ca is None else ssl.create_default_context(cafile=str(ca))
         self.data_dir, self.runtime_dir = folder / "data", folder / "run"
         self.store = Store.open(self.data_dir, STATION)
         self.place = Place(
@@ -97,7 +101,7 @@ class Site:
     @property
     def url(self) -> str:
         """Where the page is."""
-        return f"http://127.0.0.1:{self.panel.port}"
+        return f"{'http' if self._doors.tls is None else 'https'}://127.0.0.1:{self.panel.port}"
 
     def restart(self, pause_s: float = 0.0) -> None:
         """End the panel, and start another one at the same port."""
@@ -106,6 +110,12 @@ class Site:
         time.sleep(pause_s)
         self._panel_stop = threading.Event()
         self.panel, self._serving = self._start(port)
+
+    def sign_in(self, name: str, **known: str) -> dict[str, str]:
+        """Open a session by `token` or `password`; gives the headers that a page of it sends."""
+        begun = self.ask("POST", "/v1/session", {"name": name, **known})
+        assert begun.status == 200, begun.body
+        return {"cookie": begun.headers["set-cookie"].partition(";")[0], "x_edge_csrf": begun.json["csrf"]}
 
     def get(self, path: str, **headers: str) -> Answer:
         """Ask an address."""
@@ -120,7 +130,7 @@ class Site:
             sent = {"content-type": "application/json"} | sent
         request = urllib.request.Request(self.url + path, data=data, headers=sent, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S, context=self._trusted) as answer:
                 return Answer(answer.status, dict(answer.headers.items()), answer.read())
         except urllib.error.HTTPError as answer:
             with answer:
@@ -160,6 +170,7 @@ class Site:
             host="127.0.0.1",
             port=port,
             token=lambda: self._token,
+            doors=self._doors,
             guest_routes=lambda link: [
                 *chat.routes(link, patience_s=self._patience_s),
                 *reading.routes(link, self._product, patience_s=self._patience_s),

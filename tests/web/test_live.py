@@ -23,7 +23,7 @@ class Listener:
     def __init__(self, station: Site, query: str = "", **headers: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", station.panel.port), PATIENCE_S)
         sent = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        self._socket.sendall(f"GET /v1/live{query} HTTP/1.0\r\nhost: x\r\n{sent}\r\n".encode())
+        self._socket.sendall(f"GET /v1/live{query} HTTP/1.0\r\nhost: localhost\r\n{sent}\r\n".encode())
         self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
         self.status = int(self._lines.readline().split()[1])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 
 from edge.commands.checks.finding import Finding, fail, ok
 from edge.settings import Settings
@@ -14,13 +15,20 @@ _LIMIT_S = 3.0
 def check(settings: Settings) -> Finding:
     """Ask for `/health`, else try to bind."""
     host, port = settings.panel.host, settings.panel.port
-    address = f"http://{host}:{port}/"
+    address = settings.panel.url
     asked_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - it is compared, not bound
     link = http.client.HTTPConnection(asked_host, port, timeout=_LIMIT_S)
+    if settings.panel.tls is not None:
+        # Whether it is this station's panel is the question, not whether its certificate is for this address.
+        anyones = ssl.create_default_context()
+        anyones.check_hostname, anyones.verify_mode = False, ssl.CERT_NONE
+        link = http.client.HTTPSConnection(asked_host, port, timeout=_LIMIT_S, context=anyones)
     try:
         link.request("GET", "/health")
         answer = link.getresponse()
-        if b'"triggers"' in answer.read(65_536):
+        said = answer.read(65_536)
+        # One that lets nobody see before they have signed in says so.
+        if b'"triggers"' in said or (answer.status == http.HTTPStatus.UNAUTHORIZED and b'"not_allowed"' in said):
             return ok(f"{address} answers", running=True)
     except OSError:
         return _is_free(host, port, address)

@@ -7,18 +7,19 @@ export async function get(address) {
 }
 
 export async function change(method, address, body) {
-  const headers = csrf ? { "x-edge-csrf": csrf } : {};
+  const headers = word();
   if (body !== undefined) headers["content-type"] = "application/json";
   return answered(await sent(address, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) }));
 }
 
-/** How things are with changing something: `state` is off, signed_out or signed_in. */
+/** Who is here: `state` is off, signed_out or signed_in; `may` lists what they may ask for; `ways` to sign in. */
 export async function session() {
   return kept(await get("/v1/session"));
 }
 
-export async function signIn(name, token) {
-  return kept(await change("POST", "/v1/session", { name, token }));
+/** Sign in by `way`: "password" or "token". */
+export async function signIn(name, way, secret) {
+  return kept(await change("POST", "/v1/session", { name, [way]: secret }));
 }
 
 export async function signOut() {
@@ -28,7 +29,7 @@ export async function signOut() {
 /** The events of a streamed answer, each as an object. */
 export async function* streamed(address, body, signal) {
   const answer = await sent(address, {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal,
+    method: "POST", headers: { ...word(), "content-type": "application/json" }, body: JSON.stringify(body), signal,
   });
   if (!answer.ok) await answered(answer);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -59,6 +60,11 @@ async function answered(answer) {
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
   throw Object.assign(new Error(told.error?.message ?? `HTTP ${answer.status}`), { status: answer.status });
+}
+
+/** The session's own word, which no other site knows. */
+function word() {
+  return csrf ? { "x-edge-csrf": csrf } : {};
 }
 
 function kept(told) {

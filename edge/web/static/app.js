@@ -19,7 +19,7 @@ const head = document.getElementById("head");
 const said = document.getElementById("said");
 const lost = document.getElementById("lost");
 const live = new Live();
-let session = { state: "off", name: null };
+let session = { state: "off", name: null, role: "nobody", ways: [], may: [] };
 let station = null;
 let opened = { close() {} };
 let waiting = "";
@@ -41,7 +41,7 @@ function drawHead() {
         Object.entries(LANGUAGES).map(([code, name]) => el("option", { value: code, selected: code === language() }, name))),
       el("button", { type: "button", onclick: nextTheme }, t(`theme.${theme()}`)),
       session.state === "off" ? null : el("button", { type: "button", onclick: session.state === "signed_in" ? leave : signIn },
-        session.state === "signed_in" ? t("session.leave", { name: session.name }) : t("session.enter"))));
+        session.state === "signed_in" ? [t("session.leave", { name: session.name }), " ", el("small", {}, t(`role.${session.role}`))] : t("session.enter"))));
 }
 
 function address() {
@@ -53,6 +53,7 @@ function address() {
 async function show({ focus = false } = {}) {
   const mine = ++turn;
   const { view, rest, query } = address();
+  if (!may("GET /v1/line")) return shut();
   opened.close();
   opened = { close() {} };
   drawHead();
@@ -61,7 +62,7 @@ async function show({ focus = false } = {}) {
   try {
     const made = await VIEWS[view](root, {
       live, rest, query, go: (to) => (location.hash === `#/${to}` || (to === "line" && !location.hash) ? show() : (location.hash = `#/${to}`)),
-      session: () => session, signIn, say, counted, first: taken,
+      session: () => session, may, signIn, say, counted, first: taken,
     });
     if (mine !== turn) return made.close();
     opened = made;
@@ -75,6 +76,29 @@ async function show({ focus = false } = {}) {
   }
   main.removeAttribute("aria-busy");
   if (focus) main.focus();
+}
+
+/** Whether whoever is here may ask for this; what they may not is not offered. */
+function may(row) {
+  return session.may.includes(row);
+}
+
+/** What stands in the place of every view while nobody has signed in who may see it. */
+function shut() {
+  opened.close();
+  opened = { close() {} };
+  drawHead();
+  fill(main, el("h1", {}, t("session.enter")), el("p", {}, t(session.state === "signed_in" ? "session.too_little" : "session.shut")),
+    session.state === "signed_in" ? null : el("button", { type: "button", class: "main", onclick: signIn }, t("session.enter")));
+  main.removeAttribute("aria-busy");
+}
+
+/** The station as it is now, and what it tells from now on. */
+async function begin() {
+  if (!may("GET /v1/line")) return;
+  begun = await get("/v1/line").catch(() => null);
+  station = begun?.station ?? null;
+  live.begin(begun?.newest[0]?.seq ?? 0);
 }
 
 /** What the page has asked for at its start, once. */
@@ -121,32 +145,39 @@ function setTheme() {
   document.documentElement.dataset.theme = theme();
 }
 
-/** Ask for name and token; gives whether the person is signed in then. */
+/** Ask who is here; gives whether the person is signed in then. */
 function signIn() {
   return new Promise((done) => {
+    if (session.state === "off") {
+      say(t("held.off"));
+      return done(false);
+    }
+    const could = may("GET /v1/line");
     const name = el("input", { name: "name", required: true, maxlength: 60, autocomplete: "username", value: localStorage.getItem("name") ?? "" });
-    const token = el("input", { name: "token", type: "password", required: true, autocomplete: "current-password" });
+    const secret = el("input", { name: "secret", type: "password", required: true, maxlength: 1000, autocomplete: "current-password" });
+    const label = el("span", {}, t(`session.${session.ways[0]}`));
+    const way = el("select", { onchange: () => { label.textContent = t(`session.${way.value}`); } },
+      session.ways.map((one) => el("option", { value: one }, t(`session.${one}`))));
     const wrong = el("p", { class: "detail", role: "alert" });
     const box = el("dialog", { "aria-labelledby": "enter-title", onclose: () => { box.remove(); done(session.state === "signed_in"); } },
       el("form", { onsubmit: async (event) => {
         event.preventDefault();
         try {
-          session = await openSession(name.value, token.value);
+          session = await openSession(name.value, way.value, secret.value);
           localStorage.setItem("name", name.value);
-          drawHead();
+          if (!could) await begin();
           box.close();
+          if (could) drawHead();
+          else await show();
         } catch (failure) {
           wrong.textContent = words(failure);
         }
       } },
       el("h2", { id: "enter-title" }, t("session.enter")), el("p", {}, t("session.says")),
-      el("label", {}, t("session.name"), name), el("label", {}, t("session.token"), token), wrong,
+      el("label", {}, t("session.name"), name), session.ways.length > 1 ? el("label", {}, t("session.with"), way) : null,
+      el("label", {}, label, secret), wrong,
       el("p", { class: "tools" }, el("button", { type: "submit", class: "main" }, t("session.enter")),
         el("button", { type: "button", onclick: () => box.close() }, t("session.cancel")))));
-    if (session.state === "off") {
-      say(t("held.off"));
-      return done(false);
-    }
     document.body.append(box);
     box.showModal();
   });
@@ -154,6 +185,16 @@ function signIn() {
 
 async function leave() {
   session = await signOut();
+  if (!may("GET /v1/line")) live.end();
+  await show();
+}
+
+/** A session may have ended by itself: what is shown then is what may be seen. */
+async function look() {
+  const before = session.may.length;
+  session = await askSession().catch(() => session);
+  if (session.may.length === before) return;
+  if (!may("GET /v1/line")) live.end();
   await show();
 }
 
@@ -162,6 +203,7 @@ live.addEventListener("lost", ({ detail }) => {
   lost.textContent = t("page.lost", { at: time(detail) });
   lost.hidden = false;
   main.classList.add("old");
+  look();
 });
 live.addEventListener("found", () => {
   lost.hidden = true;
@@ -172,13 +214,12 @@ live.addEventListener("found", () => {
 window.addEventListener("hashchange", () => show({ focus: true }));
 
 setTheme();
-[begun] = await Promise.all([
-  get("/v1/line").catch(() => null), speak(preferred()), askSession().then((told) => { session = told; }).catch(() => {}),
-]);
-station = begun?.station ?? null;
-live.begin(begun?.newest[0]?.seq ?? 0);
+await Promise.all([speak(preferred()), askSession().then((told) => { session = told; }).catch(() => {})]);
+await begin();
 await show();
 begun = null;
 document.documentElement.dataset.ready = "true";
 performance.mark("ready");
-get("/v1/held?limit=1").then((queue) => counted(queue.waiting >= queue.counted_to ? `${queue.counted_to}+` : String(queue.waiting))).catch(() => {});
+if (may("GET /v1/held")) {
+  get("/v1/held?limit=1").then((queue) => counted(queue.waiting >= queue.counted_to ? `${queue.counted_to}+` : String(queue.waiting))).catch(() => {});
+}

@@ -8,9 +8,10 @@ import { frame } from "./frame.js";
 import { looks } from "./story.js";
 import { age, number, t, time } from "./words.js";
 
+const REVIEW = "POST /v1/outcomes/{inspection_id}/review";
 const ACTIONS = [["confirm", "1"], ["correct", "2"], ["reject", "3"], ["retake", "4"]];
 
-export async function held(root, { live, session, signIn, say, counted }) {
+export async function held(root, { live, session, may, signIn, say, counted }) {
   let queue = await get("/v1/held");
   let chosen = queue.outcomes[0]?.inspection_id ?? null;
   let pending = null;
@@ -57,9 +58,9 @@ export async function held(root, { live, session, signIn, say, counted }) {
     fill(part,
       el("h2", { id: "part-title", tabindex: "-1" }, outcome.fields.serial?.text || t("field.unread")),
       el("p", { class: "why" }, why(outcome), outcome.detail ? ` — ${outcome.detail}` : ""),
-      el("div", { class: "decide" }, ACTIONS.map(([action, key]) => el("button",
+      offered() ? el("div", { class: "decide" }, ACTIONS.map(([action, key]) => el("button",
         { type: "button", class: action, onclick: () => decide(action), "aria-keyshortcuts": key },
-        t(`review.${action}`), el("kbd", { "aria-hidden": "true" }, key)))),
+        t(`review.${action}`), el("kbd", { "aria-hidden": "true" }, key)))) : el("p", { class: "detail" }, t("held.may_not")),
       session().state === "off" ? el("p", { class: "detail" }, t("held.off")) : null,
       el("div", { id: "form" }),
       el("div", { class: "halves" },
@@ -70,8 +71,14 @@ export async function held(root, { live, session, signIn, say, counted }) {
           el("p", {}, el("a", { class: "button", href: `#/outcome/${outcome.inspection_id}` }, t("line.story"))))));
   }
 
+  /** Whether to decide is offered: whoever has not signed in yet may be somebody who may. */
+  function offered() {
+    return session().state !== "signed_in" || may(REVIEW);
+  }
+
   async function decide(action) {
-    if (session().state !== "signed_in" && !(await signIn())) return;
+    if (!offered() || (session().state !== "signed_in" && !(await signIn()))) return;
+    if (!may(REVIEW)) return drawPart();
     if (action !== "correct") return give(action, {}, "");
     const found = queue.outcomes.find((one) => one.inspection_id === chosen);
     if (!found) return;

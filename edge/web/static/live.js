@@ -18,6 +18,13 @@ export class Live extends EventTarget {
     this.#timer ??= setInterval(() => this.#watch(), 500);
   }
 
+  /** Listen no longer; what was lost stays lost until somebody begins again. */
+  end() {
+    clearInterval(this.#timer);
+    this.#timer = null;
+    this.#source?.close();
+  }
+
   #connect() {
     this.#source?.close();
     this.#heard = performance.now();
