@@ -69,9 +69,7 @@ def main(arguments: list[str]) -> int:
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 78
-    print(
-        configured.station.camera if command == "camera" else f"the station's page: {configured.panel.url}"
-    )
+    print(configured.station.camera if command == "camera" else f"the station's page: {configured.panel.url}")
     return 0
 
 
