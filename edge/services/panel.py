@@ -8,6 +8,7 @@ not readable), else 200; `degraded` is a station that inspects while something o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading

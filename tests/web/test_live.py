@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edge.web import live
-from tests.web.site import PATIENCE_S, Site
+from tests.web.site import PATIENCE_S, Site, until
 
 Event = tuple[str, Any, str | None]
 
@@ -126,6 +126,7 @@ def test_a_page_that_comes_back_first_hears_nothing_twice(station: Site) -> None
 def test_a_page_of_another_store_is_told_so(station: Site) -> None:
     """A page that is beyond the newest outcome has seen another store: it is told `lagging`, and goes on from here."""
     station.add()
+    until(lambda: station.panel._live._newest == 1)  # the watcher may see it some ms later than the page connects
     with listening(station, "?after=999") as page:
         _, lagging, _ = page.next("lagging")
         station.add()
