@@ -46,6 +46,12 @@ from edge.adapters.mqtt_properties import PublishProperties
 RECEIVE_MAXIMUM = 20
 #: The largest packet that the broker may send us; a longer one is its to drop (MQTT Maximum Packet Size).
 MAX_PACKET_BYTES = 1 << 20
+#: What commands may hold of our memory: as much as a broker could that keeps both limits. One that passes the first
+#: with small ones is served: after a reconnect mosquitto 2.0.11 had 115 of 150 on their way where 20 are allowed, and
+#: a station that ended the connection for it got them again, without end.
+MAX_HELD_BYTES = RECEIVE_MAXIMUM * MAX_PACKET_BYTES
+#: What a command takes beside its payload.
+_COMMAND_BYTES = 1 << 10
 CONNECT_TIMEOUT_S = 10.0
 #: No PUBACK of an answer or of a state for this long: the broker is not well, and the connection is given up.
 ACK_TIMEOUT_S = 20.0
@@ -103,7 +109,8 @@ class Connection:
         self._max_packet_bytes: int | None = None
         self._on_its_way: dict[int, tuple[Outgoing, float]] = {}
         self._held: deque[Outgoing] = deque()
-        self._unacknowledged = 0
+        self._unacknowledged: dict[int, int] = {}
+        self._held_bytes = 0
         self._online_s: float | None = None
         self._stopped: Outgoing | None = None
         self._failure = ""
@@ -195,7 +202,7 @@ class Connection:
     def acknowledge(self, command: Command) -> None:
         """Send the PUBACK of a command of this connection."""
         if command.packet_id is not None and self.alive:
-            self._unacknowledged -= 1
+            self._held_bytes -= self._unacknowledged.pop(command.packet_id, 0)
             self.client.ack(command.packet_id, 1)
 
     def say_stopped(self) -> None:
@@ -313,9 +320,11 @@ class Connection:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if message.qos == 1:
-            self._unacknowledged += 1
-            if self._unacknowledged > RECEIVE_MAXIMUM:
-                what = f"{self._unacknowledged} commands at once"
+            num_bytes = _COMMAND_BYTES + len(message.payload)
+            self._held_bytes += num_bytes - self._unacknowledged.get(message.mid, 0)
+            self._unacknowledged[message.mid] = num_bytes
+            if len(self._unacknowledged) > RECEIVE_MAXIMUM and self._held_bytes > MAX_HELD_BYTES:
+                what = f"{len(self._unacknowledged)} commands at once"
                 self.end(mqtt_endings.too_much("receive_maximum_passed", what, RECEIVE_MAXIMUM, self._broker))
                 return
         properties = message.properties

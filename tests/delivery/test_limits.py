@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,14 @@ import mqtt5
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edge.adapters import mqtt, mqtt_connection, mqtt_endings
 from edge.adapters.mqtt_facts import BackOff, Broker
-from tests.brokers import Ear, FaultBroker, mosquitto, wait_for
+from tests.brokers import WAIT_S, Ear, FaultBroker, mosquitto, wait_for
 from tests.delivery import faults
 from tests.delivery.hostile import Call, HostileBroker, disconnect
 from tests.delivery.station import BASE, LONGEST_S, Station
@@ -111,16 +118,20 @@ def test_a_station_that_may_not_say_stopped_leaves_its_will(tmp_path: Path, monk
     broker.close()
 
 
-def command(number: int) -> bytes:
-    """A trigger as the broker sends it."""
-    packet = mqtt5.PublishPacket(
+def command_packet(number: int) -> mqtt5.PublishPacket:
+    """A trigger that asks for an answer."""
+    return mqtt5.PublishPacket(
         f"{BASE}cmd/trigger",
         b'{"trigger_id": "c%d"}' % number,
         qos=mqtt5.QoS.AT_LEAST_ONCE,
         packet_id=100 + number,
         response_topic="mes/answers",
     )
-    return bytes(packet.write())
+
+
+def command(number: int) -> bytes:
+    """The same as the broker sends it."""
+    return bytes(command_packet(number).write())
 
 
 def topics(broker: HostileBroker) -> list[str]:
@@ -129,21 +140,49 @@ def topics(broker: HostileBroker) -> list[str]:
     return [packet.topic for packet in packets if isinstance(packet, mqtt5.PublishPacket)]
 
 
-def test_a_broker_that_passes_our_receive_maximum_costs_its_connection(tmp_path: Path, faulty: FaultBroker) -> None:
-    """More commands at once than it was told end the connection by name, and the commands stay the broker's (L12)."""
+def leave_without_a_word(port: int, storm: int) -> None:
+    """Be the station, hear a storm of triggers begin, and break off before any is acknowledged."""
+    heard: list[int] = []
+    subscribed = threading.Event()
+    client = Client(CallbackAPIVersion.VERSION2, "edge-st", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+    client.on_message = lambda _client, _data, message: heard.append(message.mid)
+    client.on_connect = lambda *_facts: client.subscribe(f"{BASE}cmd/+", 1)
+    client.on_subscribe = lambda *_facts: subscribed.set()
+    wishes = Properties(PacketTypes.CONNECT)
+    wishes.SessionExpiryInterval, wishes.ReceiveMaximum = 600, mqtt_connection.RECEIVE_MAXIMUM
+    client.connect("127.0.0.1", port, clean_start=False, properties=wishes)
+    client.loop_start()
+    assert subscribed.wait(WAIT_S)
+    with closing(Ear(port, "plc", ("nothing",))) as plc:
+        for number in range(storm):
+            plc.publish(f"{BASE}cmd/trigger", b'{"trigger_id": "c%d"}' % number)
+    wait_for(lambda: len(heard) >= mqtt_connection.RECEIVE_MAXIMUM, "the first commands")
+    connection: Any = client.socket()
+    connection.shutdown(socket.SHUT_RDWR)
+    client.loop_stop()
+
+
+def test_a_storm_that_waited_at_a_real_broker_is_served(tmp_path: Path) -> None:
+    """Mosquitto passes our Receive Maximum after a reconnect; every trigger of the storm is taken all the same (L1)."""
+    with mosquitto(tmp_path, "max_queued_messages 0", "max_inflight_messages 100") as broker:
+        leave_without_a_word(broker.port, storm=90)
+        leave_without_a_word(broker.port, storm=0)
+        with closing(Station(tmp_path / "station", broker.port, ack_timeout_s=20)) as station:
+            wait_for(lambda: station.store.counts()["triggers"] == 90, "all triggers")
+
+            assert station.messenger._counts["disconnected_receive_maximum_passed"] == 0
+
+
+def test_a_broker_that_floods_us_costs_its_connection(
+    tmp_path: Path, faulty: FaultBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More commands at once than fit what we hold end the connection by name; they stay the broker's (L12)."""
+    monkeypatch.setattr(mqtt_connection, "MAX_HELD_BYTES", 50_000)
     faulty.decide = lambda packet: "silence" if packet.topic == "mes/answers" else 0
     station = Station(tmp_path, faulty.port, ack_timeout_s=20)
     wait_for(lambda: faulty.tried)
-    for number in range(mqtt_connection.RECEIVE_MAXIMUM + 1):
-        payload = b'{"trigger_id": "c%d"}' % number
-        asked = mqtt5.PublishPacket(
-            f"{BASE}cmd/trigger",
-            payload,
-            qos=mqtt5.QoS.AT_LEAST_ONCE,
-            packet_id=1 + number,
-            response_topic="mes/answers",
-        )
-        faulty.command(asked)
+    for number in range(50):
+        faulty.command(command_packet(number))
 
     wait_for(lambda: station.messenger._counts["disconnected_receive_maximum_passed"], "the end of the connection")
 
