@@ -20,13 +20,34 @@ def read_calibration(path: Path | None = None) -> Calibration:
     Raises:
         ConfigError: there is no such file, or it holds no calibration; one sentence.
     """
+    return calibration_of(calibration_text(path), str(path or BUNDLED))
+
+
+def calibration_text(path: Path | None = None) -> str:
+    """What the file of a calibration says; None: of the one that comes with edge.
+
+    Raises:
+        ConfigError: there is no such file, it is too large, or no text.
+    """
     path = BUNDLED if path is None else path
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{path} has {path.stat().st_size} bytes, and a calibration has less than {_MOST_BYTES}")
-        return Calibration.of(json.loads(path.read_text(encoding="utf-8")))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); make one with edge calibrate") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is no calibration: it is not JSON; make one with edge calibrate") from None
+
+
+def calibration_of(text: str, name: str) -> Calibration:
+    """The calibration that a text says; `name` is where it came from.
+
+    Raises:
+        ConfigError: it says none; one sentence.
+    """
+    try:
+        return Calibration.of(json.loads(text))
     except (ValueError, RecursionError) as error:
-        what = "it is not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else str(error)
-        raise ConfigError(f"{path} is no calibration: {what}; make one with edge calibrate") from None
+        what = "it is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise ConfigError(f"{name} is no calibration: {what}; make one with edge calibrate") from None

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "outbox": ("outbox", "list, retry or drop the messages that wait"),
     "outcomes": ("outcomes", "show what was decided"),
     "alarm": ("alarm", "show what comes more often than it did, and let a stopped line run again"),
+    "record": ("record", "write inspections into one file, to be played again elsewhere"),
     "replay": ("replay", "read kept frames again, and show every outcome that would change"),
     "erp": ("erp", "ask ERP for a record, or see what it holds"),
     "users": ("users", "add, list and remove the people who may sign in to the panel"),

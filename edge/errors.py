@@ -5,7 +5,7 @@ EdgeError
 +-- UseError         the caller or the command line is wrong; exit 2
 +-- WorldError       something outside failed; policy turns it into a reason, never into an empty reading
     +-- CameraError  +-- ReaderError  +-- ImageError  +-- ErpError  +-- BrokerError  +-- StoreError
-                                                                                         +-- DiskFullError
+    +-- BundleError                                                                      +-- DiskFullError
 """
 
 from __future__ import annotations
@@ -57,3 +57,7 @@ class StoreError(WorldError):
 
 class DiskFullError(StoreError):
     """Raised when there is no room on the disk, or less than is kept free for inspections that have begun."""
+
+
+class BundleError(WorldError):
+    """Raised when a bundle cannot be used or written; says file, fact and remedy."""

@@ -323,6 +323,30 @@ class Keep(Table):
         return self.reserve_mb * 1_000_000
 
 
+class Record(Table):
+    """Bundles: inspections in one file, to be played again elsewhere (`edge record`, and the page's story)."""
+
+    max_mb: Whole = Field(
+        default=1000, ge=1, le=1_000_000, description="Most that one bundle may take, MB (1 to 1000000)."
+    )
+    keep_free_mb: Whole = Field(
+        default=1024,
+        ge=0,
+        le=1_000_000,
+        description="Recording ends where less than this is free on the bundle's disk, MB (0 to 1000000).",
+    )
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that a bundle may take, in bytes."""
+        return self.max_mb * 1_000_000
+
+    @property
+    def keep_free_bytes(self) -> int:
+        """What stays free, in bytes."""
+        return self.keep_free_mb * 1_000_000
+
+
 class Log(Table):
     """What the processes log."""
 

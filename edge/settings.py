@@ -16,7 +16,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from edge.calibrations import read_calibration
+from edge.calibrations import calibration_text, read_calibration
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.products import Gate, ProductFile, to_product
@@ -30,6 +30,7 @@ from edge.sections import (
     Mqtt,
     Paths,
     Reader,
+    Record,
     Retake,
     Station,
 )
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     messenger: Messenger = Field(default_factory=Messenger)
     evidence: Evidence = Field(default_factory=Evidence)
     keep: Keep = Field(default_factory=Keep)
+    record: Record = Field(default_factory=Record)
     panel: Panel = Field(default_factory=Panel)
     log: Log = Field(default_factory=Log)
 
@@ -106,10 +108,24 @@ class Settings(BaseSettings):
         return self._product_file
 
     @property
-    def config_hash(self) -> str:
-        """SHA-256 (hex) over the effective settings and the product; secrets are not part of either."""
+    def config_text(self) -> str:
+        """The effective settings and the product as one JSON text; secrets are not part of either."""
         said = {"settings": self.model_dump(mode="json"), "product": self.product_file.model_dump(mode="json")}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        return json.dumps(said, sort_keys=True)
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 (hex) of `config_text`."""
+        return hashlib.sha256(self.config_text.encode()).hexdigest()
+
+    @property
+    def calibration_text(self) -> str:
+        """The calibration that counts, as its file has it.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        return calibration_text(self.accept.calibration)
 
     @property
     def policy(self) -> Policy:

@@ -52,6 +52,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("messenger", sections.Messenger, True),
     ("evidence", sections.Evidence, True),
     ("keep", sections.Keep, True),
+    ("record", sections.Record, True),
     ("panel", sections_panel.Panel, True),
     ("panel.tls", sections_panel.PanelTls, False),
     ("log", sections.Log, True),

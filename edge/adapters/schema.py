@@ -195,6 +195,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         # What the outcomes so far add up to (`alarms`), as JSON: written whole with each outcome.
         "CREATE TABLE watches (station TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID",
     ),
+    (
+        # What came from outside, for whoever plays the inspection again (`recorded`). In the outcome's own row: a table
+        # of its own would be one more page to write for each part.
+        "ALTER TABLE outcomes ADD COLUMN course TEXT",
+        # What outcomes were decided by: settings with their product, and calibrations, each under its SHA-256.
+        """CREATE TABLE configurations (
+            sha256 TEXT PRIMARY KEY,
+            at TEXT NOT NULL,
+            text TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 

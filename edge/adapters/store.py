@@ -21,6 +21,7 @@ from edge.adapters.disk import Disk
 from edge.adapters.kept import Kept
 from edge.adapters.outbox import Outbox
 from edge.adapters.payload import clean, outcome_payload
+from edge.adapters.recorded import Recorded
 from edge.adapters.rows import InspectionIds, OutcomeRow, TriggerRow
 from edge.core.alarm import USUAL, AlarmPolicy
 from edge.core.figures import counted
@@ -55,6 +56,7 @@ class Store:
         self.outbox = Outbox(database, station)
         self.kept = Kept(database, station)
         self.confirmations = Confirmations(database, station)
+        self.recorded = Recorded(database, station)
         self.station = station
         self._database = database
         self._new_id = InspectionIds()
@@ -183,8 +185,8 @@ class Store:
         with self._database.reading() as db:
             return self._triggers(db, "begun_us IS NULL", limit=-1)
 
-    def commit(self, outcome: Outcome, *, topic: str, config_hash: str, at: str) -> int:
-        """Write an outcome, its evidence rows and its outbox row in one transaction; give its `seq`.
+    def commit(self, outcome: Outcome, *, topic: str, config_hash: str, at: str, course: str | None = None) -> int:
+        """Write an outcome, its course, its evidence rows and its outbox row in one transaction; give its `seq`.
 
         The very same outcome again (after a failure that did not say whether it was written) gives the same `seq`.
 
@@ -208,7 +210,7 @@ class Store:
                 outbox.count(db, self.station, name, by)
             self.alarms.note(db, outcome, seq, at)
             payload = outcome_payload(outcome, seq=seq, station=self.station, at=at, config_hash=config_hash)
-            self._insert_outcome(db, outcome, seq, at, payload)
+            self._insert_outcome(db, outcome, seq, at, payload=payload, course=course)
             outbox.add(
                 db,
                 self._database,
@@ -345,11 +347,13 @@ class Store:
             for inspection_id, trigger_id, source, expected, at, at_us, boot in rows
         ]
 
-    def _insert_outcome(self, db: sqlite3.Connection, outcome: Outcome, seq: int, at: str, payload: bytes) -> None:
+    def _insert_outcome(
+        self, db: sqlite3.Connection, outcome: Outcome, seq: int, at: str, *, payload: bytes, course: str | None
+    ) -> None:
         clock = self._database.clock
         db.execute(
             """INSERT INTO outcomes (station, seq, inspection_id, disposition, reason, at, at_us, boot, total_ms,
-                                     payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                     payload, course) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (
                 self.station,
                 seq,
@@ -361,6 +365,7 @@ class Store:
                 clock.boot,
                 outcome.ms.get("total"),
                 payload,
+                course,
             ),
         )
         db.execute(

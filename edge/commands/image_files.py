@@ -22,6 +22,7 @@ from edge.errors import UseError, WorldError
 from edge.products import BUILT_IN, load_product
 from edge.readers import opening
 from edge.readers.reader import Image, Located, Reader
+from edge.sections import Reader as ReaderSettings
 from edge.settings import load
 from edge.vision import quality
 
@@ -70,14 +71,16 @@ def product_of(args: argparse.Namespace) -> Product:
     return load_product(args.product or BUILT_IN, folder)
 
 
-def reader_of(args: argparse.Namespace, *, threads: int | None = None) -> Callable[[], Reader]:
-    """What opens the reader that the arguments name, with so many threads; it is loaded at the first call.
+def reader_of(
+    args: argparse.Namespace, *, threads: int | None = None, asked: ReaderSettings | None = None
+) -> Callable[[], Reader]:
+    """What opens the reader that the arguments name, else the one asked for, with so many threads, at its first call.
 
     Raises:
         ConfigError: the configuration is wrong.
         UseError: the arguments do not go together.
     """
-    asked = load(args.config).reader if args.config is not None else None
+    asked = load(args.config).reader if args.config is not None else asked
     kind = args.reader or (asked.kind if asked else "ocr")
     if args.model is not None and kind not in opening.WITH_MODEL:
         raise UseError(f"--model names a model of the vlm reader, and the reader is {kind}; add --reader vlm")

@@ -1,25 +1,30 @@
 """One inspection in one thread: what a station's processes do for the core, for whoever has no station.
 
 Promises: the core decides, the reader reads and the gate measures as on the line; only what comes from outside, frames
-and records, is the caller's; time goes on by a millisecond a step, so that no limit of time ends anything.
+and records, is the caller's. With a course of then, every answer comes when it came then, and what failed or was too
+late is so again; else time goes on by a millisecond a step, so that no limit of time ends anything.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from edge.core.actions import Action, Commit, Judge, LookUp, Read, TakeFrame
+from edge.core.actions import Commit, Judge, LookUp, Read, TakeFrame
+from edge.core.course import Course, Step
 from edge.core.events import (
     Event,
     FieldsRead,
     FrameFailed,
     FrameJudged,
     FrameTaken,
+    Interrupted,
+    ReadFailed,
     RecordFound,
     RecordMissing,
     RecordUnavailable,
+    TimerFired,
     Triggered,
 )
 from edge.core.fields import Product
@@ -50,7 +55,15 @@ class Outside(Protocol):
         """Ask for the record of a part."""
 
 
-def inspect(trigger: Triggered, product: Product, policy: Policy, reader: Reader, outside: Outside) -> Outcome:
+def inspect(
+    begun: Triggered | Interrupted,
+    product: Product,
+    policy: Policy,
+    reader: Reader,
+    outside: Outside,
+    *,
+    course: Course | None = None,
+) -> Outcome:
     """Inspect one part, from its trigger to its outcome.
 
     Raises:
@@ -58,17 +71,24 @@ def inspect(trigger: Triggered, product: Product, policy: Policy, reader: Reader
         ReaderError: the reader could not do its work.
     """
     inspection, station = Inspection(product, policy), _Station(product, reader, outside)
-    now_us = trigger.at_us
-    events: deque[Event] = deque([trigger])
+    now_us = begun.at_us
+    events: deque[Event] = deque([begun])
     while events:
-        now_us += _STEP_US
         for action in inspection.handle(events.popleft()):
             if isinstance(action, Commit):
                 return action.outcome
-            event = station.perform(action, now_us)
-            if event is not None:
-                events.append(event)
-    raise ReaderError(f"inspection {trigger.inspection_id} came to no end: that is a mistake in edge")
+            if isinstance(action, TakeFrame | Judge | Read | LookUp):
+                then = None if course is None else course.step(inspection.state.value, action.attempt)
+                now_us = now_us + _STEP_US if then is None else max(now_us, begun.at_us + then.after_us)
+                events.append(_failure(then, now_us) or station.perform(action, now_us))
+    raise ReaderError(f"inspection {begun.inspection_id} came to no end: that is a mistake in edge")
+
+
+def _failure(then: Step | None, now_us: int) -> TimerFired | ReadFailed | None:
+    """What failed or was too late then, at its time; None where an answer came."""
+    if then is None or not isinstance(then.event, TimerFired | ReadFailed):
+        return None
+    return replace(then.event, at_us=now_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +100,11 @@ class _Station:
     outside: Outside
     frames: dict[int, tuple[Image, Located]] = field(default_factory=dict)
 
-    def perform(self, action: Action, now_us: int) -> Event | None:
+    def perform(self, order: TakeFrame | Judge | Read | LookUp, now_us: int) -> Event:
         """Do what is ordered; give what came of it. Nobody is told of anything here, and no timer fires."""
-        match action:
+        match order:
             case TakeFrame():
-                return self.outside.take(action, now_us)
+                return self.outside.take(order, now_us)
             case Judge(attempt):
                 image = self.outside.frame(attempt)
                 located = self.reader.locate(image)
@@ -94,5 +114,4 @@ class _Station:
                 image, located = self.frames[attempt]
                 return FieldsRead(now_us, attempt, self.reader.read(image, self.product, located, draft))
             case LookUp():
-                return self.outside.look_up(action, now_us)
-        return None
+                return self.outside.look_up(order, now_us)

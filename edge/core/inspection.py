@@ -102,6 +102,11 @@ class Inspection:
         """The trigger's own id, as the site gave it; empty before it."""
         return self._facts.trigger_id
 
+    @property
+    def num_attempts(self) -> int:
+        """How many frames were ordered so far."""
+        return len(self._facts.attempts)
+
     def expects(self, event: Event) -> bool:
         """Whether `handle` takes this event now; a late frame of an earlier attempt, say, is not expected."""
         attempt = getattr(event, "attempt", 0)

@@ -49,6 +49,7 @@ from edge.core.outcome import SCHEMA, Evidence, Outcome
 from edge.core.policy import Policy
 from edge.core.quality import Quality
 from edge.errors import StoreError
+from edge.services.inspector_course import CourseNotes
 from edge.services.inspector_desks import EvidenceDesk, RecordDesk
 from edge.services.inspector_shadow import SHADOW, ShadowReads
 from edge.services.inspector_sync import open_sync
@@ -82,6 +83,7 @@ class Inspector:
         reader_dir: Path | None = None,
         product_text: str = "",
         shadow: ShadowReads | None = None,
+        calibration_hash: str = "",
         context: sockets.Context | None = None,
     ) -> None:
         self._shadow = shadow or ShadowReads(0.0, product, policy, store.count)
@@ -97,6 +99,7 @@ class Inspector:
         self._messenger.connect(sockets.address(runtime_dir, "messenger"))
         self._heartbeat = Heartbeat(runtime_dir, "inspector", context=context)
         self._inspection = Inspection(product, policy)
+        self._course = CourseNotes(calibration_hash)
         self._timers: dict[tuple[TimerName, int], int] = {}
         self._frame: Frame | None = None
         self._counts: Counter[str] = Counter()
@@ -183,13 +186,14 @@ class Inspector:
         """Bring a trigger that needs no frame to its outcome, beside the inspection that may be running."""
         for action in Inspection(self._product, self._policy).handle(event):
             if isinstance(action, Commit):
-                self._write(action.outcome)
+                self._write(action.outcome, self._course.text_of(event))
 
     def _feed(self, event: Event) -> None:
         if not self._inspection.expects(event):
             log.info("stale event dropped", event_type=type(event).__name__, state=self._inspection.state.value)
             self._counts["stale_events"] += 1
             return
+        self._course.note(self._inspection, event)
         actions = self._inspection.handle(event)
         if isinstance(event, FrameJudged) and self._frame and not any(isinstance(one, Read) for one in actions):
             self._shadow.rejected(self._frame)
@@ -248,6 +252,7 @@ class Inspector:
             self._reader.ask(task, attempt, self._frame.frame_id, self._frame.image, timeout_us=timeout_us, draft=draft)
 
     def _look_up(self, action: LookUp) -> None:
+        self._course.asked(action.serial)
         self._records.ask(action, self._inspection.inspection_id)
 
     def _start_timer(self, action: StartTimer) -> None:
@@ -269,18 +274,22 @@ class Inspector:
 
     def _commit(self, action: Commit) -> None:
         self._timers.clear()
-        self._write(action.outcome, self._evidence.finish)
+        self._write(action.outcome, self._course.text(), self._evidence.finish)
         self._evidence.clear()
         self._shadow.committed(action.outcome, _now_us())
         structlog.contextvars.unbind_contextvars("inspection_id")
 
-    def _write(self, outcome: Outcome, evidence: Callable[[], tuple[Evidence, ...]] = tuple) -> None:
+    def _write(self, outcome: Outcome, course: str, evidence: Callable[[], tuple[Evidence, ...]] = tuple) -> None:
         """Make the outcome durable; if the disk refuses, the station stops here, says so, and tries again."""
         while True:
             try:
                 outcome = replace(outcome, evidence=evidence())
                 seq = self._store.commit(
-                    outcome, topic=self._topic("outcome"), config_hash=self._config_hash, at=wall_time()
+                    outcome,
+                    topic=self._topic("outcome"),
+                    config_hash=self._config_hash,
+                    at=wall_time(),
+                    course=course,
                 )
             except StoreError as error:
                 self._tell_problem(str(error))
@@ -360,6 +369,7 @@ def build(settings: Settings) -> Inspector:
     """The inspector of this station, ready to `run`."""
     store = Store.open(settings.paths.data, settings.station.name, alarm=settings.alarm.policy)
     folder = EvidenceFolder(settings.paths.data)
+    calibration_hash = store.recorded.keep_configuration(settings.config_text, settings.calibration_text)
 
     def keep(frame: Frame) -> Evidence:
         return folder.write(frame.image, inspection_id=frame.inspection_id, attempt=frame.attempt, at=wall_time())
@@ -377,4 +387,5 @@ def build(settings: Settings) -> Inspector:
         reader_dir=settings.reader.shared,
         shadow=ShadowReads(settings.reader.shadow_share, settings.product, settings.policy, store.count),
         product_text=settings.product_file.model_dump_json(),
+        calibration_hash=calibration_hash,
     )

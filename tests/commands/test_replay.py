@@ -129,7 +129,7 @@ def test_a_frame_that_is_gone_or_altered_is_a_failure(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"), [([], "needs a data folder"), (["/nowhere"], "holds no edge.db: name a station's")]
+    ("arguments", "says"), [([], "needs a bundle"), (["/nowhere"], "holds no edge.db: name a station's")]
 )
 def test_what_cannot_be_played_is_said(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong use is one sentence and exit code 2."""

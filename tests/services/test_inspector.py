@@ -74,12 +74,12 @@ class FullDisk(Store):
 
     refusals = 2
 
-    def commit(self, outcome: Outcome, *, topic: str, config_hash: str, at: str) -> int:
+    def commit(self, outcome: Outcome, *, topic: str, config_hash: str, at: str, course: str | None = None) -> int:
         """Refuse, then write."""
         if self.refusals:
             self.refusals -= 1
             raise StoreError("edge.db cannot be written (disk full): free space")
-        return super().commit(outcome, topic=topic, config_hash=config_hash, at=at)
+        return super().commit(outcome, topic=topic, config_hash=config_hash, at=at, course=course)
 
 
 class Site:
