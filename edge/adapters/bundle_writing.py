@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from edge.adapters import disk
 from edge.adapters.bundle import MANIFEST, FileFacts, FrameFacts, Manifest, PartFacts, Place
 from edge.adapters.database import wall_time
-from edge.adapters.recorded import Recorded, RecordedPart
+from edge.adapters.recorded import KeptFrame, Recorded, RecordedPart
 from edge.errors import BundleError
 
 #: What decides how a frame is read; a bundle says which versions did.
@@ -31,7 +32,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class BundleWriter:
-    """One bundle that grows. `add` says whether a part went in; `num_parts` and `size` say how far it is."""
+    """One bundle that grows, until its `with` ends. `num_parts` and `size` say how far it is."""
 
     def __init__(self, file: IO[bytes], data_dir: Path, recorded: Recorded, *, max_bytes: int) -> None:
         self._archive = zipfile.ZipFile(file, "w")
@@ -41,6 +42,13 @@ class BundleWriter:
         self.size = 0
         self.num_missing = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with suppress(OSError, ValueError):  # of a file that is given up
+            self._archive.close()
+
     @property
     def num_parts(self) -> int:
         """How many inspections are in it."""
@@ -49,26 +57,22 @@ class BundleWriter:
     def add(self, part: RecordedPart) -> bool:
         """Put one inspection in; False where it would make the bundle larger than it may be.
 
+        One frame is in memory at a time: the panel that exports a part has half a gigabyte in all.
+
         Raises:
             StoreError: its configuration cannot be looked up.
             OSError: the bundle cannot be written.
         """
         folder = f"inspections/{part.seq:06}"
-        files: dict[str, bytes] = {f"{folder}/outcome.json": part.payload}
+        texts = {f"{folder}/outcome.json": part.payload} | self._configurations(part)
         if part.course is not None:
-            files[f"{folder}/course.json"] = part.course.encode()
-        frames = []
-        for one in part.frames:
-            content = self._frame(one.path, one.sha256)
-            name = None if content is None else f"{folder}/frame-{one.attempt}{Path(one.path).suffix or '.bin'}"
-            frames.append(FrameFacts(attempt=one.attempt, sha256=one.sha256, file=name))
-            if name is not None and content is not None:
-                files[name] = content
-        files |= self._configurations(part)
-        if self.size + sum(len(content) + _BYTES_A_FILE for content in files.values()) > self._max_bytes:
+            texts[f"{folder}/course.json"] = part.course.encode()
+        sizes = [*map(len, texts.values()), *(self._size_of(one.path) for one in part.frames)]
+        if self.size + sum(sizes) + _BYTES_A_FILE * len(sizes) > self._max_bytes:
             return False
-        for name, content in files.items():
+        for name, content in texts.items():
             self._write(name, content)
+        frames = [self._add_frame(folder, one) for one in part.frames]
         self.num_missing += sum(one.file is None for one in frames)
         self._parts.append(
             PartFacts(
@@ -97,13 +101,24 @@ class BundleWriter:
         self._put(MANIFEST, manifest.model_dump_json(indent=1).encode())
         self._archive.close()
 
-    def _frame(self, path: str, sha256: str) -> bytes | None:
-        """The frame as it is kept; None where it is gone, or is not what the reader saw (L8)."""
+    def _size_of(self, path: str) -> int:
         try:
-            content = (self._data_dir / path).read_bytes()
+            return (self._data_dir / path).stat().st_size
         except OSError:
-            return None
-        return content if hashlib.sha256(content).hexdigest() == sha256 else None
+            return 0
+
+    def _add_frame(self, folder: str, kept: KeptFrame) -> FrameFacts:
+        """Put a frame in as it is kept; none where it is gone, or is not what the reader saw (L8)."""
+        file = self._data_dir / kept.path
+        try:
+            content = file.read_bytes() if _is_below(file, self._data_dir) else b""
+        except OSError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != kept.sha256:
+            return FrameFacts(attempt=kept.attempt, sha256=kept.sha256)
+        name = f"{folder}/frame-{kept.attempt}{file.suffix or '.bin'}"
+        self._write(name, content)
+        return FrameFacts(attempt=kept.attempt, sha256=kept.sha256, file=name)
 
     def _configurations(self, part: RecordedPart) -> dict[str, bytes]:
         hashes = [str(json.loads(part.payload)["config"]["hash"])]
@@ -125,6 +140,10 @@ class BundleWriter:
         facts = zipfile.ZipInfo(name, _TIME)
         facts.compress_type = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
         self._archive.writestr(facts, content)
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    return file.resolve().is_relative_to(folder.resolve())
 
 
 def made_by() -> dict[str, str]:

@@ -57,8 +57,11 @@ def run(args: argparse.Namespace) -> int:
     station, folder = settings.station, args.bundle.absolute().parent
     store = Store.open(settings.paths.data, station.name)
     try:
-        with new_file(args.bundle) as file:
-            writer = BundleWriter(file, settings.paths.data, store.recorded, max_bytes=settings.record.max_bytes)
+        most_bytes = settings.record.max_bytes
+        with (
+            new_file(args.bundle) as file,
+            BundleWriter(file, settings.paths.data, store.recorded, max_bytes=most_bytes) as writer,
+        ):
             parts: Iterator[RecordedPart | str]
             if args.inspection is not None:
                 parts = _one(store, args.inspection)

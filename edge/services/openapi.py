@@ -254,6 +254,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "DELETE /v1/outcomes/{inspection_id}/review": Operation(
         "Take a decision back before it is sent.", {"204": {}, "503": _json(_ref("Error"))}
     ),
+    "POST /v1/outcomes/{inspection_id}/bundle": Operation(
+        "The inspection as one file for `edge replay`; 413: larger than [record] max_mb, 429: one is being made.",
+        {"200": {"application/zip": _FILE}, "503": _json(_ref("Error"))},
+    ),
     "DELETE /v1/line_stop": Operation(
         "Let the line run again; 503: there is no store.", {"204": {}, "503": _json(_ref("Error"))}
     ),

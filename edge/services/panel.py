@@ -27,18 +27,21 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from edge.adapters import sockets, systemd
+from edge.adapters.bundle import Place as BundlePlace
 from edge.adapters.database import FILE_NAME, wall_time
 from edge.adapters.guest_link import GuestLink
 from edge.adapters.heartbeat import SILENT_AFTER_S, Beat, Heartbeat, listen
 from edge.adapters.users import ROLES, Role, Users
 from edge.core.alarm import USUAL, AlarmPolicy
 from edge.errors import StoreError, WorldError
+from edge.sections import Record
 from edge.services import metrics, openapi, panel_server
 from edge.services.health import alarm_sentences, camera_figures, erp_figures, health_message, reader_figures
 from edge.settings import Settings
 from edge.web import chat, reading
 from edge.web.alarms import AlarmRoutes
 from edge.web.app import application
+from edge.web.bundles import BundleRoutes
 from edge.web.guests import Link
 from edge.web.history import HistoryRoutes
 from edge.web.line import LineRoutes
@@ -103,9 +106,10 @@ class Panel:
         doors: Doors | None = None,
         guest_routes: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
         product_text: str = "",
+        record: Record | None = None,
         context: sockets.Context | None = None,
     ) -> None:
-        self._place = place
+        self._place, self._record = place, record or Record()
         self._token, self._doors, self._guest_routes = token, doors or Doors(), guest_routes
         self._reader_dir, self._product_text = reader_dir or runtime_dir, product_text
         self._guests: GuestLink | None = None
@@ -175,6 +179,7 @@ class Panel:
             "deadline_ms": self._place.deadline_ms,
             "version": _version(),
         }
+        where = BundlePlace(site=self._place.site, line=self._place.line, station=self._place.station)
         return application(
             [
                 Route("/health", self._health),
@@ -185,6 +190,7 @@ class Panel:
                 *HistoryRoutes(self._stored).routes(),
                 *ReviewRoutes(self._stored, sessions).routes(),
                 *AlarmRoutes(self._stored).routes(),
+                *BundleRoutes(self._stored, where, self._record).routes(),
                 *self._guest_routes(self._guest_link),
             ],
             sessions,
@@ -365,4 +371,5 @@ def build(settings: Settings) -> Panel:
         ),
         guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),
+        record=settings.record,
     )

@@ -32,6 +32,8 @@ LEAST_ROLE: Mapping[str, Role] = {
     "GET /v1/held": Role.VIEWER,
     "POST /v1/outcomes/{inspection_id}/review": Role.OPERATOR,
     "DELETE /v1/outcomes/{inspection_id}/review": Role.OPERATOR,
+    # It holds the station's settings.
+    "POST /v1/outcomes/{inspection_id}/bundle": Role.ENGINEER,
     "DELETE /v1/line_stop": Role.OPERATOR,
     # A question changes nothing and gives way to the line: who may see may ask.
     "POST /v1/chat": Role.VIEWER,

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from edge.adapters.database import FILE_NAME, Clock, Database
 from edge.adapters.disk import Disk
 from edge.adapters.history import History
+from edge.adapters.recorded import Recorded
 from edge.adapters.reviews import Reviews
 from edge.adapters.store import Store
 from edge.core.alarm import USUAL, AlarmPolicy
@@ -82,6 +83,16 @@ class Stored:
         """
         with self._part("reviews", lambda database: Reviews(database, self._station, self._topic)) as reviews:
             yield reviews
+
+    @contextmanager
+    def recorded(self) -> Iterator[Recorded]:
+        """What it takes to play inspections again.
+
+        Raises:
+            StoreError: There is no store, or it cannot be read.
+        """
+        with self._part("recorded", lambda database: Recorded(database, self._station)) as recorded:
+            yield recorded
 
     def close(self) -> None:
         """Close every connection."""

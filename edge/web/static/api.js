@@ -12,6 +12,17 @@ export async function change(method, address, body) {
   return answered(await sent(address, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) }));
 }
 
+/** A file that the panel makes, saved under the name that the panel gives it. */
+export async function download(address) {
+  const answer = await sent(address, { method: "POST", headers: csrf ? { "x-edge-csrf": csrf } : {} });
+  if (!answer.ok) await answered(answer);
+  const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "bundle.edge.zip";
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return name;
+}
+
 /** Who is here: `state` is off, signed_out or signed_in; `may` lists what they may ask for; `ways` to sign in. */
 export async function session() {
   return kept(await get("/v1/session"));

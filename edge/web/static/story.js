@@ -1,13 +1,15 @@
 // One outcome's whole story: what was decided, on what evidence, what was tried, and who has heard of it.
 
-import { get } from "./api.js";
+import { download, get } from "./api.js";
 import { badge, why } from "./disposition.js";
 import { el, fill } from "./dom.js";
 import { fieldName, fields } from "./fields.js";
 import { frame } from "./frame.js";
 import { age, dateTime, number, percent, t } from "./words.js";
 
-export async function story(root, { rest, go }) {
+const BUNDLE = "POST /v1/outcomes/{inspection_id}/bundle";
+
+export async function story(root, { rest, go, session, may, signIn, say }) {
   const told = await get(`/v1/outcomes/${encodeURIComponent(rest)}`);
   const { outcome } = told;
   const shown = el("div", { class: "pictured" });
@@ -18,8 +20,23 @@ export async function story(root, { rest, go }) {
   }
   if (outcome.evidence.length) show(outcome.evidence.length - 1);
   else fill(shown, frame(outcome));
+  async function save(event) {
+    const button = event.target;
+    if (session().state !== "signed_in" && !(await signIn())) return;
+    if (!may(BUNDLE)) return button.remove();
+    button.disabled = true;
+    try {
+      say(t("story.saved", { name: await download(`/v1/outcomes/${encodeURIComponent(rest)}/bundle`) }));
+    } catch (failure) {
+      say(failure);
+    }
+    button.disabled = false;
+  }
   fill(root,
-    el("p", {}, el("button", { type: "button", onclick: () => (history.length > 1 ? history.back() : go("history")) }, t("story.back"))),
+    el("p", { class: "tools" },
+      el("button", { type: "button", onclick: () => (history.length > 1 ? history.back() : go("history")) }, t("story.back")),
+      session().state === "signed_out" || may(BUNDLE)
+        ? el("button", { type: "button", onclick: save, title: t("story.save_says") }, t("story.save")) : null),
     el("h1", {}, badge(outcome.disposition), " · ", outcome.fields.serial?.text || t("field.unread")),
     el("p", { class: "why" }, why(outcome), outcome.detail ? ` — ${outcome.detail}` : ""),
     el("div", { class: "story" },
