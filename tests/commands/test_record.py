@@ -294,8 +294,12 @@ def _absolute(configured: settings.Settings, more: str) -> str:
 
 
 _FILE = '[cameras.top]\nkind = "file"\npath = "frames"\n'
-_RTSP = '[cameras.top]\nkind = "rtsp"\nurl = "rtsp://10.0.0.1/one"\n'
-    'username = "u"\npassword_file = "SECRETS/password_file"\n'
+_RTSP = """[cameras.top]
+kind = "rtsp"
+url = "rtsp://10.0.0.1/one"
+username = "u"
+password_file = "SECRETS/password_file"
+"""
 _MORE = """
 [reader]
 kind = "remote"
