@@ -7,17 +7,19 @@ configurations.
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edge.adapters.database import Database
 
 #: Configurations that are kept. One is some 10 kB, and each change of a setting makes one.
 MAX_CONFIGURATIONS = 1000
 
-_PART = """SELECT outcomes.seq, outcomes.inspection_id, triggers.source, triggers.at, outcomes.at, payload, course
-    FROM outcomes JOIN triggers USING (inspection_id) WHERE outcomes.station = ?"""
+_PART = """SELECT outcomes.seq, outcomes.inspection_id, triggers.source, triggers.at, outcomes.at, payload, course,
+    triggers.expected FROM outcomes JOIN triggers USING (inspection_id) WHERE outcomes.station = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class KeptFrame:
 class RecordedPart:
     """One inspection as it is kept. `course` is None of one that an earlier edge decided.
 
-    `source` and `triggered_at` are its trigger's; `payload` is the outcome as it was or will be published.
+    `source`, `triggered_at` and `expected` (what MES said of the part) are its trigger's; `payload` is the outcome as
+    it was or will be published.
     """
 
     seq: int
@@ -43,6 +46,7 @@ class RecordedPart:
     at: str
     payload: bytes
     course: str | None
+    expected: Mapping[str, str] | None
     frames: tuple[KeptFrame, ...] = ()
 
 
@@ -103,10 +107,11 @@ class Recorded:
             ).fetchall()
             return [self._part(db, row) for row in rows]
 
-    def _part(self, db: sqlite3.Connection, row: tuple[int, str, str, str, str, bytes, str | None]) -> RecordedPart:
+    def _part(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> RecordedPart:
         frames = db.execute(
             """SELECT attempt, path, sha256 FROM evidence WHERE inspection_id = ? AND removed_at IS NULL
                ORDER BY attempt, path""",
             (row[1],),
         ).fetchall()
-        return RecordedPart(*row, frames=tuple(KeptFrame(*frame) for frame in frames))
+        expected = None if row[7] is None else json.loads(row[7])
+        return RecordedPart(*row[:7], expected=expected, frames=tuple(KeptFrame(*frame) for frame in frames))

@@ -276,12 +276,6 @@ class Store:
             rows = db.execute(f"{_OUTCOME} at >= ? ORDER BY seq DESC LIMIT ?", (self.station, since, limit)).fetchall()
         return [OutcomeRow(*row) for row in rows]
 
-    def expected_of(self, inspection_id: str) -> Mapping[str, str] | None:
-        """What the trigger of an inspection said was expected; None where it said nothing, or is forgotten."""
-        with self._database.reading() as db:
-            row = _one(db, "SELECT expected FROM triggers WHERE inspection_id = ?", inspection_id)
-        return None if row is None or row[0] is None else json.loads(row[0])
-
     @staticmethod
     def stations(data_dir: Path) -> list[str]:
         """The stations that a data folder holds outcomes of.

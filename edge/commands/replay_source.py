@@ -64,7 +64,7 @@ def opened(args: argparse.Namespace) -> Iterator[Iterator[tuple[Kept, Rules]]]:
     rules = _rules(args, settings)
     store = Store.open(data_dir, station)
     try:
-        yield ((_kept(store, data_dir, part), rules) for part in _stored(store, args))
+        yield ((_kept(data_dir, part), rules) for part in _stored(store, args))
     finally:
         store.close()
 
@@ -104,7 +104,7 @@ def _stored(store: Store, args: argparse.Namespace) -> Iterator[RecordedPart]:
             yield part
 
 
-def _kept(store: Store, data_dir: Path, part: RecordedPart) -> Kept:
+def _kept(data_dir: Path, part: RecordedPart) -> Kept:
     outcome: dict[str, Any] = json.loads(part.payload)
     places = {int(one["attempt"]): data_dir / one["path"] for one in outcome["evidence"]}
 
@@ -118,7 +118,7 @@ def _kept(store: Store, data_dir: Path, part: RecordedPart) -> Kept:
     return Kept(
         part.payload,
         outcome,
-        store.expected_of(part.inspection_id),
+        part.expected,
         {int(one["attempt"]): str(one["sha256"]) for one in outcome["evidence"]},
         frame,
         None if part.course is None else course_text.read(part.course),
