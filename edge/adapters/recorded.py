@@ -113,5 +113,15 @@ class Recorded:
                ORDER BY attempt, path""",
             (row[1],),
         ).fetchall()
-        expected = None if row[7] is None else json.loads(row[7])
-        return RecordedPart(*row[:7], expected=expected, frames=tuple(KeptFrame(*frame) for frame in frames))
+        seq, inspection_id, source, triggered_at, at, payload, course, expected = row
+        return RecordedPart(
+            seq=seq,
+            inspection_id=inspection_id,
+            source=source,
+            triggered_at=triggered_at,
+            at=at,
+            payload=payload,
+            course=course,
+            expected=None if expected is None else json.loads(expected),
+            frames=tuple(KeptFrame(*frame) for frame in frames),
+        )
