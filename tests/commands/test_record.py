@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from edge import cli, sections, sections_cameras, sections_erp, settings
+from edge import cli, sections, sections_cameras, sections_erp, sections_panel, settings
 from edge.adapters import disk
 from edge.adapters.bundle_reading import Bundle
 from edge.adapters.store import Store
@@ -272,7 +272,7 @@ def _bundle_of(configured: settings.Settings, path: Path) -> Mapping[str, bytes]
 
 def _tables() -> Iterator[type[BaseModel]]:
     """Every table of the settings."""
-    for module in (sections, sections_cameras, sections_erp):
+    for module in (sections, sections_cameras, sections_erp, sections_panel):
         for one in vars(module).values():
             if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == module.__name__:
                 yield one

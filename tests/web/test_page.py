@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from edge.adapters import reviews
+from edge.adapters.bundle_reading import Bundle
 from edge.core.outcome import Defect, Reason
 from edge.services.reader import ReaderService
 from tests.web.crowd import pour
@@ -160,6 +161,22 @@ def test_an_operator_corrects_a_held_part(station: Site, opened: Any, monkeypatc
 
     assert (said["action"], said["by"], said["note"]) == ("correct", "Ada", "an O for a 0")
     assert said["fields"] == {"serial": "20418873KF", "model": "HX-4711"}
+
+
+def test_a_part_is_saved_as_one_file(station: Site, opened: Any, tmp_path: Path) -> None:
+    """In an outcome's story one button saves it as a bundle, for whoever has signed in."""
+    inspection_id = station.add()
+    page = opened(station, f"outcome/{inspection_id}")
+    sign_in(page)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as bundle").click()
+    path = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(path)
+    with Bundle(path) as bundle:
+        held = [part.facts.inspection_id for part in bundle.parts()]
+
+    assert held == [inspection_id]
+    expect(page.get_by_text("Saved: st-7-1.edge.zip")).to_be_visible()
 
 
 def test_a_decision_is_made_and_taken_back_by_keys(station: Site, opened: Any) -> None:
