@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium postgresql \
-	libaravis-0.8-0 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
+	prometheus libaravis-0.8-0 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 # For the slow tests alone: they install edge on a fresh Debian.
 SLOW_PACKAGES := debootstrap systemd-container
 
@@ -89,11 +89,11 @@ if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 endef
 
 # The tests talk to a real mosquitto, redis, PostgreSQL and systemd-analyze, and openssl makes their certificates; to GStreamer's
-# RTSP server and Aravis' fake GigE camera.
+# RTSP server and Aravis' fake GigE camera; promtool checks metrics and alert rules.
 .PHONY: system-packages
 system-packages:
 	@PATH="$$PATH:/usr/sbin"; \
-	for one in mosquitto systemd-analyze redis-server openssl chromium; do command -v $$one >/dev/null || missing=1; done; \
+	for one in mosquitto systemd-analyze redis-server openssl chromium promtool; do command -v $$one >/dev/null || missing=1; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=1; \
 	ls /usr/lib/*/libaravis-0.8.so.0 /usr/lib/*/gstreamer-1.0/libgstx264.so /usr/lib/*/gstreamer-1.0/libgstrtp.so >/dev/null 2>&1 || missing=1; \
 	/usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" 2>/dev/null || missing=1; \

@@ -58,7 +58,8 @@ def make(out: Path, wheels: Path | None = None, constraint: Path | None = None, 
     for name in ("LICENSE", "CHANGELOG.md"):
         shutil.copy2(tree / name, building / name)
     shutil.copytree(tree / "systemd", building / "systemd")
-    shutil.copytree(tree / "config" / "products", building / "config" / "products")
+    for name in ("products", "monitoring"):
+        shutil.copytree(tree / "config" / name, building / "config" / name)
     shutil.copy2(tree / "config" / "edge.toml", building / "config" / "edge.toml")
     (building / "VERSION").write_text(f"{version}\n")
     (building / "PYTHON").write_text(f"{python}\n")
