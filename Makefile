@@ -1,7 +1,7 @@
 # edge: `make` shows what there is. Everything runs in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := mosquitto systemd redis-server openssl faketime chromium postgresql \
+SYSTEM_PACKAGES := mosquitto mosquitto-clients systemd redis-server openssl faketime chromium postgresql \
 	prometheus libaravis-0.8-0 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 # For the slow tests alone: they install edge on a fresh Debian.
 SLOW_PACKAGES := debootstrap systemd-container
@@ -93,7 +93,7 @@ endef
 .PHONY: system-packages
 system-packages:
 	@PATH="$$PATH:/usr/sbin"; \
-	for one in mosquitto systemd-analyze redis-server openssl chromium promtool; do command -v $$one >/dev/null || missing=1; done; \
+	for one in mosquitto mosquitto_pub systemd-analyze redis-server openssl chromium promtool; do command -v $$one >/dev/null || missing=1; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=1; \
 	ls /usr/lib/*/libaravis-0.8.so.0 /usr/lib/*/gstreamer-1.0/libgstx264.so /usr/lib/*/gstreamer-1.0/libgstrtp.so >/dev/null 2>&1 || missing=1; \
 	/usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" 2>/dev/null || missing=1; \

@@ -1,4 +1,4 @@
-"""The simulator's own commands: draw a folder of plates, serve a camera, list the scenes."""
+"""The simulator's own commands: draw a folder of plates or of advice, serve a camera, list the scenes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simulator import chaos, demo, drawing, scenes, spoiling
+from simulator import advice, chaos, demo, drawing, scenes, spoiling
 from simulator.camera_server import CameraServer
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_draw(commands)
     _add_camera(commands)
+    advise = commands.add_parser("advice", help="draw what a camera should show, and what it should not")
+    advise.add_argument("folder", type=Path)
+    advise.set_defaults(run=_advise)
     listing = commands.add_parser("scenes", help="list the scenes with the outcome that each must give")
     listing.add_argument("--folder", type=Path, default=scenes.FOLDER, help="of scene files (%(default)s)")
     listing.set_defaults(run=_list)
@@ -82,6 +85,12 @@ def _draw(asked: argparse.Namespace) -> int:
     )
     labels = drawing.write(order, asked.count, asked.folder, asked.form)
     print(f"{asked.count} frames in {asked.folder}, labels in {labels}")
+    return 0
+
+
+def _advise(asked: argparse.Namespace) -> int:
+    """Draw the frames and their sheet."""
+    print(f"{len(advice.EXAMPLES)} frames, all together in {advice.write(asked.folder)}")
     return 0
 
 
