@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "reader": ("service", "run the reader process"),
     "messenger": ("service", "run the messenger process"),
     "panel": ("service", "run the panel process"),
+    "signals": ("service", "run the signals process: triggers, result lines and lights over wires"),
     "read": ("read", "read image files and print the fields"),
     "calibrate": ("calibrate", "count on labelled images what a confidence is worth, and find thresholds"),
     "gate": ("gate", "judge the quality of image files, and say what to change"),

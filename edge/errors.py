@@ -5,7 +5,7 @@ EdgeError
 +-- UseError         the caller or the command line is wrong; exit 2
 +-- WorldError       something outside failed; policy turns it into a reason, never into an empty reading
     +-- CameraError  +-- ReaderError  +-- ImageError  +-- ErpError  +-- BrokerError  +-- StoreError
-    +-- BundleError                                                                      +-- DiskFullError
+    +-- BundleError  +-- SignalError                                                     +-- DiskFullError
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class ErpError(WorldError):
 
 class BrokerError(WorldError):
     """Raised when the broker cannot be reached or refuses the connection."""
+
+
+class SignalError(WorldError):
+    """Raised when a PLC or a digital line cannot be reached, or refuses what is asked of it."""
 
 
 class StoreError(WorldError):

@@ -68,6 +68,13 @@ def camera_name(text: str) -> str:
     return text
 
 
+def trigger_name(text: str) -> str:
+    """Pass a trigger's name on; refuse one that would not stand well in a trigger id."""
+    if not text or len(text) > 32 or not all(c in "abcdefghijklmnopqrstuvwxyz0123456789-_" for c in text):
+        raise ValueError("names a trigger: 1 to 32 of a-z, 0-9, - and _, since its trigger ids begin with it")
+    return text
+
+
 def url_of(*schemes: str) -> AfterValidator:
     """Pass a URL of one of these schemes on; refuse one that holds a user, a password or a key."""
 

@@ -20,7 +20,7 @@ from edge.calibrations import calibration_text, read_calibration
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.products import Gate, ProductFile, to_product
-from edge.section_types import camera_name
+from edge.section_types import camera_name, trigger_name
 from edge.sections import (
     Accept,
     Evidence,
@@ -38,6 +38,7 @@ from edge.sections_alarm import Alarm
 from edge.sections_cameras import Camera
 from edge.sections_erp import Erp, NoErp
 from edge.sections_panel import Panel
+from edge.sections_signals import FreeTrigger, Lights, NoLights, NoResult, Result, Trigger
 
 #: Whoever asks ERP gives up by itself after `erp.timeout_ms`, and then looks into the snapshot, which takes some ms;
 #: the inspection gives up on both so much later.
@@ -61,6 +62,11 @@ class Settings(BaseSettings):
     cameras: Annotated[
         dict[Annotated[str, AfterValidator(camera_name)], Camera], Field(min_length=1, max_length=16)
     ] = Field(description="The cameras, each by its name.")
+    triggers: Annotated[dict[Annotated[str, AfterValidator(trigger_name)], Trigger], Field(max_length=8)] = Field(
+        default={}, description="Where triggers come from beside MQTT and HTTP, each by its name."
+    )
+    result: Result = Field(default_factory=NoResult)
+    lights: Lights = Field(default_factory=NoLights)
     reader: Reader = Field(default_factory=Reader)
     gate: Gate = Field(default_factory=Gate)
     retake: Retake = Field(default_factory=Retake)
@@ -149,6 +155,16 @@ class Settings(BaseSettings):
             exposure_range_us=camera.exposure_range_us,
             light=camera.light,
         )
+
+    @property
+    def has_signals(self) -> bool:
+        """Whether the station has a signals process: wires to or from the line."""
+        return bool(self.triggers) or self.result.kind != "none" or self.lights.kind in {"gpio", "modbus"}
+
+    @property
+    def free_trigger(self) -> tuple[str, FreeTrigger] | None:
+        """The name and settings of the trigger that is a plate in the camera's picture; None where there is none."""
+        return next(((name, one) for name, one in self.triggers.items() if isinstance(one, FreeTrigger)), None)
 
     @property
     def erp_snapshot(self) -> Path:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from edge import settings_check_erp, settings_check_panel, toml_file
+from edge import settings_check_erp, settings_check_panel, settings_check_signals, toml_file
 from edge.calibrations import read_calibration
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
@@ -243,6 +243,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
     yield from _reader(settings)
     yield from _accept(settings)
     yield from settings_check_erp.problems(settings.erp, product)
+    yield from settings_check_signals.problems(settings.triggers, settings.result, settings.lights, camera)
     yield from _links(settings)
 
 

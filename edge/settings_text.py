@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections, sections_alarm, sections_cameras, sections_erp, sections_panel
+from edge import sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_signals
 from edge.products import Gate
 from edge.settings import Settings
 
@@ -35,6 +35,18 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("cameras.usb", sections_cameras.UvcCamera, False),
     ("cameras.top", sections_cameras.PylonCamera, False),
     ("cameras.side", sections_cameras.AravisCamera, False),
+    ("triggers.sensor", sections_signals.GpioTrigger, False),
+    ("triggers.plc", sections_signals.ModbusTrigger, False),
+    ("triggers.server", sections_signals.OpcuaTrigger, False),
+    ("triggers.eye", sections_signals.FreeTrigger, False),
+    ("result", sections_signals.NoResult, True),
+    ("result", sections_signals.GpioResult, False),
+    ("result", sections_signals.ModbusResult, False),
+    ("result", sections_signals.OpcuaResult, False),
+    ("lights", sections_signals.NoLights, True),
+    ("lights", sections_signals.GpioLights, False),
+    ("lights", sections_signals.ModbusLights, False),
+    ("lights", sections_signals.CameraLights, False),
     ("reader", sections.Reader, True),
     ("reader.remote", sections.RemoteReader, False),
     ("gate", Gate, True),
@@ -59,6 +71,8 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
 )
 #: Tables inside tables, which stand on their own.
 _INNER = ("tls", "remote", "oauth", "listing")
+#: Tables of which a station has one, of one of several kinds.
+_KINDS = frozenset({"erp", "result", "lights"})
 #: Values for keys that have no default; those of a key that is unset are examples.
 _EXAMPLES: Mapping[str, Any] = {
     "station.site": "plant1",
@@ -82,6 +96,42 @@ _EXAMPLES: Mapping[str, Any] = {
     "cameras.top.serial": "40012345",
     "cameras.side.kind": "aravis",
     "cameras.side.serial": "40012345",
+    "triggers.sensor.kind": "gpio",
+    "triggers.sensor.chip": "/dev/gpiochip0",
+    "triggers.sensor.line": 17,
+    "triggers.plc.kind": "modbus",
+    "triggers.plc.host": "192.168.1.30",
+    "triggers.plc.address": 0,
+    "triggers.server.kind": "opcua",
+    "triggers.server.url": "opc.tcp://192.168.1.31:4840",
+    "triggers.server.node": "ns=2;s=Station1.Trigger",
+    "triggers.server.username": "edge",
+    "triggers.server.password_file": "/etc/edge/plc_password",
+    "triggers.eye.kind": "free",
+    "result.gpio.kind": "gpio",
+    "result.gpio.chip": "/dev/gpiochip0",
+    "result.gpio.lines": {"pass": 5, "fail": 6, "hold": 13, "heartbeat": 19},
+    "result.modbus.kind": "modbus",
+    "result.modbus.host": "192.168.1.30",
+    "result.modbus.coils": 16,
+    "result.modbus.registers": 100,
+    "result.opcua.kind": "opcua",
+    "result.opcua.url": "opc.tcp://192.168.1.31:4840",
+    "result.opcua.username": "edge",
+    "result.opcua.password_file": "/etc/edge/plc_password",
+    "result.opcua.nodes": {
+        "pass": "ns=2;s=Station1.Pass",
+        "fail": "ns=2;s=Station1.Fail",
+        "hold": "ns=2;s=Station1.Hold",
+    },
+    "lights.gpio.kind": "gpio",
+    "lights.gpio.chip": "/dev/gpiochip0",
+    "lights.gpio.lines": {"normal": 20, "off_axis": 21, "diffuse": 26},
+    "lights.modbus.kind": "modbus",
+    "lights.modbus.host": "192.168.1.30",
+    "lights.modbus.coils": {"normal": 32, "off_axis": 33, "diffuse": 34},
+    "lights.camera.kind": "camera",
+    "lights.camera.lines": {"normal": "Line2", "off_axis": "Line3"},
     "reader.model": "/srv/models/GLM-4.6V-Flash",
     "reader.shared": "/run/edge-station2",
     "reader.remote.url": "http://127.0.0.1:8000",
@@ -145,7 +195,7 @@ def example() -> str:
         for key, info in sorted(model.model_fields.items(), key=lambda field: field[0] not in _own(model)):
             if f"{name}.{key}" in shown or key in _INNER:
                 continue  # another kind of the same table has shown it
-            example_key = f"{name}.{_kind(model)}.{key}" if name == "erp" and not active else f"{name}.{key}"
+            example_key = f"{name}.{_kind(model)}.{key}" if name in _KINDS and not active else f"{name}.{key}"
             lines += _key(mark, key, info, value=_EXAMPLES.get(example_key))
             if active:
                 shown.add(f"{name}.{key}" if key != "kind" else "")
@@ -183,7 +233,8 @@ def manual() -> str:
     rows = ["| key | meaning | unless set |", "| --- | --- | --- |"]
     seen: set[str] = set()
     for name, model, _ in _TABLES:
-        table = "cameras.NAME" if name.startswith("cameras.") else name
+        whole, dot, _ = name.partition(".")
+        table = f"{whole}.NAME" if dot and whole in {"cameras", "triggers"} else name
         for key, info in model.model_fields.items():
             if key in _INNER or f"{table}.{key}" in seen:
                 continue

@@ -19,6 +19,7 @@ from edge import (
     sections_cameras,
     sections_erp,
     sections_panel,
+    sections_signals,
     settings,
     settings_text,
 )
@@ -31,10 +32,10 @@ from edge.settings import Settings
 from tests.certificates import Authority
 
 CONFIG = Path(__file__).parent.parent / "config"
-SECRETS = ("camera_password", "mqtt_password", "panel_token", "reader_key", "redis_password")
+SECRETS = ("camera_password", "mqtt_password", "panel_token", "plc_password", "reader_key", "redis_password")
 
 #: Where the tables of the settings are.
-_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, sections_panel, products)
+_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_signals, products)
 
 SMALL = """\
 version = 1
@@ -122,9 +123,9 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
     lines = []
     skip = False
     for line in settings_text.example().splitlines():
-        if line.startswith("# [cameras.desk]"):
+        if line.startswith(("# [cameras.desk]", "# [triggers.")):
             skip = False
-        elif line.startswith(("# [erp", "# Kind csv", "# Kind sql", "# Kind rest")):
+        elif line.startswith(("# [erp", "# [result", "# [lights", "# Kind csv", "# Kind sql", "# Kind rest")):
             skip = True
         elif line.startswith("["):
             skip = False
@@ -149,6 +150,7 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
     assert loaded.gate.tilt == 50
     assert isinstance(loaded.cameras["desk"], sections_cameras.FileCamera)
     assert loaded.accept.false_accept_rate == {1: 0.001, 2: 0.0001}
+    assert [one.kind for one in loaded.triggers.values()] == ["gpio", "modbus", "opcua", "free"]
 
 
 def test_every_description_of_a_number_tells_its_bounds() -> None:

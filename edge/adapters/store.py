@@ -253,10 +253,10 @@ class Store:
             )
         return None if row is None else str(row[0])
 
-    def count(self, name: str) -> None:
-        """Add one to a counter that `counts` shows (a command refused, a limit reached)."""
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to a counter that `counts` shows (a command refused, a limit reached)."""
         with self._database.transaction() as db:
-            outbox.count(db, self.station, name)
+            outbox.count(db, self.station, name, number)
 
     def counts(self) -> dict[str, int]:
         """Every counter of the station since it was installed: triggers, outcomes, `figures` and others."""

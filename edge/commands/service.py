@@ -1,4 +1,4 @@
-"""Run one of the five processes alone, as systemd does: until SIGTERM or SIGINT."""
+"""Run one of the processes alone, as systemd does: until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the five processes of one station on a desk, as systemd does in production.
+"""Run the processes of one station on a desk, as systemd does in production: five, and one for wires if there are any.
 
 Promises: each process is looked after by its own word (readiness, progress), not by guesses; one that ends is started
 anew, the others go on; Ctrl-C, SIGTERM and a closed terminal stop all in order, each within its time, and leave no
@@ -27,7 +27,7 @@ TURN_S = 0.1
 #: Each process has this long for a clean stop.
 STOP_TIMEOUT_S = 10.0
 #: What decides stops first, what tells the world stops late: outcomes decided last are still sent.
-STOP_ORDER = {"inspector": 1, "capture": 2, "reader": 3, "messenger": 4, "panel": 5}
+STOP_ORDER = {"inspector": 1, "signals": 2, "capture": 3, "reader": 4, "messenger": 5, "panel": 6}
 
 
 class Up:
@@ -164,8 +164,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _processes(configured: settings.Settings) -> list[str]:
-    """The processes beside capture; where another station's reader is shared, there is none here."""
+    """The processes beside capture: no reader where another station's is shared, signals only where there are wires."""
     names = ["reader", "inspector", "messenger", "panel"]
+    if configured.has_signals:
+        names.append("signals")
     return names if configured.reader.shared is None else names[1:]
 
 

@@ -29,6 +29,7 @@ from edge.adapters.frames import Frame, FrameLink
 from edge.adapters.heartbeat import Heartbeat
 from edge.adapters.payload import retake_payload
 from edge.adapters.reader_link import Answered, ReaderLink
+from edge.adapters.signals_link import Teller
 from edge.adapters.store import Store, TriggerRow
 from edge.core.actions import AnnounceRetake, Commit, Judge, LookUp, Read, StartTimer, TakeFrame
 from edge.core.events import (
@@ -84,8 +85,10 @@ class Inspector:
         product_text: str = "",
         shadow: ShadowReads | None = None,
         calibration_hash: str = "",
+        signals: Teller | None = None,
         context: sockets.Context | None = None,
     ) -> None:
+        self._signals = signals or Teller(None)
         self._shadow = shadow or ShadowReads(0.0, product, policy, store.count)
         self._product, self._policy = product, policy
         self._store, self._records, self._evidence = store, records, evidence
@@ -173,6 +176,7 @@ class Inspector:
                 self._timers.clear()
                 self._frame = None
                 structlog.contextvars.bind_contextvars(inspection_id=row.inspection_id)
+                self._signals.begun(row.inspection_id)
                 self._feed(Triggered(row.at_us, row.inspection_id, row.trigger_id, row.expected))
 
     def _next_trigger(self) -> TriggerRow | None:
@@ -299,6 +303,7 @@ class Inspector:
             else:
                 break
         self._problem = ""
+        self._signals.decided(outcome, seq)
         self._counts[outcome.reason.value] += 1
         self._poke_messenger()
         _log_outcome(outcome, seq)
@@ -330,7 +335,8 @@ class Inspector:
     def _close(self) -> None:
         for socket in (self._poked, self._messenger):
             socket.close()
-        for part in (self._frames, self._reader, self._heartbeat, self._records, self._evidence, self._store):
+        parts = (self._frames, self._reader, self._signals, self._heartbeat, self._records, self._evidence, self._store)
+        for part in parts:
             part.close()
 
 
@@ -388,4 +394,5 @@ def build(settings: Settings) -> Inspector:
         shadow=ShadowReads(settings.reader.shadow_share, settings.product, settings.policy, store.count),
         product_text=settings.product_file.model_dump_json(),
         calibration_hash=calibration_hash,
+        signals=Teller(settings.paths.runtime if settings.has_signals else None),
     )

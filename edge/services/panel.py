@@ -347,7 +347,10 @@ def build(settings: Settings) -> Panel:
             line=station.line,
             station=station.name,
             product=station.product,
-            processes=(f"capture-{station.camera}", "inspector", "reader", "messenger", "panel"),
+            processes=(
+                *(f"capture-{station.camera}", "inspector", "reader", "messenger", "panel"),
+                *(("signals",) if settings.has_signals else ()),
+            ),
             takt_ms=station.takt_ms,
             deadline_ms=station.deadline_ms,
             correction_topic=settings.topic("correction"),

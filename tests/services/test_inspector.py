@@ -18,6 +18,7 @@ from edge.adapters.erp import Record
 from edge.adapters.evidence import EvidenceFolder
 from edge.adapters.frames import Frame, FramePublisher
 from edge.adapters.reader_link import Question, ReaderDesk
+from edge.adapters.signals_link import Teller
 from edge.adapters.store import OutcomeRow, Store
 from edge.core.outcome import Evidence, Outcome
 from edge.core.policy import Policy
@@ -154,6 +155,7 @@ class Site:
             reader_dir=self.reader_dir,
             product_text="the product of this station",
             shadow=self.shadow,
+            signals=Teller(self.folder, context=self.context),
             context=self.context,
         )
         inspector.run(self.over)

@@ -43,7 +43,8 @@ def unit_names(settings: Settings) -> list[str]:
     camera = settings.station.camera
     names = [f"edge-capture@{camera}", f"edge-inspector@{camera}", "edge-messenger", "edge-panel"]
     own_reader = ["edge-reader"] if settings.reader.shared is None else []
-    return [f"{name}.service" for name in [*names, *own_reader]]
+    wires = ["edge-signals"] if settings.has_signals else []
+    return [f"{name}.service" for name in [*names, *own_reader, *wires]]
 
 
 def _show(names: list[str]) -> dict[str, dict[str, str]]:
