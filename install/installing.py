@@ -1,6 +1,7 @@
 """What `edge-install` asks of the edge that it has just installed; it runs in that edge's Python.
 
-`camera FILE` and `address FILE` print what the settings say; `new-keys OLD NEW` explains the keys that NEW has and OLD
+`camera FILE`, `wires FILE` (the unit that serves them, if there are any) and `address FILE` print what the settings
+say; `new-keys OLD NEW` explains the keys that NEW has and OLD
 has not; `copy DATABASE TO` makes a whole copy of a database, also while it is written to.
 """
 
@@ -69,7 +70,12 @@ def main(arguments: list[str]) -> int:
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 78
-    print(configured.station.camera if command == "camera" else f"the station's page: {configured.panel.url}")
+    said = {
+        "camera": configured.station.camera,
+        "wires": "edge-signals.service" if configured.has_signals else "",
+        "address": f"the station's page: {configured.panel.url}",
+    }
+    print(said[command])
     return 0
 
 

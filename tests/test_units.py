@@ -15,7 +15,7 @@ from tests.confined import read_unit
 
 UNITS = Path(__file__).parent.parent / "systemd"
 DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
-PROCESSES = [UNITS / f"edge-{name}.service" for name in ("capture@", "inspector@", "messenger", "panel", "reader")]
+PROCESSES = [UNITS / f"edge-{name}.service" for name in ("capture@", "inspector@", "messenger", "panel", "reader", "signals")]
 SERVICES = sorted(UNITS.glob("*.service"))
 INSTALLED = "/opt/edge/bin/edge"
 #: `systemd-analyze security` counts from 0 to 100 here; the table in docs/units.md shows tenths of it.
@@ -115,12 +115,13 @@ NEEDS = {
     "edge-messenger": (True, set(), True, False),
     "edge-panel": (True, set(), True, False),
     "edge-reader": (False, {"char-nvidia*", "char-drm"}, False, True),
+    "edge-signals": (True, set(), True, False),
 }
 
 
 @pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_a_process_has_what_it_needs_and_no_more(path: Path) -> None:
-    """Reader: GPU, no network. Capture: camera, no network. Messenger and inspector: network, no device."""
+    """Reader: GPU, no network. Capture: camera, no network. Messenger, signals and inspector: network, no device."""
     service = read_unit(path)["Service"]
     network, devices, writes, compiles = NEEDS[path.stem]
 
@@ -136,7 +137,7 @@ def test_a_process_has_what_it_needs_and_no_more(path: Path) -> None:
 
 
 def test_a_secret_is_handed_to_one_process_alone() -> None:
-    """ERP's secrets go to the inspector, the broker's to the messenger, the page's to the panel; none to the others."""
+    """ERP's secrets go to the inspector, the broker's to the messenger, the page's to the panel, the PLC's to signals."""
     handed = {
         path.stem: {one.partition(":")[0] for one in read_unit(path)["Service"].get("LoadCredential", [])}
         for path in PROCESSES
@@ -148,6 +149,7 @@ def test_a_secret_is_handed_to_one_process_alone() -> None:
         "edge-messenger": {"mqtt_password"},
         "edge-panel": {"panel_token"},
         "edge-reader": set(),
+        "edge-signals": {"plc_password"},
     }
 
 
@@ -159,7 +161,7 @@ def test_the_panel_answers_this_pc_alone() -> None:
 
 
 def test_there_is_a_unit_for_each_process() -> None:
-    """Five processes, five services, the target that holds them, what tells of an end, and the simulator's camera."""
+    """Six processes, six services, the target that holds them, what tells of an end, and the simulator's camera."""
     assert sorted([*PROCESSES, UNITS / "edge-failed.service", UNITS / "edge-simulator.service"]) == SERVICES
     assert (UNITS / "edge.target").exists()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,8 +57,9 @@ class Cell:
         """MES says what comes; the PLC says that a part is in place, and takes that back."""
         self.site.store.add_expectation(PLATE, f"c{next(self.numbers)}")
         self.plc.set_coil(TRIGGER, on=True)
-        time.sleep(0.03)
+        wait_for(lambda: self.desk._input._now)
         self.plc.set_coil(TRIGGER, on=False)
+        wait_for(lambda: not self.desk._input._now)
 
     def facts(self) -> dict[str, Any]:
         """What the signals process last said of itself."""
@@ -96,7 +96,8 @@ class Cell:
                 acknowledge=False,
                 now_us=now_us,
             )
-            return [InputDesk("plc", link, self.input_rules, arrived=arrived, wake=wake)]
+            self.desk = InputDesk("plc", link, self.input_rules, arrived=arrived, wake=wake)
+            return [self.desk]
 
         Signals(
             Store.open(self.site.folder, "st1"),

@@ -13,7 +13,7 @@ from edge.settings import Settings
 
 #: There where systemd is what started this PC (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
-_KEYS = "Id,LoadState,ActiveState,SubState,NRestarts,WatchdogUSec,Result,PrivateNetwork,IPAddressDeny"
+_KEYS = "Id,LoadState,ActiveState,SubState,NRestarts,WatchdogUSec,Result,PrivateNetwork,PrivateDevices,IPAddressDeny"
 _LIMIT_S = 10.0
 
 
@@ -86,11 +86,18 @@ def _closed(settings: Settings, units: Mapping[str, Mapping[str, str]]) -> list[
                 _copy(panel, "panel-network.conf"),
             )
         )
+    wires = "edge-signals.service"
+    if "gpio" in _wire_kinds(settings) and units.get(wires, {}).get("PrivateDevices") == "yes":
+        closed.append((f"there are digital lines, and {wires} has no device", _copy(wires, "signals-gpio.conf")))
     erp_host = urlsplit(str(getattr(settings.erp, "url", "") or "")).hostname
     inspector = f"edge-inspector@{settings.station.camera}.service"
     if erp_host and units[inspector].get("PrivateNetwork") == "yes":
         closed.append((f"ERP is at {erp_host}, and {inspector} has no network", "remove its drop-in no-network.conf"))
     return closed
+
+
+def _wire_kinds(settings: Settings) -> set[str]:
+    return {settings.result.kind, settings.lights.kind, *(one.kind for one in settings.triggers.values())}
 
 
 def _copy(unit: str, drop_in: str) -> str:
