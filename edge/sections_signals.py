@@ -148,10 +148,10 @@ class FreeTrigger(_Trigger):
         description="So many looks in a row must agree that a plate is there, or gone (1 to 20).",
     )
     appears_at: Whole = Field(
-        default=12, ge=1, le=100, description="Share of the picture with text-like edges that is a plate, % (1 to 100)."
+        default=5, ge=1, le=100, description="Share of the picture with text-like edges that is a plate, % (1 to 100)."
     )
     vanishes_at: Whole = Field(
-        default=6, ge=0, le=99, description="Share below which the place is empty again, % (0 to 99)."
+        default=2, ge=1, le=99, description="Share below which the place is empty again, % (1 to 99)."
     )
 
 

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 
 from edge import sections_signals as tables
-from edge.sections_cameras import AravisCamera, Camera, PylonCamera
+from edge.sections_cameras import AravisCamera, Camera, FileCamera, PylonCamera
 from edge.settings_check_files import secret
 from edge.toml_file import Key, Problem
 
@@ -35,6 +35,10 @@ def problems(
     if len(free) > 1:
         yield Problem(
             ("triggers", free[1], "kind"), f"is free, and so is that of triggers.{free[0]}; one camera, one of them"
+        )
+    if free and isinstance(camera, FileCamera):
+        yield Problem(
+            ("triggers", free[0], "kind"), "is free, and the station's camera is of kind file; use a live one"
         )
     yield from _result(result)
     yield from _lights(lights, camera)

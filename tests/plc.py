@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import asyncua
 from asyncua import ua
+from asyncua.crypto.permission_rules import User, UserRole
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -189,8 +190,14 @@ class OpcuaPlc:
         return {name for name in NAMES if self.value(name.capitalize())}
 
     def shown(self) -> list[str]:
-        """Every result that the nodes showed so far, in order."""
-        return [name.lower() for name, value in self.writes if name in {"Pass", "Fail", "Hold"} and value]
+        """Every result that a node was set to so far, in order; each once as it came."""
+        rises: list[str] = []
+        now = dict.fromkeys(("Pass", "Fail", "Hold"), False)
+        for name, value in list(self.writes):
+            if name in now:
+                rises += [name.lower()] if value and not now[name] else []
+                now[name] = value
+        return rises
 
     async def _start(self) -> None:
         server = asyncua.Server(user_manager=_Users(self._users) if self._users is not None else None)
@@ -232,5 +239,5 @@ class _Users:
     def get_user(self, _server: Any, username: Any = None, password: Any = None, certificate: Any = None) -> Any:
         """The user, or None."""
         if username in self._users and self._users[username] == password:
-            return asyncua.server.users.User(role=asyncua.server.users.UserRole.User)
+            return User(role=UserRole.User)
         return None

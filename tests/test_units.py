@@ -15,7 +15,9 @@ from tests.confined import read_unit
 
 UNITS = Path(__file__).parent.parent / "systemd"
 DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
-PROCESSES = [UNITS / f"edge-{name}.service" for name in ("capture@", "inspector@", "messenger", "panel", "reader", "signals")]
+PROCESSES = [
+    UNITS / f"edge-{name}.service" for name in ("capture@", "inspector@", "messenger", "panel", "reader", "signals")
+]
 SERVICES = sorted(UNITS.glob("*.service"))
 INSTALLED = "/opt/edge/bin/edge"
 #: `systemd-analyze security` counts from 0 to 100 here; the table in docs/units.md shows tenths of it.
@@ -137,7 +139,7 @@ def test_a_process_has_what_it_needs_and_no_more(path: Path) -> None:
 
 
 def test_a_secret_is_handed_to_one_process_alone() -> None:
-    """ERP's secrets go to the inspector, the broker's to the messenger, the page's to the panel, the PLC's to signals."""
+    """ERP's secrets go to the inspector, the broker's to the messenger, the page's to the panel, a PLC's to signals."""
     handed = {
         path.stem: {one.partition(":")[0] for one in read_unit(path)["Service"].get("LoadCredential", [])}
         for path in PROCESSES
@@ -161,7 +163,7 @@ def test_the_panel_answers_this_pc_alone() -> None:
 
 
 def test_there_is_a_unit_for_each_process() -> None:
-    """Six processes, six services, the target that holds them, what tells of an end, and the simulator's camera."""
+    """Six processes, six services, the target that holds them, what tells of an end, the simulator's camera."""
     assert sorted([*PROCESSES, UNITS / "edge-failed.service", UNITS / "edge-simulator.service"]) == SERVICES
     assert (UNITS / "edge.target").exists()
 

@@ -104,7 +104,7 @@ class GenicamCamera:
 
     def __init__(self, link: GenicamLink, *, take_timeout_ms: int) -> None:
         self.counts = CameraCounts()
-        self._link = link
+        self.link = self._link = link
         self._take_timeout_ms = take_timeout_ms
         self._exposure_name: str | None = None
         self._gain_name: str | None = None

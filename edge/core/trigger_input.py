@@ -55,7 +55,7 @@ class TriggerInput:
         if self._now != self._steady:
             self.counts["bounced"] += 1
         self._now, self._since_us = active, at_us
-        return before or self.ripe(at_us)
+        return before if before is not None else self.ripe(at_us)
 
     def ripe(self, now_us: int) -> int | None:
         """The time of a trigger that has become one by `now_us`, once."""

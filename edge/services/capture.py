@@ -8,7 +8,9 @@ What it promises:
    the watchdog gets no sign of progress.
 3. A camera that is lost is opened again with growing pauses, and at once when a take asks for it.
 4. A late frame (exposed before its trigger) and a frozen camera are passed on with the truth; the core judges (L5).
-5. No frames and no takes queue up here: the newest take waits while the camera is busy, older ones are `superseded`.
+5. Between takes it looks through the camera where a plate that appears is a trigger; a take never waits for more than
+   one look.
+6. No frames and no takes queue up here: the newest take waits while the camera is busy, older ones are `superseded`.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from typing import Any
 import structlog
 import zmq
 
-from edge import sections_cameras
+from edge import sections_cameras, sections_signals
 from edge.adapters import sockets, systemd
 from edge.adapters.camera import Camera, now_us
 from edge.adapters.camera_aravis import AravisLink
 from edge.adapters.camera_file import FileCamera
 from edge.adapters.camera_genicam import GenicamCamera
+from edge.adapters.camera_lights import LineLights, LitCamera
 from edge.adapters.camera_pylon import PylonLink
 from edge.adapters.camera_rtsp import RtspSource
 from edge.adapters.camera_simulated import SimulatedCamera
@@ -37,6 +40,9 @@ from edge.adapters.camera_stream import StreamCamera
 from edge.adapters.camera_uvc import UvcSource, by_id
 from edge.adapters.frames import Frame, FrameFailure, FramePublisher, Take
 from edge.adapters.heartbeat import Heartbeat
+from edge.adapters.lights_link import LightLink
+from edge.adapters.signals_link import Teller
+from edge.core.presence import Presence, PresenceRules
 from edge.errors import CameraError, ConfigError
 from edge.sections_cameras import Camera as CameraSettings
 from edge.services.capture_device import CaptureDevice, Defaults, Done, EvidenceFormat, Limits
@@ -48,6 +54,8 @@ log = structlog.get_logger()
 TURN_MS = 200
 #: While nothing is taken, the camera is asked for a sign of life this often.
 CHECK_EVERY_S = 1.0
+#: After a take there is no look for so long: the inspection may want the next frame, in another light.
+NO_LOOK_AFTER_TAKE_S = 0.5
 #: Pauses between two tries to open a lost camera: the first, and the longest.
 REOPEN_FIRST_S, REOPEN_LONGEST_S = 0.1, 5.0
 #: A driver that has not given its frame so long after the take's time will not: end the process. A lost GigE camera
@@ -60,6 +68,27 @@ STUCK_AFTER_S = 4.0
 STOP_PATIENCE_S = 1.0
 
 Stop = threading.Event | Callable[[], bool]
+
+
+class Watching:
+    """A trigger that is a plate in the camera's picture: its name, how often is looked, and who is told."""
+
+    def __init__(self, source: str, rules: PresenceRules, teller: Teller, *, every_ms: int) -> None:
+        self._source, self._teller = source, teller
+        self._presence = Presence(rules)
+        self.every_s = every_ms / 1000
+
+    def note(self, look: tuple[float, bool]) -> bool:
+        """Note one look; tell where a plate has appeared."""
+        share, still = look
+        appeared = self._presence.look(share, still=still)
+        if appeared:
+            self._teller.appeared(self._source, now_us())
+        return appeared
+
+    def close(self) -> None:
+        """Fall silent."""
+        self._teller.close()
 
 
 class Capture:
@@ -75,9 +104,12 @@ class Capture:
         evidence_format: EvidenceFormat = "jpeg",
         limits: Limits | None = None,
         stuck_after_s: float | None = None,
+        watching: Watching | None = None,
         context: sockets.Context | None = None,
     ) -> None:
         self._name = name
+        self._watching = watching
+        self._look_at_s = 0.0
         self._stuck_after_s = stuck_after_s
         self._publisher = FramePublisher(runtime_dir, name, context=context)
         self._heartbeat = Heartbeat(runtime_dir, f"capture-{name}", context=context)
@@ -159,7 +191,11 @@ class Capture:
     def _start_next(self) -> None:
         if self._next is not None:
             self._current, self._next = self._next, None
+            self._look_at_s = time.monotonic() + NO_LOOK_AFTER_TAKE_S
             self._device.start(self._current)
+        elif self._watching is not None and self._camera_state == "open" and time.monotonic() >= self._look_at_s:
+            self._look_at_s = time.monotonic() + self._watching.every_s
+            self._device.start("look")
         elif time.monotonic() >= self._check_at_s:
             self._device.start("check")
 
@@ -176,6 +212,9 @@ class Capture:
                 self._camera_state, self._problem, self._pause_s = "open", "", REOPEN_FIRST_S
                 systemd.notify_ready(f"camera {self._name} is open")
                 self._beat()
+        if done.look is not None and self._watching is not None:
+            self._counts["looks"] += 1
+            self._counts["appeared"] += self._watching.note(done.look)
         if done.take is None or done.answer is None:
             return
         if self._current is None or self._current.take_id != done.take.take_id:
@@ -216,6 +255,8 @@ class Capture:
         due_us = [take.expires_us - now for take in (self._current, self._next) if take is not None]
         if not self._device.busy:
             due_us.append(int((self._check_at_s - time.monotonic()) * 1_000_000))
+            if self._watching is not None and self._camera_state == "open":
+                due_us.append(int((self._look_at_s - time.monotonic()) * 1_000_000))
         return max(0, min([TURN_MS, *(due // 1000 + 1 for due in due_us)]))
 
     def _beat(self) -> None:
@@ -238,6 +279,8 @@ class Capture:
             log.warning("the camera's driver does not return; leaving it behind", camera=self._name)
         elif self._stuck_after_s is not None:
             faulthandler.cancel_dump_traceback_later()
+        if self._watching is not None:
+            self._watching.close()
         self._publisher.close()
         self._heartbeat.close()
 
@@ -283,6 +326,35 @@ def open_camera(config: CameraSettings) -> Camera:
             return GenicamCamera(AravisLink(config.serial), take_timeout_ms=timeout_ms)
 
 
+def with_lights(camera: Camera, settings: Settings) -> Camera:
+    """The station's camera with the lights that `[lights]` names beside it."""
+    lights, runtime_dir = settings.lights, settings.paths.runtime
+    match lights:
+        case sections_signals.NoLights():
+            return camera
+        case sections_signals.CameraLights():
+            assert isinstance(camera, GenicamCamera), "the settings were checked"
+            return LitCamera(
+                camera, LineLights(camera.link, lights.lines), list(lights.lines), settle_ms=lights.settle_ms
+            )
+        case sections_signals.GpioLights():
+            names = list(lights.lines)
+        case sections_signals.ModbusLights():
+            names = list(lights.coils)
+    # Light and frame together keep to the take's time: a fifth for the one, four for the other.
+    timeout_ms = max(20, settings.cameras[settings.station.camera].take_timeout_ms // 5)
+    return LitCamera(camera, LightLink(runtime_dir, timeout_ms=timeout_ms), names, settle_ms=lights.settle_ms)
+
+
+def watching(settings: Settings) -> Watching | None:
+    """What looks for plates through the station's camera; None where no trigger is of kind free."""
+    if settings.free_trigger is None:
+        return None
+    name, free = settings.free_trigger
+    rules = PresenceRules(free.appears_at, free.vanishes_at, free.settle_looks)
+    return Watching(name, rules, Teller(settings.paths.runtime), every_ms=free.look_every_ms)
+
+
 def build(settings: Settings, name: str) -> Capture:
     """The capture process of the camera `name`, ready to `run`.
 
@@ -293,12 +365,14 @@ def build(settings: Settings, name: str) -> Capture:
         known = ", ".join(sorted(settings.cameras))
         raise ConfigError(f"[cameras.{name}] is not configured: choose one of {known}, or add it")
     config = settings.cameras[name]
+    camera, is_stations = open_camera(config), name == settings.station.camera
     return Capture(
         settings.paths.runtime,
         name,
-        open_camera(config),
+        with_lights(camera, settings) if is_stations else camera,
         Defaults(config.exposure_us, config.gain_db, config.light),
         evidence_format=settings.evidence.format,
         limits=Limits(frame_s=(config.take_timeout_ms / 1000 + config.exposure_max_us / 1e6) + WEDGED_AFTER_TAKE_S),
         stuck_after_s=STUCK_AFTER_S,
+        watching=watching(settings) if is_stations else None,
     )

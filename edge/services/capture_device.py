@@ -25,6 +25,7 @@ import structlog
 from edge.adapters.camera import Camera, CameraFacts, CameraFrame, CameraLostError, FrozenWatch, Order, Pixels
 from edge.adapters.frames import Frame, FrameFailure, Take
 from edge.errors import CameraError
+from edge.vision import presence
 
 log = structlog.get_logger()
 
@@ -68,13 +69,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One job finished: `answer` where it was a take; `facts` None and `problem` said where the camera is lost."""
+    """One job finished: `answer` where it was a take; `facts` None and `problem` said where the camera is lost.
+
+    `look` is what a look showed: the share of the picture with text-like edges, 0 to 100, and whether it was still;
+    None where it was no look, or one that shows nothing (a frozen camera).
+    """
 
     take: Take | None
     answer: Frame | FrameFailure | None
     facts: CameraFacts | None
     counts: Mapping[str, int]
     problem: str = ""
+    look: tuple[float, bool] | None = None
 
 
 class CaptureDevice:
@@ -97,7 +103,8 @@ class CaptureDevice:
         self._watch = FrozenWatch()
         self._facts: CameraFacts | None = None
         self._ids = (f"{os.getpid():x}-{time.time_ns() // 1000:x}-{number}" for number in itertools.count(1))
-        self._jobs: queue.SimpleQueue[Take | Literal["check", "end"]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Take | Literal["check", "look", "end"]] = queue.SimpleQueue()
+        self._seen: Pixels | None = None
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._busy_since_s: float | None = None
         self._thread = threading.Thread(target=self._work, name="camera", daemon=True)
@@ -117,8 +124,11 @@ class CaptureDevice:
         since_s, limit_s = self._doing
         return 0.0 if self._busy_since_s is None else (time.monotonic() - since_s) / limit_s
 
-    def start(self, job: Take | Literal["check"]) -> None:
-        """Do one job: a take, or a look whether the camera still answers. Both open it where it is not open."""
+    def start(self, job: Take | Literal["check", "look"]) -> None:
+        """Do one job: a take, a check whether the camera still answers, or a look at what it sees.
+
+        Each opens it where it is not open.
+        """
         self._begin(self._limits.open_s)  # until the thread has begun and knows better
         self._busy_since_s = time.monotonic()
         self._jobs.put(job)
@@ -149,20 +159,23 @@ class CaptureDevice:
             os.eventfd_write(self.wake_fd, 1)
         self._camera.close()
 
-    def _do(self, job: Take | Literal["check"]) -> Done:
+    def _do(self, job: Take | Literal["check", "look"]) -> Done:
         take = None if isinstance(job, str) else job
         try:
             if self._facts is None:
                 self._begin(self._limits.open_s)
                 self._facts = self._camera.open()
                 self._watch.reopened()
-            elif take is None:
+            elif job == "check":
                 self._begin(self._limits.frame_s)
                 self._camera.check()
-            return self._done_with(take, None if take is None else self._expose(take, self._facts))
+            look = self._look(self._facts) if job == "look" else None
+            return self._done_with(take, None if take is None else self._expose(take, self._facts), look=look)
         except CameraLostError as error:
             return self._lost(take, str(error))
         except CameraError as error:
+            if job == "look":  # a light that is not there shows nothing; that is no news of the camera
+                return self._done_with(None, None)
             if take is None:  # a camera that refuses to be opened or checked is as good as lost
                 return self._lost(take, str(error))
             return self._done_with(take, take.failure("camera_error", str(error)))
@@ -177,12 +190,28 @@ class CaptureDevice:
         self._camera.close()
         return self._done_with(take, None if take is None else take.failure("camera_lost", problem), problem)
 
-    def _done_with(self, take: Take | None, answer: Frame | FrameFailure | None, problem: str = "") -> Done:
-        return Done(take, answer, self._facts, asdict(self._camera.counts), problem)
+    def _done_with(
+        self,
+        take: Take | None,
+        answer: Frame | FrameFailure | None,
+        problem: str = "",
+        look: tuple[float, bool] | None = None,
+    ) -> Done:
+        return Done(take, answer, self._facts, asdict(self._camera.counts), problem, look)
 
     def _begin(self, limit_s: float) -> None:
         """A call into the driver begins now, and may take so long."""
         self._doing = (time.monotonic(), limit_s)
+
+    def _look(self, facts: CameraFacts) -> tuple[float, bool] | None:
+        """What the camera sees, in its first light and exposure; nothing is kept or sent."""
+        self._begin(self._limits.frame_s)
+        frame = self._camera.take(self._order(Take("", "", 0, None, None, None, None, 0), facts))
+        small = presence.thumbnail(frame.pixels, frame.encoded)
+        if small is None or (facts.live and self._watch.is_frozen(frame)):
+            return None
+        before, self._seen = self._seen, small
+        return presence.text_share(small), not presence.moves(before, small)
 
     def _expose(self, take: Take, facts: CameraFacts) -> Frame:
         self._begin(self._limits.frame_s)
