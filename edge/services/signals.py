@@ -232,15 +232,23 @@ class Signals:
             return
         self._fit_due_us = now_us() + FIT_EVERY_US
         why = unfit(self._listener.beats(), self._needed, now_us())
-        if not why and self._store.disk.is_full:
-            why = "the disk is full: triggers are refused"
-        if not why and self._waiting:
-            why = "the store takes no triggers"
+        why = why or self._store_refuses()
         if why != self._unfit:
             log.info("fit" if not why else "not fit", why=why)
             systemd.notify_status(f"the heartbeat stands still: {why}" if why else "the station is fit")
         self._unfit = why
         self._lines.be_fit(now_us(), fit=not why)
+
+    def _store_refuses(self) -> str:
+        if self._store.disk.is_full:
+            return "the disk is full: triggers are refused"
+        if self._waiting:
+            return "the store takes no triggers"
+        try:
+            stopped = self._store.alarms.watch().line_stop
+        except StoreError as error:
+            return str(error)
+        return "" if stopped is None else f"the line is to stand still ({stopped.cause.value}): `edge alarm reset`"
 
     def _show(self) -> None:
         desk = self._result
