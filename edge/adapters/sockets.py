@@ -51,6 +51,18 @@ def open_socket(context: Context | None, kind: int) -> Socket:
     return socket
 
 
+def open_poke(runtime_dir: Path, *, context: Context | None = None) -> Socket:
+    """A socket that pokes the inspector, so that it looks at the store at once; send with NOBLOCK.
+
+    Raises:
+        ConfigError: when the path is too long.
+    """
+    socket = open_socket(context, zmq.PUSH)
+    socket.setsockopt(zmq.SNDHWM, 10)
+    socket.connect(address(runtime_dir, "inspector"))
+    return socket
+
+
 def connect(socket: Socket, runtime_dir: Path, name: str) -> None:
     """Connect to the socket `name`, of a process that may come later, or again.
 

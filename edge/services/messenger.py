@@ -113,10 +113,7 @@ class Messenger:
         self._listener = Listener(runtime_dir, elsewhere=elsewhere, context=context)
         self._pokes = sockets.open_socket(context, zmq.PULL)
         sockets.bind(self._pokes, runtime_dir, "messenger")
-        self._inspector = sockets.open_socket(context, zmq.PUSH)
-        # A poke only shortens a wait: the inspector looks at the store by itself, too.
-        self._inspector.setsockopt(zmq.SNDHWM, 10)
-        self._inspector.connect(sockets.address(runtime_dir, "inspector"))
+        self._inspector = sockets.open_poke(runtime_dir, context=context)
 
     def run(self, stop: Stop) -> None:
         """Send and receive until `stop`; then say `stopped`."""

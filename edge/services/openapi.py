@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from edge.adapters import messages
+from edge.adapters.command_messages import MAX_FIELDS, MAX_TEXT_LENGTH
 from edge.adapters.users import MOST_PASSWORD, Role
 from edge.core.outcome import Disposition, Reason
 from edge.services.asyncapi import Schema, untitled, yaml
@@ -141,6 +142,24 @@ SCHEMAS: Mapping[str, Schema] = {
         by=_STRING,
         undo_s={"type": ["number", "null"]},
     ),
+    "Trigger": _object(
+        trigger_id=_text(messages.MAX_ID_LENGTH, "Never used twice at this station; without it one is made."),
+        expected={
+            "type": ["object", "null"],
+            "minProperties": 1,
+            "maxProperties": MAX_FIELDS,
+            "propertyNames": {"minLength": 1, "maxLength": messages.MAX_ID_LENGTH},
+            "additionalProperties": _text(MAX_TEXT_LENGTH, least=1),
+            "description": "Field name to the text that the part should bear.",
+        },
+    )
+    | {"additionalProperties": False},
+    "Triggered": _object(
+        ["trigger_id", "inspection_id", "repeat"],
+        trigger_id=_STRING,
+        inspection_id=_STRING,
+        repeat={"type": "boolean"},
+    ),
     "Question": _object(["image", "question"], image=_CODED, question=_QUESTION, max_tokens=_CAP, stream=_FLAG),
     "FreeAnswer": _object(
         ["answer", "finish", "tokens", "reader", "ms"],
@@ -260,6 +279,11 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "DELETE /v1/line_stop": Operation(
         "Let the line run again; 503: there is no store.", {"204": {}, "503": _json(_ref("Error"))}
+    ),
+    "POST /v1/trigger": Operation(
+        "A part is in place: inspect it. 200: the id was used before, and nothing new begins.",
+        {"201": _json(_ref("Triggered")), "200": _json(_ref("Triggered")), "503": _json(_ref("Error"))},
+        body=_json(_ref("Trigger")),
     ),
     "POST /v1/chat": Operation(
         "Ask a question about an image.",

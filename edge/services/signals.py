@@ -103,10 +103,7 @@ class Signals:
         self._heartbeat = Heartbeat(runtime_dir, "signals", context=context)
         elsewhere = {} if reader_dir is None else {"reader": reader_dir}
         self._listener = Listener(runtime_dir, elsewhere=elsewhere, context=context)
-        self._inspector = sockets.open_socket(context, zmq.PUSH)
-        # A poke only shortens a wait: the inspector looks at the store by itself, too.
-        self._inspector.setsockopt(zmq.SNDHWM, 10)
-        self._inspector.connect(sockets.address(runtime_dir, "inspector"))
+        self._inspector = sockets.open_poke(runtime_dir, context=context)
 
     def run(self, stop: Stop) -> None:
         """Serve the wires until `stop`; then clear the lines."""

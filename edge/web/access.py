@@ -35,6 +35,7 @@ LEAST_ROLE: Mapping[str, Role] = {
     # It holds the station's settings.
     "POST /v1/outcomes/{inspection_id}/bundle": Role.ENGINEER,
     "DELETE /v1/line_stop": Role.OPERATOR,
+    "POST /v1/trigger": Role.OPERATOR,
     # A question changes nothing and gives way to the line: who may see may ask.
     "POST /v1/chat": Role.VIEWER,
     "POST /v1/chat/completions": Role.VIEWER,

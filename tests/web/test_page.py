@@ -193,6 +193,20 @@ def test_a_decision_is_made_and_taken_back_by_keys(station: Site, opened: Any) -
     assert [one.kind for one in station.store.outbox.pending(9)] == ["outcome"]
 
 
+def test_a_part_is_triggered_by_key(station: Site, opened: Any) -> None:
+    """The key T on the line view is one trigger, said to be taken; who has not signed in is not offered it (L1)."""
+    page = opened(station)
+    offered_before = page.locator("button[aria-keyshortcuts=t]").count()
+    page.keyboard.press("t")
+    sign_in(page)
+    page.locator("button[aria-keyshortcuts=t]").wait_for()
+    page.keyboard.press("t")
+    page.get_by_text("The trigger is taken.").wait_for()
+
+    assert offered_before == 0
+    assert station.store.counts()["triggers"] == 1
+
+
 def test_without_a_token_the_page_says_why_it_changes_nothing(tmp_path: Path, opened: Any) -> None:
     """A held part can be looked at; a decision is answered with what has to be set."""
     with site(tmp_path, token=None) as station:

@@ -1,6 +1,6 @@
 // The line view: the part of this moment, the station's states, and this shift in numbers.
 
-import { get } from "./api.js";
+import { change, get } from "./api.js";
 import { shape, why } from "./disposition.js";
 import { el, fill, svg } from "./dom.js";
 import { fields } from "./fields.js";
@@ -8,9 +8,10 @@ import { frame } from "./frame.js";
 import { age, number, t, time } from "./words.js";
 
 const RECENT = 12;
+const TRIGGER = "POST /v1/trigger";
 const TURN = 2 * Math.PI * 42;
 
-export async function line(root, { live, go, first }) {
+export async function line(root, { live, go, first, may, say }) {
   const begun = first() ?? (await get("/v1/line"));
   const { station } = begun;
   let newest = begun.newest;
@@ -28,12 +29,16 @@ export async function line(root, { live, go, first }) {
   const recent = el("ol", { class: "recent" });
   const spoken = el("p", { class: "unseen", role: "status" });
 
+  // A part by hand: where no wire brings triggers, and to try out one that does.
+  const trigger = may(TRIGGER) ? el("p", { class: "tools" }, el("button", { type: "button", onclick: begin, "aria-keyshortcuts": "t" },
+    t("line.trigger"), el("kbd", { "aria-hidden": "true" }, "T"))) : null;
+
   fill(root,
     el("h1", { class: "unseen" }, t("view.line")),
     spoken,
     el("div", { class: "line" },
       now,
-      el("section", { class: "card", "aria-labelledby": "states-title" }, el("h2", { id: "states-title" }, t("line.states")), states, problems),
+      el("section", { class: "card", "aria-labelledby": "states-title" }, el("h2", { id: "states-title" }, t("line.states")), states, problems, trigger),
       el("section", { class: "card", "aria-labelledby": "takt-title" }, el("h2", { id: "takt-title" }, t("line.takt")), takt.element),
       el("section", { class: "card shift", "aria-labelledby": "shift-title" },
         el("h2", { id: "shift-title" }, t("line.shift", { at: time(begun.shift.since).slice(0, 5) })), total, shift),
@@ -114,6 +119,28 @@ export async function line(root, { live, go, first }) {
         : oldest !== null && oldest !== undefined ? age(oldest) : t("queue.none"), waiting ? el("small", {}, t("queue.count", { n: number(waiting) })) : null))));
   }
 
+  /** One press, one trigger: the next is taken when this one is answered. */
+  let beginning = false;
+  async function begin() {
+    if (beginning) return;
+    beginning = true;
+    try {
+      await change("POST", "/v1/trigger", {});
+      say(t("line.triggered"));
+    } catch (failure) {
+      say(failure);
+    } finally {
+      beginning = false;
+    }
+  }
+
+  function keys(event) {
+    if (event.key !== "t" || event.repeat || event.ctrlKey || event.metaKey || event.altKey || !trigger) return;
+    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
+    begin();
+    event.preventDefault();
+  }
+
   let drawn = false;
   function soon() {
     // However fast outcomes come, the screen is drawn once a frame: with the newest.
@@ -141,6 +168,7 @@ export async function line(root, { live, go, first }) {
   const listeners = { outcome: heard, health: ({ detail }) => drawHealth(detail), lagging: () => go("line") };
   for (const [name, listener] of Object.entries(listeners)) live.addEventListener(name, listener);
   const ticking = setInterval(() => takt.show(lastAt === null ? null : (Date.now() - lastAt) / 1000), 250);
+  document.addEventListener("keydown", keys);
   soon();
   // A station that is down says so with 503 and the same figures; without an answer the next live event tells.
   if (live.health) drawHealth(live.health);
@@ -150,6 +178,7 @@ export async function line(root, { live, go, first }) {
     seq: begun.newest[0]?.seq ?? 0,
     close() {
       clearInterval(ticking);
+      document.removeEventListener("keydown", keys);
       for (const [name, listener] of Object.entries(listeners)) live.removeEventListener(name, listener);
     },
   };
