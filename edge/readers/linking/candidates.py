@@ -20,6 +20,7 @@ from edge.readers.linking.links import PARTS, RELATIONS, Link, parts_of
 from edge.readers.linking.shape import (
     counted,
     doubtful,
+    grouped,
     kind_of_thing,
     looks,
     model_shape,
@@ -146,7 +147,7 @@ class _Place(NamedTuple):
 
 def _look(text: str, own: Link | None) -> float:
     """Say how plainly a text is another thing than a model or serial number; a serial's key makes it doubtful."""
-    if not looks(text):
+    if not looks(text) or (own is not None and own.key.kind == "serial" and grouped(text)):
         return 0.0
     return 0.5 if own is not None and own.key.kind == "serial" and doubtful(text) else 1.0
 

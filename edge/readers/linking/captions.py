@@ -26,8 +26,14 @@ _LONGEST_HEAD = 80
 _SHORT = 3
 #: A key word glued to its value may be damaged when it is this long (folded).
 _LONG = 9
+#: A short key with a letter wrong is one with its separator, when it is printed in so many characters ("6ér. č.:").
+_LONGEST_MISREAD = 8
+#: A key of two letters without a separator needs so long a number glued to it ("No0127234", "ID09854498").
+_LONG_NUMBER = 6
 #: Letters of keys in which no other letter is taken for one of theirs.
 _TWO = 2
+#: Keys of so many letters are words, which a number of any groups may follow.
+_WORD = 6
 #: Behind a single letter these make it the beginning of a code.
 _GOES_ON = ("-", "/", "_")
 
@@ -46,8 +52,8 @@ _AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
 _UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
 #: What may follow a key word in brackets: its translation, never the value.
 _TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
-#: Digits that are no misread letter: several, or at the end of a word.
-_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79]|[2-46-79](?=[^\W_]?\d)")
+#: Digits that are no misread letter: several, or at the end of a word, or at the beginning of a short one.
+_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{4})|[2-46-79](?=[^\W_]?\d)")
 _OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
 
 
@@ -119,8 +125,31 @@ def _head(line: _Line) -> list[Caption]:
     if len(line.text) > _LONGEST_HEAD or any(c.isdigit() for c in line.text):
         return []
     found = _keys_from(line, 0, damaged=0) or []
+    if found:
+        return found
     # A head of three keys and more, or of two with a slash between, is one, too, when one of them is damaged.
-    return found or ((len(line.spans) > 2 or "/" in line.text) and _keys_from(line, 0, damaged=1)) or []
+    if len(line.spans) > 2 or "/" in line.text:
+        found = _keys_from(line, 0, damaged=1) or []
+    return found or (_one_key_in_parts(line) if "/" in line.text else [])
+
+
+def _one_key_in_parts(line: _Line) -> list[Caption]:
+    """Give the key of a line with slashes whose parts name one kind, though a part is not known or all are damaged."""
+    words: list[Word] = []
+    unknown = 0
+    for part in line.text.strip(_AROUND).split("/"):
+        folded = fold(part)
+        word = line.lexicon.exact(folded) or line.lexicon.nearest(folded)
+        if word is not None:
+            words.append(word)
+        elif len(folded) <= _SHORT:
+            unknown += 1
+        else:
+            return []
+    if len(words) < 2 or unknown > 1 or len({word.kind for word in words}) > 1 or words[0].kind == "other":
+        return []
+    start, end = line.spans[0][0], line.spans[-1][1]
+    return [Caption(start, end, max(words, key=lambda word: word.strength), separated(line.text, end))]
 
 
 def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None:
@@ -164,6 +193,8 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
     if glued is not None:
         return glued
     for folded, end in runs:
+        if separated(text, end) and end - start <= _LONGEST_MISREAD and (word := line.lexicon.misread(folded)):
+            return Caption(start, end, word, separated=True)
         if _NUMBERED.search(text, start, end):
             continue
         if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):
@@ -210,7 +241,7 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
         return False
-    if not _whole_word(text, start, end, word):
+    if not _whole_word(text, start, end, word) or _begins_code(text, start, end, word):
         return False
     if separated(text, end):
         return first or after or word.strength > 0.5
@@ -242,6 +273,17 @@ def _whole_word(text: str, start: int, end: int, word: Word) -> bool:
     return not (len(letters) > _TWO and text[end - 2 : end - 1] == " " and text[end : end + 1] in _GOES_ON)
 
 
+def _begins_code(text: str, start: int, end: int, word: Word) -> bool:
+    """Say whether a few capitals with a hyphen behind them begin a code: "FD-865-460968" is one, "SN-1234" a key."""
+    return (
+        end - start <= _SHORT
+        and word.kind != "serial"
+        and text[start:end].isupper()
+        and text[end : end + 1] == "-"
+        and text[end + 1 : end + 2].isalnum()
+    )
+
+
 def _letters(printed: str) -> str:
     return "".join(c for c in printed.casefold() if c.isalnum())
 
@@ -270,21 +312,31 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
     token = text[start:].split(maxsplit=1)[0]
     if not any(c.isdigit() for c in text[start:]):
         return None
+    number = sum(c.isalnum() for c in _groups(text[start:]))
     lengths = range(min(len(token) - 1, lexicon.longest), 1, -1)
     for length, damaged in [(one, False) for one in lengths] + [(one, True) for one in lengths if one >= _LONG]:
         head, rest = token[:length], token[length:]
         turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
-        camel = len(head) > _SHORT and head[-1].islower() and rest[0].isupper()
-        if not (turns or capitals or camel) or len(rest) < _SHORT or any(c.isdigit() for c in head):
+        camel = head[-1].islower() and rest[0].isupper() and (len(head) > _SHORT or rest == rest.upper())
+        behind = len(rest) if len(head) < _WORD else number - length
+        if not (turns or capitals or camel) or behind < _SHORT or any(c.isdigit() for c in head[len(head) >= _WORD :]):
             continue
         word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
         if word is None:
             continue
-        # Two letters and a number are rather a name, unless they are as good as "SN" and the number is long.
-        if len(head) > 2 or (word.kind == "serial" and word.strength > 0.7 and len(rest) > 4):
+        # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
+        least = _SHORT + 2 if word.strength > 0.7 else _LONG_NUMBER
+        if len(head) > 2 or (word.kind == "serial" and number - length >= least):
             return Caption(start, start + length, word, separated=False)
     return None
+
+
+def _groups(text: str) -> str:
+    """Give the beginning of a text up to a word in small letters: its key glued to the groups of a number."""
+    tokens = text.split()
+    count = next((n for n, token in enumerate(tokens) if n and token.isalpha() and not token.isupper()), len(tokens))
+    return " ".join(tokens[:count])
 
 
 def _glued_words(line: _Line) -> Caption | None:
@@ -300,6 +352,12 @@ def _glued_words(line: _Line) -> Caption | None:
         if not line.text[start].isalpha() or letters == end or not number:
             continue
         before = "".join(line.folds[:last])
+        if line.text[start:letters].isupper():
+            # "VÝROBNÍ ČÍSLOL6444": the capitals behind the key are the number's.
+            for cut in range(letters - 1, max(start + 1, letters - 1 - _SHORT), -1):
+                word = line.lexicon.exact(before + fold(line.text[start:cut]))
+                if word is not None and cut - line.spans[0][0] >= _LONG and number >= _SHORT:
+                    return Caption(line.spans[0][0], cut, word, separated=False)
         folded = before + fold(line.text[start:letters])
         word = line.lexicon.exact(folded) if number >= _SHORT or len(folded) >= _LONG else None
         if (

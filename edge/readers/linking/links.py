@@ -20,7 +20,7 @@ _ABOVE_REACH = 1.2
 _OFF_THE_ROW = 0.75
 #: Key and value stand in one column when they share this much of the narrower one's width.
 _SHARED_WIDTH = 0.3
-#: In the line below a key with a colon a value may be set in by this many text heights.
+#: In the line below its key a value may be set in by this many text heights, also where the colon was lost.
 _INSET = 5.0
 #: A key has one value: how much is left of its hold on the others that it reaches.
 _SECOND_VALUE = 0.5
@@ -160,9 +160,7 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
                 _keep(nearest, "right", far + 3 * abs(lift), index, strength)
             continue
         shared = min(box.right, place.right) - max(box.left, place.left)
-        inset = (
-            key.separated and 0 < place.left - box.left < _INSET * box.height and place.left < box.right + box.height
-        )
+        inset = 0 < place.left - box.left < _INSET * box.height and place.left < box.right + box.height
         if shared < _SHARED_WIDTH * min(box.width, place.width) and not (inset and lift > 0):
             continue
         askew = min(abs(place.left - box.left), abs(sideways))

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
-#: A rating has a handful of digits; "54037427KG" is a serial number that ends like one.
-_NUMBER = r"[-+±]?\d{1,5}(?:[.,]\d+)?"
+#: A rating has a handful of digits, and no 0 before others; "54037427KG" and "05302L" are numbers that end like one.
+_NUMBER = r"[-+±]?(?!0\d)\d{1,5}(?:[.,]\d+)?"
 _UNITS = (
     "vac|vdc|vca|v~|v|ma|mah|ah|a|wh|kwh|kw|w|kva|va|hz|khz|mhz|ghz|°c|℃|°f|℉|bar|mbar|kpa|mpa|psi|mm|cm|m|m²|m³|m3|m³/h|"
     "m3/h|dm³|l|ml|kg|g|lbs|lb|rpm|r/min|u/min|1/min|min-1|min⁻¹|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
@@ -42,8 +42,8 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         "a standard",
         (
             r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
-            # The longest number of a standard has six digits; "GB4196307" is a serial number.
-            r"[ -]?[0-9/]{2,6}(?![0-9])"
+            # The longest number of a standard has six digits, and no code behind it: "GB4196307", "EN79LC68389" are none.
+            r"[ -]?[0-9/]{2,6}(?![0-9]|[A-Z]{2})"
         ),
     ),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
@@ -79,6 +79,8 @@ _COMPILED_OF_WORDS = tuple((name, pattern) for name, pattern in _COMPILED if nam
 
 #: So many digits on end are seldom a rating, and would be parted from the unit.
 _LONG_RATING = re.compile(r"\d{5}[A-Z]{1,2}")
+#: Groups of a number that begin like a rating ("35 A 584 84", "7320 X 9716"): figures and capitals, figures at the end.
+_GROUPS = re.compile(r"(?=(?:.*\d){6})[0-9A-Z]+(?: [0-9A-Z]+)+ \d{2,}")
 
 #: Serial numbers are this long, letters and digits; shorter and longer ones are rarer the farther they are.
 _SERIAL_LENGTH = (6, 20)
@@ -110,6 +112,12 @@ def looks(text: str) -> str:
 def doubtful(text: str) -> bool:
     """Say whether a text that looks like a rating can be a serial number as well ("31829W")."""
     return _LONG_RATING.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=2048)
+def grouped(text: str) -> bool:
+    """Say whether a text is groups of figures and capitals, as a serial number's ("35 A 584 84")."""
+    return _GROUPS.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=2048)
@@ -181,7 +189,7 @@ def is_brand(text: str) -> bool:
     return len(text) > 2 and len(words) <= 3 and all(word.isalpha() and word[0].isupper() for word in words)
 
 
-_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\))?")
+_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
 _REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d)\b|[vr]\.?\s?\d).*")
 
 

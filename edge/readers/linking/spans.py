@@ -27,6 +27,8 @@ _LONGEST_PREFIX = 4
 
 #: What is no first group of a value that goes on in the next box.
 _NEVER_BEGIN = frozenset(("a place", "a maker", "a telephone number", "an address on the web", "a standard"))
+#: What a group between others may look like.
+_GROUP_TOO = frozenset(("a year", "a version"))
 #: Tokens of a value's next box at most.
 _MOST_GROUPS = 4
 
@@ -172,8 +174,8 @@ def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
             continue
         if not group or small:
             break
-        if start >= 0 and looks(token) and not (looks(token) == "a year" and number + 1 < len(tokens)):
-            # "2034 1964 731": a year with another group behind it is none.
+        if start >= 0 and looks(token) and not (looks(token) in _GROUP_TOO and number + 1 < len(tokens)):
+            # "2034 1964 731", "902 R67 1573": a year or a version with another group behind it is none.
             break
         start = begin if start < 0 else start
         end = stop
@@ -188,7 +190,8 @@ def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
     start, last, numbered = tokens[0][0], len(tokens), False
     for index, (begin, stop) in enumerate(tokens):
         token = line[begin:stop]
-        if index and token == token.upper() and rest(token) == "remark":
+        behind = line[begin : tokens[-1][1]]
+        if index and ((token == token.upper() and rest(token) == "remark") or rest(behind) == "remark"):
             yield _bare(line, start, tokens[index - 1][1])
         described = numbered and len(token) > 2 and "(" not in line[start:begin] and _SMALL_WORD.fullmatch(token)
         if described or (index and looks(token)):
