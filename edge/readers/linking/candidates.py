@@ -33,7 +33,7 @@ from edge.readers.linking.shape import (
     worded,
 )
 from edge.readers.linking.spans import Segment, Span, spans
-from edge.readers.linking.surroundings import Surroundings, fold_tokens
+from edge.readers.linking.surroundings import Surroundings
 
 #: Fields so far apart, in text heights, say half as much of each other.
 _SIDE_BY_SIDE = 12.0
@@ -196,7 +196,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    features["maker_word"] = float(any(token in around.makers for token in fold_tokens(text)))
+    features["maker_word"] = float(around.has_maker(text))
     if fits:
         # The product says that its texts look so: words, figures and length are then nothing against it.
         features |= dict.fromkeys(("worded", "maker_word", "number", "long", "remarked", "kind"), 0.0)

@@ -26,12 +26,15 @@ _LONGEST_HEAD = 80
 _SHORT = 3
 #: A key word glued to its value may be damaged when it is this long (folded).
 _LONG = 9
+_FIELDS = ("model", "serial")
 #: A short key with a letter wrong is one with its separator, when it is printed in so many characters ("6ér. č.:").
 _LONGEST_MISREAD = 8
 #: A key of two letters without a separator needs so long a number glued to it ("No0127234", "ID09854498").
 _LONG_NUMBER = 6
 #: Letters of keys in which no other letter is taken for one of theirs.
 _TWO = 2
+#: Keys that name a kind no more surely than this need help.
+_WEAK = 0.7
 #: Keys of so many letters are words, which a number of any groups may follow.
 _WORD = 6
 #: Behind a single letter these make it the beginning of a code.
@@ -146,7 +149,7 @@ def _one_key_in_parts(line: _Line) -> list[Caption]:
             unknown += 1
         else:
             return []
-    if len(words) < 2 or unknown > 1 or len({word.kind for word in words}) > 1 or words[0].kind == "other":
+    if len(words) < 2 or unknown > 1 or len({word.kind for word in words}) > 1 or words[0].kind not in _FIELDS:
         return []
     start, end = line.spans[0][0], line.spans[-1][1]
     return [Caption(start, end, max(words, key=lambda word: word.strength), separated(line.text, end))]
@@ -199,6 +202,9 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
             continue
         if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):
             word = line.lexicon.nearest(folded)
+            if word is not None and word.kind not in _FIELDS and len(folded) < _SHORT + 2 and not separated(text, end):
+                # "Hone 6" is no "Phone 6".
+                continue
             if word is not None and (len(text) == end or text[end - 2 : end - 1] != " "):
                 return Caption(start, end, word, separated(text, end))
     return None
@@ -277,7 +283,7 @@ def _begins_code(text: str, start: int, end: int, word: Word) -> bool:
     """Say whether a few capitals with a hyphen behind them begin a code: "FD-865-460968" is one, "SN-1234" a key."""
     return (
         end - start <= _SHORT
-        and word.kind != "serial"
+        and not (word.kind == "serial" and word.strength > _WEAK)
         and text[start:end].isupper()
         and text[end : end + 1] == "-"
         and text[end + 1 : end + 2].isalnum()
@@ -319,14 +325,14 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
         camel = head[-1].islower() and rest[0].isupper() and (len(head) > _SHORT or rest == rest.upper())
-        behind = len(rest) if len(head) < _WORD else number - length
+        behind = number - length if camel or len(head) >= _WORD else len(rest)
         if not (turns or capitals or camel) or behind < _SHORT or any(c.isdigit() for c in head[len(head) >= _WORD :]):
             continue
         word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
         if word is None:
             continue
         # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
-        least = _SHORT + 2 if word.strength > 0.7 else _LONG_NUMBER
+        least = _SHORT + 2 if word.strength > _WEAK else _LONG_NUMBER
         if len(head) > 2 or (word.kind == "serial" and number - length >= least):
             return Caption(start, start + length, word, separated=False)
     return None

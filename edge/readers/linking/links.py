@@ -22,6 +22,8 @@ _OFF_THE_ROW = 0.75
 _SHARED_WIDTH = 0.3
 #: In the line below its key a value may be set in by this many text heights, also where the colon was lost.
 _INSET = 5.0
+#: And begin so many text heights behind a short key.
+_BEHIND = 2.0
 #: A key has one value: how much is left of its hold on the others that it reaches.
 _SECOND_VALUE = 0.5
 #: A colon points to the right: below it the value is rarer, above it hardly ever.
@@ -160,7 +162,7 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
                 _keep(nearest, "right", far + 3 * abs(lift), index, strength)
             continue
         shared = min(box.right, place.right) - max(box.left, place.left)
-        inset = 0 < place.left - box.left < _INSET * box.height and place.left < box.right + box.height
+        inset = 0 < place.left - box.left < _INSET * box.height and place.left < box.right + _BEHIND * box.height
         if shared < _SHARED_WIDTH * min(box.width, place.width) and not (inset and lift > 0):
             continue
         askew = min(abs(place.left - box.left), abs(sideways))

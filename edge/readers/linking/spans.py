@@ -34,6 +34,7 @@ _MOST_GROUPS = 4
 
 _TOKEN = re.compile(r"\S+")
 _SMALL_WORD = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*")
+_REVISION = re.compile(r"(?i)(rev|ver)(?![^\W\d_])")
 _OPENING, _CLOSING = "([\uff08", ")]\uff09"
 _MARKS = ",;:.|"
 
@@ -190,11 +191,10 @@ def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
     start, last, numbered = tokens[0][0], len(tokens), False
     for index, (begin, stop) in enumerate(tokens):
         token = line[begin:stop]
-        behind = line[begin : tokens[-1][1]]
-        if index and ((token == token.upper() and rest(token) == "remark") or rest(behind) == "remark"):
+        if index and rest(token) == "remark" and _is_remark(token) and looks(token) != "a year":
             yield _bare(line, start, tokens[index - 1][1])
         described = numbered and len(token) > 2 and "(" not in line[start:begin] and _SMALL_WORD.fullmatch(token)
-        if described or (index and looks(token)):
+        if described or (index and looks(token) not in ("", "a year")):
             last = index
             break
         numbered = numbered or any(c.isdigit() for c in token)
@@ -202,9 +202,14 @@ def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
     yield _bare(line, start, tokens[-1][1])
 
 
+def _is_remark(token: str) -> bool:
+    """Say whether a word that can be a remark is printed like one: in capitals, or a revision ("Rev.B")."""
+    return token == token.upper() or _REVISION.match(token) is not None
+
+
 def _runs(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the runs of tokens that hold a digit and begin and end with nothing known: a name among other words."""
-    known = [bool(looks(line[begin:stop])) for begin, stop in tokens]
+    known = [looks(line[begin:stop]) not in ("", "a year") for begin, stop in tokens]
     for first in range(len(tokens)):
         if known[first]:
             continue

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from edge.readers.linking.echoes import Echoes
-from edge.readers.linking.keywords import Lexicon, fold
+from edge.readers.linking.keywords import Lexicon, distance, fold
 from edge.readers.linking.layout import Page, Piece, Rect
 from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, key_row, parts_of
 from edge.readers.linking.shape import is_brand
@@ -14,6 +14,8 @@ from edge.readers.linking.spans import Segment
 
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4
+#: Words with more letters are known with one wrong.
+_LONG_NAME = 4
 #: Kinds of which a table has one column.
 _ONCE = frozenset(("model", "serial"))
 #: Keys at least this sure with a value beside them say that what has no key is not this field's.
@@ -54,6 +56,13 @@ class Surroundings:
         """Say whether letters are a key word, or the beginning of one."""
         folded = fold(letters)
         return self.lexicon.exact(folded) is not None or self.lexicon.begins(folded)
+
+    def has_maker(self, text: str) -> bool:
+        """Say whether a text has a word of the maker's name, one letter misread at most."""
+        return any(
+            token in self.makers or (len(token) > _LONG_NAME and any(distance(token, other, 1) < 2 for other in self.makers))
+            for token in fold_tokens(text)
+        )
 
     def place(self, index: int) -> dict[str, float]:
         """Give the features of a piece that do not depend on the field."""
@@ -131,7 +140,7 @@ class Surroundings:
 
 def fold_tokens(text: str) -> list[str]:
     """Give the longer words of a text in one case: what a maker's name shares with a line that begins with it."""
-    return [token.casefold() for token in text.split() if len(token) > 2 and token.isalpha()]
+    return [token.casefold() for token in text.split() if len(token) > 2 and sum(map(str.isdigit, token)) < 2]
 
 
 def _names_maker(piece: Piece, height_px: float) -> bool:
