@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from edge.readers.linking.keywords import Lexicon, Word, fold
+from edge.readers.linking.shape import looks
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
@@ -49,6 +50,7 @@ _HARD_OR_LIST = _HARD + ",;"
 _SLASH_APART = re.compile(r"\s/|/\s")
 #: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
 _GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")
+_ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
 SEPARATORS = f":{_WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
 _AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
@@ -125,14 +127,23 @@ def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption 
 
 def _head(line: _Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
-    if len(line.text) > _LONGEST_HEAD or any(c.isdigit() for c in line.text):
+    digits = sum(c.isdigit() for c in line.text)
+    if len(line.text) > _LONGEST_HEAD or digits > 1 or (digits and _NUMBERED.search(line.text)):
         return []
+    if digits:
+        word = line.lexicon.nearest(fold(line.text))
+        if word is not None and len(fold(line.text)) >= _LEAST_DAMAGED:
+            # "Nº DE 6ÉRIE" is a key with a letter read as a digit, and not one with a value.
+            return [Caption(line.spans[0][0], line.spans[-1][1], word, separated(line.text, line.spans[-1][1]))]
+        return _one_key_in_parts(line) if "/" in line.text else []
     found = _keys_from(line, 0, damaged=0) or []
     if found:
         return found
     # A head of three keys and more, or of two with a slash between, is one, too, when one of them is damaged.
     if len(line.spans) > 2 or "/" in line.text:
         found = _keys_from(line, 0, damaged=1) or []
+    if not found and "/" in line.text:
+        found = _keys_from(line, 0, damaged=2) or []
     return found or (_one_key_in_parts(line) if "/" in line.text else [])
 
 
@@ -166,7 +177,7 @@ def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None
         for folded, end in _runs(line, index):
             short = known != line.lexicon.exact and len(folded) < _LEAST_DAMAGED
             word = line.lexicon.misread(folded) if short else known(folded)
-            if word is None:
+            if word is None or not _as_printed(line.text[line.spans[index][0] : end], word):
                 continue
             following = index
             while following < len(line.spans) and line.spans[following][0] < end:
@@ -216,9 +227,10 @@ def _next_language(line: _Line, runs: list[tuple[str, int]], start: int) -> Capt
     if glued is not None:
         return glued
     for folded, end in runs:
-        word = line.lexicon.nearest(folded) if separated(line.text, end) else None
-        if word is not None:
-            return Caption(start, end, word, separated=True)
+        apart = separated(line.text, end)
+        word = line.lexicon.nearest(folded) if apart or len(folded) >= _LONG else None
+        if word is not None and not _NUMBERED.search(line.text, start, end):
+            return Caption(start, end, word, separated=apart)
     return None
 
 
@@ -247,6 +259,9 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
         return False
+    if len(printed) == 1 and printed.isalpha() and printed.isascii() and not _begins_rating(text, end):
+        # "V 277 1465 03" is a number in groups.
+        return False
     if not _whole_word(text, start, end, word) or _begins_code(text, start, end, word):
         return False
     if separated(text, end):
@@ -274,9 +289,15 @@ def _whole_word(text: str, start: int, end: int, word: Word) -> bool:
     """
     printed = text[start:end]
     letters = [c for c in printed if c.isalnum()]
-    if len(letters) <= _TWO and printed.isascii() and "".join(letters).casefold() != _letters(word.printed):
-        return False
-    return not (len(letters) > _TWO and text[end - 2 : end - 1] == " " and text[end : end + 1] in _GOES_ON)
+    return _as_printed(printed, word) and not (
+        len(letters) > _TWO and text[end - 2 : end - 1] == " " and text[end : end + 1] in _GOES_ON
+    )
+
+
+def _as_printed(printed: str, word: Word) -> bool:
+    """Say whether a key of two letters is read with just those that it is known by."""
+    letters = _letters(printed)
+    return len(letters) > _TWO or not printed.isascii() or letters == _letters(word.printed)
 
 
 def _begins_code(text: str, start: int, end: int, word: Word) -> bool:
@@ -306,6 +327,11 @@ def separated(text: str, end: int) -> bool:
     return bool(rest) and (rest[0] in _HARD or rest[0] == "…")
 
 
+def _begins_rating(text: str, end: int) -> bool:
+    """Say whether a separator, nothing or one number follows: what a key of one letter has behind it."""
+    return separated(text, end) or _ONE_NUMBER.match(text, end) is not None
+
+
 def _begins_value(text: str, end: int) -> bool:
     """Say whether what follows a word looks like a value: its first token holds a digit or is in capitals."""
     rest = text[end:].lstrip(_AROUND)
@@ -323,13 +349,15 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
     for length, damaged in [(one, False) for one in lengths] + [(one, True) for one in lengths if one >= _LONG]:
         head, rest = token[:length], token[length:]
         turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
-        capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and any(c.isdigit() for c in rest)
+        figures = sum(c.isdigit() for c in rest)
+        capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and 3 * figures >= len(rest)
         camel = head[-1].islower() and rest[0].isupper() and (len(head) > _SHORT or rest == rest.upper())
         behind = number - length if camel or len(head) >= _WORD else len(rest)
-        if not (turns or capitals or camel) or behind < _SHORT or any(c.isdigit() for c in head[len(head) >= _WORD :]):
+        measured = turns and len(head) > _SHORT and looks(text[start + length :]) == "a rating"
+        if not (turns or capitals or camel) or (behind < _SHORT and not measured) or any(c.isdigit() for c in head[len(head) >= _WORD :]):
             continue
         word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
-        if word is None:
+        if word is None or (len(head) <= _SHORT and head.isascii() and _letters(head) != _letters(word.printed)):
             continue
         # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
         least = _SHORT + 2 if word.strength > _WEAK else _LONG_NUMBER

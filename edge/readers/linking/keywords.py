@@ -45,6 +45,7 @@ _SHORTEST_DAMAGED = 5
 #: From this length on a key word may have two wrong letters.
 _SHORTEST_TWICE_DAMAGED = 9
 _COST_OF_A_WRONG_LETTER = 0.15
+_FIELDS = ("model", "serial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,8 @@ class Lexicon:
             word = self.exact(candidate)
             if wrong <= allowed and word is not None:
                 strength = word.strength * (1 - _COST_OF_A_WRONG_LETTER * wrong)
-                if found is None or strength > found[0]:
+                # Of two words as near the one that names a field is meant: "Nodelo" is "Modelo", not "Node ID".
+                if found is None or (strength, word.kind in _FIELDS) > (found[0], found[1].kind in _FIELDS):
                     found = (strength, word)
         return found and Word(found[1].kind, found[0], found[1].printed)
 

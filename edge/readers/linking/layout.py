@@ -276,12 +276,12 @@ def _whole_where_captioned(lines: Sequence[TextLine], cuts: list[list[_Cut]]) ->
 
 
 def _is_glued(text: str, cut: Sequence[_Cut]) -> bool:
-    """Say whether a line is a key and a value with nothing between them."""
+    """Say whether a line is a key and a value with nothing or a hyphen between them."""
     if len(cut) < 2 or cut[0][0] is None or cut[1][0] is not None:
         return False
     start, end, begin = cut[0][1], cut[0][2], cut[1][1]
     short = end - start <= _MOST_PREFIX and text[start:end].isupper()
-    return end == begin and short and text[end - 1].isalpha() and text[begin].isdigit()
+    return text[end:begin] in ("", "-") and short and text[end - 1].isalpha() and text[begin].isdigit()
 
 
 def _cut(text: str, lexicon: Lexicon) -> list[_Cut]:

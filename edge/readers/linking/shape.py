@@ -46,6 +46,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
             r"[ -]?[0-9/]{2,6}(?![0-9]|[A-Z]{2})"
         ),
     ),
+    ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
     ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe|kl)\.?\s?\w{1,3}([.,]\d)?$"),
     ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]?\d{1,3}([._]\w+)*$"),
@@ -250,7 +251,10 @@ def rest(text: str) -> str:
     plain = [c for c in text if c.isalpha() or c.isdecimal()]
     if not plain:
         return "remark"
-    first = text.split(maxsplit=1)[0]
+    first, *others = text.split(maxsplit=1)
+    if others and len(first) > 1 and first == first.upper() and rest(first) == "remark" and rest(others[0]) != "code":
+        # "24V Power supply", "V1.1 Print server": what the remark ends is over.
+        return "remark"
     if first.isalpha() and first.isupper() and len(first) <= _VARIANT and not _REMARK.fullmatch(first):
         return "code"
     if _REMARK.fullmatch(text) or (looks(text) and text.count(" ") < 2):

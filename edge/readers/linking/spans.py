@@ -33,6 +33,8 @@ _GROUP_TOO = frozenset(("a year", "a version"))
 _MOST_GROUPS = 4
 
 _TOKEN = re.compile(r"\S+")
+_GROUP = re.compile(r"(?=\d+$|[^a-zà-ÿ]+$)[^\W_]+|.*-.*")
+_VARIANT = re.compile(r"\([A-Z0-9]{1,4}\)")
 _SMALL_WORD = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*")
 _REVISION = re.compile(r"(?i)(rev|ver)(?![^\W\d_])")
 _OPENING, _CLOSING = "([\uff08", ")]\uff09"
@@ -144,13 +146,11 @@ def boxes(page: Page, index: int, next_in_row: Mapping[int, tuple[int, float]]) 
 
 def _continued(text: str) -> int:
     """Give how much of a text can be the next groups of a model or serial: digits or capitals, before a remark."""
-    tokens = text.split()
-    if len(tokens) > 1 and rest(" ".join(tokens[1:])) == "remark":
-        stop = len(tokens[0])
-        tokens = tokens[:1]
-    else:
-        stop = len(text)
-    groups = all((t.isalnum() and (t.isupper() or t.isdecimal())) or "-" in t for t in tokens)
+    tokens = [match.span() for match in _TOKEN.finditer(text)]
+    behind = [at for at, _ in tokens[1:] if rest(text[at:]) == "remark" and not _VARIANT.fullmatch(text[at:])]
+    stop = len(text[: behind[0]].rstrip()) if behind else len(text)
+    tokens = [span for span in tokens if span[1] <= stop]
+    groups = all(_GROUP.fullmatch(text[at:end]) or _VARIANT.fullmatch(text[at:end]) for at, end in tokens)
     return stop if groups and len(tokens) <= _MOST_GROUPS and not looks(text[:stop]) else 0
 
 
