@@ -37,7 +37,8 @@ FOR = frozenset((
 ))  # fmt: skip
 AGAINST = frozenset((
     "contested", "looks", "doubt", "height", "code_before", "code_behind", "words_behind", "weak", "askew",
-    "caption", "maker_word", "worded", "joined_keyed", "joined", "goes_on", "counted", "remarked", "kind",
+    "caption", "maker_word", "worded", "joined_keyed", "joined", "goes_on", "counted", "remarked", "kind", "theirs",
+    "elsewhere", "farther",
 ))  # fmt: skip
 
 #: Candidates at a key and without one have weights of their own. A serial number without a key is none: only a

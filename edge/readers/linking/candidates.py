@@ -44,6 +44,7 @@ _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
 _OWNS = 0.85
 _ANY = FieldRule("any")
+_ONCE = ("model", "serial")
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -84,7 +85,11 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
 
     Plates repeat a serial number under its bar code. What another field's key holds is another number.
     """
-    segment = around.echoes.surer(one.text, one.segments) if one.link else None
+    segment = None
+    if one.link:
+        segment = around.echoes.surer(one.text, one.segments)
+        if segment is None and rule.pattern is not None and not one.fits:
+            segment = around.echoes.fitting(one.text, one.segments, lambda text: _matches(text, rule))
     if segment is None:
         return one
     line, start, end = segment
@@ -102,6 +107,10 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
     return one
 
 
+def _matches(raw: str, rule: FieldRule) -> bool:
+    return violation(normalise(raw, rule)[0], rule) is None
+
+
 def _part(page: Page, own: Link | None, piece: Piece, row: Sequence[Piece]) -> tuple[int, int] | None:
     """Give the part of a value that its key means among several keys, where slashes part it: its begin and end."""
     if own is None or len(row) < 2:
@@ -117,7 +126,7 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
         if piece.kind:
             continue
         linked = around.linked.get(index, ())
-        own, other = _owners(rule.name, linked)
+        own, other, theirs = _owners(around, rule.name, linked)
         if own is None and rule.pattern is None and (rule.name != "model" or not around.numbered(index)):
             # Without a key a word alone names nothing, and only a model's form can speak for itself.
             continue
@@ -125,7 +134,7 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             continue
         habit = around.habits.of(own) if own else 0.0
         row = around.row(own, piece)
-        place = _Place(index, own, other, row, _part(around.page, own, piece, row), habit)
+        place = _Place(index, own, other, theirs, row, _part(around.page, own, piece, row), habit)
         found += [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
     return found
 
@@ -133,13 +142,14 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
 class _Place(NamedTuple):
     """A value of a page (`at`, its index) and the field's key that holds it.
 
-    `other` is how strongly keys of other kinds hold it, `row` the keys beside its own, `part` what of it is its own
+    `other` is how strongly keys of other kinds hold it, `theirs` the same where values usually stand so to their keys, `row` the keys beside its own, `part` what of it is its own
     key's among those, and `habit` how usual it is round its key that values stand so.
     """
 
     at: int
     own: Link | None
     other: float
+    theirs: float
     row: Sequence[Piece]
     part: tuple[int, int] | None
     habit: float
@@ -180,9 +190,13 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     raw = " ".join(page.lines[line].text[start:end] for line, start, end in span.segments)
     text, changed = _plain(raw) if rule.pattern is None else normalise(raw, rule)
     fits = rule.pattern is not None and violation(text, rule) is None
-    if not fits and _is_none(rule, text, keyed=own is not None, natural=span.natural):
-        return None
     piece = page.pieces[place.at]
+    if not fits and (
+        _is_none(rule, text, keyed=own is not None, natural=span.natural)
+        or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
+    ):
+        # Without a key a code with its version on the side is the print of a circuit board.
+        return None
     features = {
         **_features(rule, text, own, place.other, fits),
         **around.place(place.at),
@@ -196,6 +210,9 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
+    features["theirs"] = place.theirs
+    features["elsewhere"] = around.elsewhere(place.at, rule.name) if rule.name in _ONCE else 0.0
+    features["farther"] = around.farther(own, piece)
     features["maker_word"] = float(around.has_maker(text))
     if fits:
         # The product says that its texts look so: words, figures and length are then nothing against it.
@@ -254,16 +271,17 @@ def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
     }
 
 
-def _owners(name: str, linked: Sequence[Link]) -> tuple[Link | None, float]:
-    """Give the field's best key for a value, and how strongly keys of other kinds hold it."""
+def _owners(around: Surroundings, name: str, linked: Sequence[Link]) -> tuple[Link | None, float, float]:
+    """Give the field's best key for a value, how strongly keys of other kinds hold it, and how usual that place is."""
     own: Link | None = None
-    other = 0.0
+    other = theirs = 0.0
     for link in linked:
         if link.key.kind != name:
             other = max(other, link.hold)
+            theirs = max(theirs, link.hold * around.habits.of(link))
         elif own is None or link.hold > own.hold:
             own = link
-    return own, other
+    return own, other, theirs
 
 
 def _features(rule: FieldRule, text: str, own: Link | None, other: float, fits: bool) -> dict[str, float]:

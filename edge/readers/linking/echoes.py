@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from edge.core.reading import Character
 from edge.readers.linking.keywords import fold
@@ -14,6 +14,8 @@ from edge.readers.linking.spans import Segment
 _SHORTEST = 4
 #: Texts of one length at least this long with one other letter are two readings of one.
 _SHORTEST_ALIKE = 8
+#: Letters in which two prints of one text differ at most.
+_TWO = 2
 #: So much surer a reader is of a letter elsewhere before it speaks against this one.
 _SURER = 0.05
 
@@ -43,7 +45,8 @@ class Echoes:
                 continue
             within = own in other
             if within and own != other and not _apart(text, self._page.lines[line].text[start:end]):
-                echo = min(1.0, echo + 0.5)
+                goes_on = self._page.lines[line].text[start:end].casefold().startswith(f"{text.casefold()}-")
+                echo = min(1.0, echo + (1.0 if goes_on else 0.5))
             if (within or other in own or _alike(own, other)) and self._otherwise(
                 segments, own, (line, start, end), other
             ):
@@ -68,6 +71,22 @@ class Echoes:
             if len(differ) == 1 and _misread(*differ[0]):
                 return (line, start, end)
         return None
+
+    def fitting(self, text: str, segments: Sequence[Segment], fits: Callable[[str], bool]) -> Segment | None:
+        """Give the other print of a text that has the form asked for and differs in a letter or two, or None.
+
+        Where two other prints would do, and say different things, none does.
+        """
+        own = fold(text)
+        if len(own) < _SHORTEST_ALIKE:
+            return None
+        found = {}
+        for line, start, end in self._texts_as_long(len(own), segments[0][0]):
+            raw = self._page.lines[line].text[start:end]
+            folded = fold(raw)
+            if len(folded) == len(own) and sum(a != b for a, b in zip(folded, own, strict=True)) <= _TWO and fits(raw):
+                found[folded] = (line, start, end)
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def _texts_as_long(self, length: int, line: int) -> Iterator[Segment]:
         """Yield the texts of other lines with so many letters and digits, and those that begin or end with so many."""

@@ -36,6 +36,8 @@ _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
 _WORD = re.compile(r"[^\W\d_]+|[º°№]")
+#: The last of several keys in one box.
+_LAST_KEY = re.compile(r"[^\s/]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Le
     whole: dict[int, list[Piece]] = {}
     dropped: set[int] = set()
     for index, piece in enumerate(pieces):
-        if len(piece.text) > _LONGEST_BEGINNING or not lexicon.begins(fold(piece.text)) or index in whole:
+        begins = len(piece.text) <= _LONGEST_BEGINNING and lexicon.begins(fold(piece.text))
+        if not (begins or piece.kind) or index in whole:
             continue
         if index + 1 < len(pieces) and pieces[index + 1].line == piece.line:
             continue
@@ -208,7 +211,8 @@ def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Le
                 continue
             if at and pieces[at - 1].line == other.line:
                 continue
-            joined = _joined_key(piece, other, lines[other.line].text, lexicon)
+            joined = _joined_key(piece, other, lines[other.line].text, lexicon) if begins else None
+            joined = joined or _with_tail(piece, other, lines[other.line].text, lexicon)
             if joined:
                 whole[at] = joined
                 dropped.add(index)
@@ -252,6 +256,21 @@ def _joined_key(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list
         value = replace(other, start=start, text=text[start : other.end], rect=replace(place, left=at))
         return [key, value]
     return None
+
+
+def _with_tail(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list[Piece] | None:
+    """Give the key whose last word stands in the next box ("N° de série / Sér." and "č.:"), or None."""
+    last = _LAST_KEY.search(piece.text)
+    if not piece.kind or last is None or other.kind or len(other.text) > _LONGEST_BEGINNING:
+        return None
+    word = lexicon.exact(fold(last[0]) + fold(other.text))
+    if word is None or word.kind != piece.kind or any(map(str.isdigit, other.text)):
+        return None
+    box, place = piece.rect, other.rect
+    rect = replace(place, left=box.left, top=min(box.top, place.top))
+    whole = f"{piece.text} {other.text}"
+    return [replace(other, text=whole, kind=piece.kind, strength=max(piece.strength, word.strength),
+                    separated=separated(text, other.end), rect=rect, slope=0.0)]  # fmt: skip
 
 
 _Cut = tuple[Caption | None, int, int]

@@ -35,6 +35,8 @@ _Scored = tuple[float, Candidate]
 
 #: Fields speak for each other ("together"); the choice is settled after this many rounds or taken as it is.
 _ROUNDS = 3
+#: No plate has one text for both.
+_APART = {"model", "serial"}
 #: So many of a field's best candidates are looked at where another field wants the same text.
 _RIVALS = 6
 
@@ -152,7 +154,10 @@ def _ranked(name: str, found: Sequence[_Scored], chosen: Mapping[str, _Scored]) 
         weight = weights_of(name, candidate)["together"]
         near = max((together(candidate, other) for _, other in chosen.values()), default=0.0) if weight else 0.0
         score = alone + weight * near
-        if not any(held >= score and _overlap(candidate, other) for held, other in chosen.values()):
+        if not any(
+            held >= score and (_overlap(candidate, other) or _same(name, candidate, at, other))
+            for at, (held, other) in chosen.items()
+        ):
             free.append((score, candidate))
     return sorted(free, key=lambda pair: (-pair[0], -len(pair[1].text)))
 
@@ -163,6 +168,11 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
         for line, start, end in one.segments
         for line_, start_, end_ in other.segments
     )
+
+
+def _same(name: str, one: Candidate, at: str, other: Candidate) -> bool:
+    """Say whether one text, printed twice, would be both the model and the serial number."""
+    return {name, at} == _APART and one.text == other.text
 
 
 def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldReading:

@@ -14,6 +14,8 @@ from edge.readers.linking.spans import Segment
 
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4
+#: What stands so many text heights from all else is another plate.
+_PLATES_APART = 9.0
 #: Words with more letters are known with one wrong.
 _LONG_NAME = 4
 #: Kinds of which a table has one column.
@@ -47,6 +49,8 @@ class Surroundings:
             link.key.kind for found in linked.values() for link in found
             if link.key.strength > _SURE and link.relation in ("inline", "right")
         }  # fmt: skip
+        self.gaps = _gaps(linked, page)
+        self.plates = _plates(page, linked)
         self.repeats: dict[str, int] = {}
         self._places: dict[int, dict[str, float]] = {}
         for piece in page.pieces:
@@ -56,6 +60,22 @@ class Surroundings:
         """Say whether letters are a key word, or the beginning of one."""
         folded = fold(letters)
         return self.lexicon.exact(folded) is not None or self.lexicon.begins(folded)
+
+    def elsewhere(self, index: int, name: str) -> float:
+        """Say whether a value stands on another plate than all keys of the other fields that are asked for."""
+        homes = {
+            self.plates[at] for at, piece in enumerate(self.page.pieces)
+            if piece.kind in _ONCE and piece.kind != name and piece.strength > _SURE
+        }  # fmt: skip
+        return float(bool(homes) and self.plates[index] not in homes)
+
+    def farther(self, own: Link | None, piece: Piece) -> float:
+        """Say how much farther below or above its key a value stands than the others of the page do, 0 to 1."""
+        if own is None or own.relation not in ("below", "above"):
+            return 0.0
+        mine = _gap(own, piece)
+        others = sorted(gap for at, gap in self.gaps[own.relation] if at is not piece)
+        return max(0.0, min(1.0, mine - others[len(others) // 2])) if others else 0.0
 
     def has_maker(self, text: str) -> bool:
         """Say whether a text has a word of the maker's name, one letter misread at most."""
@@ -136,6 +156,51 @@ class Surroundings:
         begins = number == 0 or own.key.rect.left - reach < rect.left
         ends = number + 1 == len(row) or rect.right < row[number + 1].rect.left + reach
         return 1.0 if begins and ends else -1.0
+
+
+def _gap(link: Link, value: Piece) -> float:
+    """Give the space between a key and the value below or above it, in text heights."""
+    key, box = link.key.rect, value.rect
+    space = box.top - key.bottom if link.relation == "below" else key.top - box.bottom
+    return space / max(key.height, box.height)
+
+
+def _gaps(linked: Mapping[int, Sequence[Link]], page: Page) -> dict[str, list[tuple[Piece, float]]]:
+    """Give the spaces between keys and what stands below and above them."""
+    found: dict[str, list[tuple[Piece, float]]] = {"below": [], "above": []}
+    for index, held_by in linked.items():
+        best = max(held_by, key=lambda link: link.strength)
+        if best.relation in found:
+            found[best.relation].append((page.pieces[index], _gap(best, page.pieces[index])))
+    return found
+
+
+def _plates(page: Page, linked: Mapping[int, Sequence[Link]]) -> list[int]:
+    """Give for every piece the plate it is on: pieces near each other, and values with the keys that hold them."""
+    home = list(range(len(page.pieces)))
+
+    def of(index: int) -> int:
+        while home[index] != index:
+            home[index] = home[home[index]]
+            index = home[index]
+        return index
+
+    keys = {id(piece): index for index, piece in enumerate(page.pieces)}
+    for index, held_by in linked.items():
+        for link in held_by:
+            if id(link.key) in keys:
+                home[of(index)] = of(keys[id(link.key)])
+    reach = _PLATES_APART * page.height_px
+    order = sorted(range(len(page.pieces)), key=lambda index: page.pieces[index].rect.top)
+    for number, index in enumerate(order):
+        box, turn = page.pieces[index].rect, page.pieces[index].turn
+        for other in order[number + 1 :]:
+            place = page.pieces[other].rect
+            if place.top - box.bottom > reach:
+                break
+            if page.pieces[other].turn == turn and max(place.left - box.right, box.left - place.right) < reach:
+                home[of(index)] = of(other)
+    return [of(index) for index in range(len(home))]
 
 
 def fold_tokens(text: str) -> list[str]:
