@@ -90,7 +90,10 @@ def with_pattern(name: str, pattern: str) -> FieldRule:
 
 def gathered(page: Labelled, product: Product) -> dict[str, list[tuple[Candidate, bool]]]:
     """Give every field's candidates, each with whether it is the printed value."""
-    _, found = gather(page.lines, product)
+    around, found = gather(page.lines, product)
+    if [line.text for line in around.page.lines] != [line.text for line in page.lines]:
+        # Its boxes were joined, and the marks of the letters with them are elsewhere.
+        return {name: [] for name in product.fields}
     judged = {
         name: [(one, page.right(name, one.segments, misread=True)) for one in those] for name, those in found.items()
     }

@@ -45,6 +45,10 @@ _WEAK = 0.5
 _OWNS = 0.85
 _ANY = FieldRule("any")
 _ONCE = ("model", "serial")
+#: What no key makes a model or a serial number of.
+_NEVER = frozenset((
+    "a place", "a telephone number", "an address on the web", "a hardware address", "a network address",
+))  # fmt: skip
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -81,28 +85,29 @@ class Candidate:
 
 
 def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candidate:
-    """Give another print of a candidate's text that is surer of one letter, in the candidate's stead, or itself.
+    """Give another print of a candidate's text, surer of one letter or of the right form, in its stead, or itself.
 
-    Plates repeat a serial number under its bar code. What another field's key holds is another number.
+    Plates repeat a serial number under its bar code. What another field's key holds is another number, unless the form
+    tells that it is the same.
     """
-    segment = None
-    if one.link:
-        segment = around.echoes.surer(one.text, one.segments)
-        if segment is None and rule.pattern is not None and not one.fits:
-            segment = around.echoes.fitting(one.text, one.segments, lambda text: _matches(text, rule))
-    if segment is None:
+    segment = around.echoes.surer(one.text, one.segments) if one.link else None
+    fitting = None
+    if one.link and rule.pattern is not None and not one.fits:
+        fitting = around.echoes.fitting(one.text, one.segments, lambda text: _matches(text, rule))
+    if segment is None and fitting is None:
         return one
-    line, start, end = segment
+    line, start, end = fitting or segment or one.segments[0]
     for index, piece in enumerate(around.page.pieces):
         # A longer code that holds the text is another number, but tells its letters as well.
-        if piece.line == line and piece.start <= start and end <= piece.end and not around.linked.get(index):
+        held = around.linked.get(index) and fitting is None
+        if piece.line == line and piece.start <= start and end <= piece.end and not held:
             raw = around.page.lines[line].text[start:end]
             text, changed = normalise(raw, rule)
             fits = rule.pattern is not None and violation(text, rule) is None
             if one.fits and not fits:
                 return one
             return replace(
-                one, piece=piece, segments=(segment,), raw=raw, text=text, rule=changed, fits=fits, instead=one.text
+                one, piece=piece, segments=((line, start, end),), raw=raw, text=text, rule=changed, fits=fits, instead=one.text
             )
     return one
 
@@ -162,6 +167,12 @@ def _look(text: str, own: Link | None) -> float:
     return 0.5 if own is not None and own.key.kind == "serial" and doubtful(text) else 1.0
 
 
+def _measures(text: str, after: str) -> bool:
+    """Say whether a text is the number of a rating of which the unit is left out ("377 MPa")."""
+    unit = after.split(maxsplit=1)[0] if after else ""
+    return bool(unit) and not looks(unit) and looks(f"{text} {unit}") == "a rating"
+
+
 def _owns(link: Link) -> bool:
     """Say whether what stands behind a key and its colon is the key's, whatever it looks like.
 
@@ -194,8 +205,9 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     if not fits and (
         _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
+        or (own is None and looks(piece.text) in _NEVER)
     ):
-        # Without a key a code with its version on the side is the print of a circuit board.
+        # Without a key a code with its version on the side is the print of a circuit board, and "Gare 7" a street.
         return None
     features = {
         **_features(rule, text, own, place.other, fits),
@@ -210,6 +222,8 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
+    if rule.name == "serial" and not fits and _measures(text, span.after):
+        features["looks"] = 1.0
     features["theirs"] = place.theirs
     features["elsewhere"] = around.elsewhere(place.at, rule.name) if rule.name in _ONCE else 0.0
     features["farther"] = around.farther(own, piece)
@@ -232,6 +246,8 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
         return True
     # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
     if rule.pattern is not None and not (keyed and natural):
+        return True
+    if keyed and rule.name in _ONCE and looks(text) in _NEVER:
         return True
     if rule.name == "serial":
         # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -58,7 +59,7 @@ _UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
 #: What may follow a key word in brackets: its translation, never the value.
 _TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
 #: Digits that are no misread letter: several, or at the end of a word, or at the beginning of a short one.
-_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{4})|[2-46-79](?=[^\W_]?\d)")
+_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})|[2-46-79](?=[^\W_]?\d)")
 _OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
 
 
@@ -102,6 +103,8 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
         goes_on = not between.strip(_AROUND) and not any(c in _HARD for c in between)
         caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
         index += 1
+        if caption is not None and found and goes_on and _begins_model(text, found[-1], caption):
+            continue
         if caption is not None:
             found.append(caption)
             while index < len(spans) and spans[index][0] < caption.end:
@@ -115,6 +118,17 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     return _joined(text, found + _tail(text, found, lexicon))
 
 
+def _begins_model(text: str, before: Caption, caption: Caption) -> bool:
+    """Say whether a few capitals right behind a field's key are the beginning of its value ("Model HW 494")."""
+    return (
+        before.word.kind in _FIELDS
+        and caption.word.kind not in _FIELDS
+        and not caption.separated
+        and caption.end - caption.start <= _SHORT
+        and text[caption.start : caption.end].isupper()
+    )
+
+
 def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
     """Find the key before another one and a slash, which no value of its own makes sure ("Type / Serial No. AX 1")."""
     printed = text[start:end].rstrip()
@@ -122,6 +136,8 @@ def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption 
         return None
     printed = printed[:-1].rstrip()
     word = lexicon.exact(fold(printed)) or lexicon.misread(fold(printed))
+    if word is None and len(fold(printed)) >= _LEAST_DAMAGED:
+        word = lexicon.nearest(fold(printed))
     return Caption(start, start + len(printed), word, separated=False) if word else None
 
 
@@ -153,7 +169,7 @@ def _one_key_in_parts(line: _Line) -> list[Caption]:
     unknown = 0
     for part in line.text.strip(_AROUND).split("/"):
         folded = fold(part)
-        word = line.lexicon.exact(folded) or line.lexicon.nearest(folded)
+        word = line.lexicon.exact(folded) or line.lexicon.misread(folded) or line.lexicon.nearest(folded)
         if word is not None:
             words.append(word)
         elif len(folded) <= _SHORT:
@@ -357,13 +373,25 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         if not (turns or capitals or camel) or (behind < _SHORT and not measured) or any(c.isdigit() for c in head[len(head) >= _WORD :]):
             continue
         word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
-        if word is None or (len(head) <= _SHORT and head.isascii() and _letters(head) != _letters(word.printed)):
+        if word is None or (len(head) <= _SHORT and head.isascii() and not _names_short(head, rest, word)):
             continue
         # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
         least = _SHORT + 2 if word.strength > _WEAK else _LONG_NUMBER
         if len(head) > 2 or (word.kind == "serial" and number - length >= least):
             return Caption(start, start + length, word, separated=False)
     return None
+
+
+def _names_short(head: str, rest: str, word: Word) -> bool:
+    """Say whether so few letters glued to a number are a key: "RPM8617" and "Ano2012" are, "KYA305WF", "FRU80-9J9" no.
+
+    No letter may be another one, and what names no field, measure, version or date is rather the value's beginning.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", _letters(word.printed)) if c.isalnum())
+    if _letters(head) != plain:
+        return False
+    measured = word.kind in ("rating", "revision", "date", *_FIELDS)
+    return measured or not head.isalpha() or not any(map(str.isalpha, rest))
 
 
 def _groups(text: str) -> str:

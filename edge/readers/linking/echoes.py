@@ -78,13 +78,14 @@ class Echoes:
         Where two other prints would do, and say different things, none does.
         """
         own = fold(text)
-        if len(own) < _SHORTEST_ALIKE:
+        if len(own) <= _SHORTEST:
             return None
+        most = _TWO if len(own) >= _SHORTEST_ALIKE else 1
         found = {}
         for line, start, end in self._texts_as_long(len(own), segments[0][0]):
             raw = self._page.lines[line].text[start:end]
             folded = fold(raw)
-            if len(folded) == len(own) and sum(a != b for a, b in zip(folded, own, strict=True)) <= _TWO and fits(raw):
+            if len(folded) == len(own) and sum(a != b for a, b in zip(folded, own, strict=True)) <= most and fits(raw):
                 found[folded] = (line, start, end)
         return next(iter(found.values())) if len(found) == 1 else None
 

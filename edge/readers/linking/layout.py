@@ -36,6 +36,8 @@ _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
 _WORD = re.compile(r"[^\W\d_]+|[º°№]")
+#: A value with two parts, or the end or beginning of one.
+_PARTED = re.compile(r"(^|\s)/(\s|$)")
 #: The last of several keys in one box.
 _LAST_KEY = re.compile(r"[^\s/]+$")
 
@@ -90,7 +92,7 @@ class Page:
 
 def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
     """Cut lines into keys and values and turn them upright."""
-    kept = tuple(aligned(line) for line in lines[:MAX_LINES])
+    kept = _rejoined(tuple(aligned(line) for line in lines[:MAX_LINES]), lexicon)
     turns = _turns(kept)
     cuts = _whole_where_captioned(kept, [_cut(line.text, lexicon) for line in kept])
     pieces: list[Piece] = []
@@ -117,11 +119,53 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
                     separated=caption.separated if caption else False,
                 )
             )
-    pieces = _with_whole_keys(pieces, kept, lexicon)
+    pieces = _whole_at_keys(_with_whole_keys(pieces, kept, lexicon), kept)
     heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
     directions = tuple((math.cos(angle), math.sin(angle)) for _, angle in turns)
     usual = median(heights) if heights else 1.0
     return Page(kept, tuple(pieces), usual, max(0, len(lines) - MAX_LINES), directions)
+
+
+def _rejoined(lines: tuple[TextLine, ...], lexicon: Lexicon) -> tuple[TextLine, ...]:
+    """Join the boxes of one value that has a part for each of two keys ("AX" "20 / 1234"), where such keys stand."""
+    if not any(" / " in line.text and len(captions(line.text, lexicon)) > 1 for line in lines):
+        return lines
+    joined = list(lines)
+    for line in lines:
+        if line not in joined or not _PARTED.search(line.text) or captions(line.text, lexicon):
+            continue
+        for other in lines:
+            if other is line or other not in joined or captions(other.text, lexicon):
+                continue
+            for first, second in ((line, other), (other, line)):
+                if _next_box(first, second):
+                    whole = _one_line(first, second)
+                    joined[joined.index(line)] = whole
+                    joined.remove(other)
+                    line = whole  # noqa: PLW2901 - a third box may follow
+                    break
+    return tuple(joined)
+
+
+def _next_box(one: TextLine, other: TextLine) -> bool:
+    """Say whether a box stands right behind another one, in its direction and as high."""
+    angle = _angle(one.box)
+    if abs(_off(_angle(other.box), angle)) > math.radians(_SAME_DIRECTION_DEG):
+        return False
+    cosine, sine = math.cos(angle), math.sin(angle)
+    a, b = _rect(one, 0, len(one.text), cosine, sine), _rect(other, 0, len(other.text), cosine, sine)
+    tall = min(a.height, b.height)
+    return (
+        -0.4 * tall < b.left - a.right < _ONE_KEY_GAP * tall
+        and abs(b.middle - a.middle) < 0.35 * tall
+        and max(a.height, b.height) < 1.55 * tall
+    )
+
+
+def _one_line(one: TextLine, other: TextLine) -> TextLine:
+    box = (one.box[0], other.box[1], other.box[2], one.box[3])
+    gap = Character(" ", 1.0, (), (one.box[1], other.box[0], other.box[3], one.box[2]))
+    return replace(one, text=f"{one.text} {other.text}", box=box, characters=(*one.characters, gap, *other.characters))
 
 
 def aligned(line: TextLine) -> TextLine:
@@ -271,6 +315,50 @@ def _with_tail(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list[
     whole = f"{piece.text} {other.text}"
     return [replace(other, text=whole, kind=piece.kind, strength=max(piece.strength, word.strength),
                     separated=separated(text, other.end), rect=rect, slope=0.0)]  # fmt: skip
+
+
+def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece]:
+    """Leave a value whole that begins like a key and stands right of one: "Model" "CE 667", "Order code" "SN 578-B3H".
+
+    Only a few capitals without a separator are meant, and no key of the kind that the value stands at.
+    """
+    first = {}
+    for index in range(len(pieces) - 1):
+        key, value = pieces[index], pieces[index + 1]
+        if (
+            key.kind
+            and not value.kind
+            and key.line == value.line
+            and not key.separated
+            and key.end - key.start <= _MOST_PREFIX
+            and lines[key.line].text[: key.end].strip() == key.text
+            and key.text.isupper()
+            and any(map(str.isdigit, value.text))
+        ):
+            first[index] = key
+    dropped: dict[int, Piece] = {}
+    for index, key in first.items():
+        before = _before_in_row(key, pieces)
+        if before is not None and before.kind and before.kind != key.kind and before.line != key.line:
+            value = pieces[index + 1]
+            rect = replace(value.rect, left=key.rect.left)
+            text = lines[key.line].text[key.start : value.end]
+            dropped[index] = replace(value, start=key.start, text=text, rect=rect)
+    if not dropped:
+        return pieces
+    return [dropped.get(at - 1, piece) for at, piece in enumerate(pieces) if at not in dropped]
+
+
+def _before_in_row(piece: Piece, pieces: Sequence[Piece]) -> Piece | None:
+    """Give the piece next to the left in a piece's row."""
+    box = piece.rect
+    found = None
+    for other in pieces:
+        place = other.rect
+        beside = other.turn == piece.turn and abs(place.middle - box.middle) < 0.5 * box.height
+        if beside and other is not piece and place.right <= box.left + 0.2 * box.height:
+            found = other if found is None or place.right > found.rect.right else found
+    return found
 
 
 _Cut = tuple[Caption | None, int, int]

@@ -30,6 +30,8 @@ _SECOND_VALUE = 0.5
 _COLON_BELOW, _COLON_ABOVE = 0.8, 0.4
 #: The values of a table stand below its head.
 _HEAD_ABOVE = 0.3
+#: Boxes of a row nearer than this are read as one value by whoever sees the key above them.
+_ONE_BOX_GAP = 0.9
 #: Boxes of one row farther apart than this (in text heights) are never one value in pieces.
 _ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
@@ -37,6 +39,8 @@ _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "ratin
 
 #: What stands between the parts of a value that has several keys.
 PARTS = " / "
+#: What a part that is made unreadable looks like.
+_HIDING = " *#\u2022\u25a0\u25cf\u2588"
 #: Keys farther apart (in text heights) do not share a value.
 _ONE_ROW_GAP = 3.0
 #: Single signs that are a key by themselves; a single letter is not.
@@ -104,9 +108,9 @@ def parts_of(page: Page, piece: Piece) -> list[tuple[int, int]]:
     for part in piece.text.split(PARTS):
         spans.append((at, at + len(part)))
         at += len(part) + len(PARTS)
-    if text[piece.end :].strip() == "/":
+    if text[piece.end :].strip(_HIDING) == "/":
         spans.append((piece.end, piece.end))
-    if text[: piece.start].strip() == "/":
+    if text[: piece.start].strip(_HIDING) == "/":
         spans.insert(0, (piece.start, piece.start))
     return spans
 
@@ -176,7 +180,27 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
             _keep(nearest, "above", up + 0.3 * askew, index, strength)
     for relation, (_, index, strength) in nearest.items():
         if not pieces[index].kind:
-            yield index, Link(key, relation, RELATIONS[relation] * strength)
+            begin = index if relation == "right" else _row_begin(key, index, pieces)
+            yield begin, Link(key, relation, RELATIONS[relation] * strength)
+
+
+def _row_begin(key: Piece, index: int, pieces: Sequence[Piece]) -> int:
+    """Give the first box of a value that a key reaches in its middle, below or above it."""
+    box = pieces[index].rect
+    if box.left < key.rect.left + box.height:
+        return index
+    for at, other in enumerate(pieces):
+        place = other.rect
+        if (
+            not other.kind
+            and other.turn == key.turn
+            and other.line != pieces[index].line
+            and abs(place.middle - box.middle) < 0.35 * box.height
+            and -0.2 * box.height < box.left - place.right < _ONE_BOX_GAP * box.height
+            and place.left > key.rect.left - 0.5 * box.height
+        ):
+            return at
+    return index
 
 
 def _keep(

@@ -43,13 +43,13 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         (
             r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
             # The longest number of a standard has six digits, and no code behind it: "GB4196307", "EN79LC68389" are none.
-            r"[ -]?[0-9/]{2,6}(?![0-9]|[A-Z]{2})"
+            r"[ -]?[0-9/]{3,6}(?![0-9]|[A-Z]{2})|\bUL[ -]?94\b"
         ),
     ),
     ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
     ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe|kl)\.?\s?\w{1,3}([.,]\d)?$"),
-    ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]?\d{1,3}([._]\w+)*$"),
+    ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]{0,2}\d{1,3}([._]\w+)*$"),
     ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
     ("a place", rf"(?i)\b({_STREETS})\b|({_STREET_ENDS})\s?\d"),
     ("a place", rf"(?i)^(made\s?in\s)?({_COUNTRIES})\b"),
@@ -191,6 +191,7 @@ def is_brand(text: str) -> bool:
 
 
 _NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
+_CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
 _REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d)\b|[vr]\.?\s?\d).*")
 
 
@@ -198,6 +199,8 @@ _REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d)\b
 def named(text: str) -> float:
     """Say whether a text is a word and a short number, as things for homes are called ("Aqua Line 200")."""
     word = _NAMED.fullmatch(text) is not None and (" " in text or any(c.islower() for c in text))
+    # "Heat pump ZN 943" is a thing and its name.
+    word = word and _CODE_IN_NAME.search(text) is None
     return float(word and not looks(text))
 
 
@@ -252,7 +255,7 @@ def rest(text: str) -> str:
     if not plain:
         return "remark"
     first, *others = text.split(maxsplit=1)
-    if others and len(first) > 1 and first == first.upper() and rest(first) == "remark" and rest(others[0]) != "code":
+    if others and (len(first) > 1 or not first.isalnum()) and first == first.upper() and rest(first) == "remark" and rest(others[0]) != "code":
         # "24V Power supply", "V1.1 Print server": what the remark ends is over.
         return "remark"
     if first.isalpha() and first.isupper() and len(first) <= _VARIANT and not _REMARK.fullmatch(first):
