@@ -38,7 +38,7 @@ FOR = frozenset((
 AGAINST = frozenset((
     "contested", "looks", "doubt", "height", "code_before", "code_behind", "words_behind", "weak", "askew",
     "caption", "maker_word", "worded", "joined_keyed", "joined", "goes_on", "counted", "remarked", "kind", "theirs",
-    "elsewhere", "farther",
+    "elsewhere", "farther", "crown",
 ))  # fmt: skip
 
 #: Candidates at a key and without one have weights of their own. A serial number without a key is none: only a

@@ -47,7 +47,7 @@ _ANY = FieldRule("any")
 _ONCE = ("model", "serial")
 #: What no key makes a model or a serial number of.
 _NEVER = frozenset((
-    "a place", "a telephone number", "an address on the web", "a hardware address", "a network address",
+    "a place", "an address on the web", "a hardware address", "a network address",
 ))  # fmt: skip
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
@@ -205,7 +205,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     if not fits and (
         _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or (own is None and looks(piece.text) in _NEVER)
+        or looks(piece.text) in (_NEVER if own is None else ("a place",))
     ):
         # Without a key a code with its version on the side is the print of a circuit board, and "Gare 7" a street.
         return None
@@ -227,6 +227,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     features["theirs"] = place.theirs
     features["elsewhere"] = around.elsewhere(place.at, rule.name) if rule.name in _ONCE else 0.0
     features["farther"] = around.farther(own, piece)
+    features["crown"] = features["head"] * (1 - place.habit) if own is not None and own.relation == "above" else 0.0
     features["maker_word"] = float(around.has_maker(text))
     if fits:
         # The product says that its texts look so: words, figures and length are then nothing against it.

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from edge.readers.linking.keywords import Lexicon, Word, fold
-from edge.readers.linking.shape import looks
+from edge.readers.linking.shape import looks, named
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
@@ -59,7 +59,7 @@ _UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
 #: What may follow a key word in brackets: its translation, never the value.
 _TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
 #: Digits that are no misread letter: several, or at the end of a word, or at the beginning of a short one.
-_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})|[2-46-79](?=[^\W_]?\d)")
+_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})|(?<=[^\W\d_]{4})[2-46-79][^\W_]?(?![^\W_])|[2-46-79](?=[^\W_]?\d)")
 _OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
 
 
@@ -156,8 +156,10 @@ def _head(line: _Line) -> list[Caption]:
     if found:
         return found
     # A head of three keys and more, or of two with a slash between, is one, too, when one of them is damaged.
-    if len(line.spans) > 2 or "/" in line.text:
+    if len(line.spans) > 1 or "/" in line.text:
         found = _keys_from(line, 0, damaged=1) or []
+        if len(line.spans) == 2 and "/" not in line.text and len({one.word.kind for one in found}) != 1:  # noqa: PLR2004
+            found = []
     if not found and "/" in line.text:
         found = _keys_from(line, 0, damaged=2) or []
     return found or (_one_key_in_parts(line) if "/" in line.text else [])
@@ -167,7 +169,7 @@ def _one_key_in_parts(line: _Line) -> list[Caption]:
     """Give the key of a line with slashes whose parts name one kind, though a part is not known or all are damaged."""
     words: list[Word] = []
     unknown = 0
-    for part in line.text.strip(_AROUND).split("/"):
+    for part in re.split(r"\s/\s" if " / " in line.text else "/", line.text.strip(_AROUND)):
         folded = fold(part)
         word = line.lexicon.exact(folded) or line.lexicon.misread(folded) or line.lexicon.nearest(folded)
         if word is not None:
@@ -176,7 +178,8 @@ def _one_key_in_parts(line: _Line) -> list[Caption]:
             unknown += 1
         else:
             return []
-    if len(words) < 2 or unknown > 1 or len({word.kind for word in words}) > 1 or words[0].kind not in _FIELDS:
+    apart = separated(line.text, line.spans[-1][1])
+    if len(words) < 2 - apart or not words or unknown > 1 or len({word.kind for word in words}) > 1 or words[0].kind not in _FIELDS:
         return []
     start, end = line.spans[0][0], line.spans[-1][1]
     return [Caption(start, end, max(words, key=lambda word: word.strength), separated(line.text, end))]
@@ -216,16 +219,18 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
     for folded, end in runs:
         word = line.lexicon.exact(folded)
         if word is not None and _stands_as_key(text, start, end, word, first=first, after=after, goes_on=goes_on):
-            return Caption(start, end, word, separated(text, end))
+            longer = _longer_damaged(line, runs, start, end) if first and word.strength < _WEAK else None
+            return longer or Caption(start, end, word, separated(text, end))
     if not first:
         return _next_language(line, runs, start) if goes_on else None
     glued = _glued(text, start, line.lexicon)
     if glued is not None:
         return glued
     for folded, end in runs:
-        if separated(text, end) and end - start <= _LONGEST_MISREAD and (word := line.lexicon.misread(folded)):
+        apart = separated(text, end) or text[end:].strip() == "."
+        if apart and end - start <= _LONGEST_MISREAD and (word := line.lexicon.misread(folded)):
             return Caption(start, end, word, separated=True)
-        if _NUMBERED.search(text, start, end):
+        if _NUMBERED.search(text, start, end) or text[start:end].rpartition(" ")[2].isdigit():
             continue
         if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):
             word = line.lexicon.nearest(folded)
@@ -234,6 +239,19 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
                 continue
             if word is not None and (len(text) == end or text[end - 2 : end - 1] != " "):
                 return Caption(start, end, word, separated(text, end))
+    return None
+
+
+def _longer_damaged(line: _Line, runs: list[tuple[str, int]], start: int, least: int) -> Caption | None:
+    """Find the damaged key of several words that begins with a weak one ("N.º dc série" and not "N.º")."""
+    text = line.text
+    for folded, end in runs:
+        if end <= least or len(folded) < _LONG - 1 or _NUMBERED.search(text, start, end):
+            continue
+        word = line.lexicon.nearest(folded)
+        stands = separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND)
+        if word is not None and word.kind in _FIELDS and stands:
+            return Caption(start, end, word, separated(text, end))
     return None
 
 
@@ -270,7 +288,7 @@ def _runs(line: _Line, index: int) -> list[tuple[str, int]]:
 def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool, goes_on: bool) -> bool:
     """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
     printed = text[start:end]
-    if printed[0].isdigit():
+    if printed[0].isdigit() and len(fold(printed)) < _LONG:
         return False
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
@@ -368,6 +386,7 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         figures = sum(c.isdigit() for c in rest)
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and 3 * figures >= len(rest)
         camel = head[-1].islower() and rest[0].isupper() and (len(head) > _SHORT or rest == rest.upper())
+        camel = camel or (len(head) == _SHORT and head[-1].islower() and named(text[start + length :]) > 0)
         behind = number - length if camel or len(head) >= _WORD else len(rest)
         measured = turns and len(head) > _SHORT and looks(text[start + length :]) == "a rating"
         if not (turns or capitals or camel) or (behind < _SHORT and not measured) or any(c.isdigit() for c in head[len(head) >= _WORD :]):
@@ -414,7 +433,7 @@ def _glued_words(line: _Line) -> Caption | None:
         if not line.text[start].isalpha() or letters == end or not number:
             continue
         before = "".join(line.folds[:last])
-        if line.text[start:letters].isupper():
+        if line.text[start:letters].isupper() and not line.lexicon.exact(before):
             # "VÝROBNÍ ČÍSLOL6444": the capitals behind the key are the number's.
             for cut in range(letters - 1, max(start + 1, letters - 1 - _SHORT), -1):
                 word = line.lexicon.exact(before + fold(line.text[start:cut]))

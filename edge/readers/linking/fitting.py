@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.shape import looks
@@ -11,6 +12,8 @@ from edge.readers.linking.spans import Segment, Span, boxes, left_out, parts, to
 
 #: Of longer lines only so many tokens are tried.
 _MOST_TOKENS = 16
+#: Letters of a key that may be the beginning of its value, and tokens behind them.
+_MOST_PREFIX, _MOST_PREFIXED = 3, 4
 #: The next line of a value begins this near (in text heights) below it and its beginning.
 _NEXT_LINE_GAP, _NEXT_LINE_INSET = 1.2, 1.0
 #: Words glued before a text, up to a digit or from small letters to a capital, and behind one, with a digit of its own.
@@ -44,6 +47,11 @@ def fitting_spans(
         if end != last:
             continue
         for follower, _ in boxes(page, index, next_in_row):
+            text = page.lines[follower.line].text
+            for begin, stop in parts(text, tokens_of(follower)[:_MOST_TOKENS]):
+                if begin == follower.start and stop < follower.end:
+                    behind = text[stop : follower.end].strip()
+                    yield Span((*segments, (follower.line, begin, stop)), around[0], behind, natural=False)
             segments = (*segments, (follower.line, follower.start, follower.end))
             yield Span(segments, *around, natural=False)
         if keyed:
@@ -51,10 +59,22 @@ def fitting_spans(
                 for begin, stop in parts(page.lines[below.line].text, tokens_of(below)[:2]):
                     if begin == below.start:
                         yield Span(((piece.line, start, end), (below.line, begin, stop)), *around, natural=False)
+    if (key := _begins_like_key(page, index)) is not None:
+        for _, end in tokens[:_MOST_PREFIXED]:
+            cut = (key.start, end)
+            yield Span(((piece.line, *cut),), *left_out(line, replace(piece, start=key.start), *cut), natural=False)
     for start, end in tokens:
         for begin, stop in _unglued(line[start:end], is_key):
             cut = (start + begin, start + stop)
             yield Span(((piece.line, *cut),), *left_out(line, piece, *cut), natural=False)
+
+
+def _begins_like_key(page: Page, index: int) -> Piece | None:
+    """Give the key before a value in its line that may be its beginning: a few capitals, no separator ("PF 573")."""
+    key = page.pieces[index - 1] if index else None
+    if key is None or not key.kind or key.line != page.pieces[index].line or key.separated:
+        return None
+    return key if key.end - key.start <= _MOST_PREFIX and key.text.isupper() else None
 
 
 def _next_lines(page: Page, piece: Piece) -> Iterator[Piece]:

@@ -35,7 +35,8 @@ _MOST_PREFIX = 3
 _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
-_WORD = re.compile(r"[^\W\d_]+|[º°№]")
+_ASKED = ("model", "serial")
+_WORD = re.compile(r"[^\W\d_]+?(?<=[^\W\d_A-ZА-Я])(?=[A-Z])|[^\W\d_]+|[º°№]")
 #: A value with two parts, or the end or beginning of one.
 _PARTED = re.compile(r"(^|\s)/(\s|$)")
 #: The last of several keys in one box.
@@ -132,10 +133,10 @@ def _rejoined(lines: tuple[TextLine, ...], lexicon: Lexicon) -> tuple[TextLine, 
         return lines
     joined = list(lines)
     for line in lines:
-        if line not in joined or not _PARTED.search(line.text) or captions(line.text, lexicon):
+        if line not in joined or not _PARTED.search(line.text) or _asks(line, lexicon):
             continue
         for other in lines:
-            if other is line or other not in joined or captions(other.text, lexicon):
+            if other is line or other not in joined or _asks(other, lexicon):
                 continue
             for first, second in ((line, other), (other, line)):
                 if _next_box(first, second):
@@ -145,6 +146,11 @@ def _rejoined(lines: tuple[TextLine, ...], lexicon: Lexicon) -> tuple[TextLine, 
                     line = whole  # noqa: PLW2901 - a third box may follow
                     break
     return tuple(joined)
+
+
+def _asks(line: TextLine, lexicon: Lexicon) -> bool:
+    """Say whether a line has a key of a model or a serial number."""
+    return any(caption.word.kind in _ASKED for caption in captions(line.text, lexicon))
 
 
 def _next_box(one: TextLine, other: TextLine) -> bool:
@@ -377,7 +383,7 @@ def _whole_where_captioned(lines: Sequence[TextLine], cuts: list[list[_Cut]]) ->
     }
     for number in glued:
         caption, start, _ = cuts[number][0]
-        if caption is not None and caption.word.kind in plain:
+        if caption is not None and caption.word.kind in plain and caption.word.kind in _ASKED:
             cuts[number] = [(None, start, cuts[number][1][2]), *cuts[number][2:]]
     return cuts
 

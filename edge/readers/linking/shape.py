@@ -48,7 +48,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ),
     ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
     ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
-    ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe|kl)\.?\s?\w{1,3}([.,]\d)?$"),
+    ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe)\.?\s?\w{1,3}([.,]\d)?$|^(?i:kl)\.?\s?\w$"),
     ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]{0,2}\d{1,3}([._]\w+)*$"),
     ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
     ("a place", rf"(?i)\b({_STREETS})\b|({_STREET_ENDS})\s?\d"),
@@ -58,6 +58,8 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         r"(?i)\b(gmbh|ltd|inc|corp|corporation|company|s\.?p\.?a|s\.a|oy|a/s|b\.v|limited|llc|ag)\b\.?$|made in",
     ),
     ("a maker", r"(?i)\bco\.,?\s?ltd"),
+    # "S.p.A." with a letter or two read as figures.
+    ("a maker", r"(?i)^[s56]\.\s?[pr]\.\s?[a4]\.?$"),
     ("a telephone number", r"\+\d{1,3}[ -]\(?\d[\d ()/-]{6,}$"),
     ("a telephone number", r"^\+?\d{1,2}[-\s]\d{3}[-\s]\d{3}[-\s]\d{4}$|^\+\d[\d\s/-]{7,}$|^0\d{2,4}[-/]\d{5,}$"),
     # What is counted on a device or in a box of parts, and a model's name would not be.
