@@ -131,13 +131,13 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
         if piece.kind:
             continue
         linked = around.linked.get(index, ())
-        own, other, theirs = _owners(around, rule.name, linked)
+        own, other, theirs = _owners(around, rule.name, index)
         if own is None and rule.pattern is None and (rule.name != "model" or not around.numbered(index)):
             # Without a key a word alone names nothing, and only a model's form can speak for itself.
             continue
         if own is None and rule.pattern is None and any(map(_owns, linked)):
             continue
-        habit = around.habits.of(own) if own else 0.0
+        habit = around.habits.of(own, index) if own else 0.0
         row = around.row(own, piece)
         place = _Place(index, own, other, theirs, row, _part(around.page, own, piece, row), habit)
         found += [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
@@ -205,7 +205,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     if not fits and (
         _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or looks(piece.text) in (_NEVER if own is None else ("a place",))
+        or (looks(piece.text) in (_NEVER if own is None else ("a place",)) and (own is None or own.relation != "inline"))
     ):
         # Without a key a code with its version on the side is the print of a circuit board, and "Gare 7" a street.
         return None
@@ -288,14 +288,14 @@ def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
     }
 
 
-def _owners(around: Surroundings, name: str, linked: Sequence[Link]) -> tuple[Link | None, float, float]:
+def _owners(around: Surroundings, name: str, index: int) -> tuple[Link | None, float, float]:
     """Give the field's best key for a value, how strongly keys of other kinds hold it, and how usual that place is."""
     own: Link | None = None
     other = theirs = 0.0
-    for link in linked:
+    for link in around.linked.get(index, ()):
         if link.key.kind != name:
             other = max(other, link.hold)
-            theirs = max(theirs, link.hold * around.habits.of(link))
+            theirs = max(theirs, link.hold * around.habits.of(link, index))
         elif own is None or link.hold > own.hold:
             own = link
     return own, other, theirs

@@ -219,6 +219,8 @@ _AGREES: Mapping[str, frozenset[str]] = {
 }
 #: A rating that stands at the key of a rating tells the plate's habit as much as this many other values.
 _TOLD = 3.0
+#: What counts for half a habit where no other value tells one, in values.
+_NOTHING_TOLD = 0.2
 #: So many text heights away a value tells half as much of the habit.
 _NEIGHBOURHOOD = 12.0
 #: Behind a key in its box or in the next one is one habit: where boxes end is the detector's choice.
@@ -237,19 +239,24 @@ class Habits:
     """How the values of a page stand to their keys: a plate keeps one habit, and another plate may have another."""
 
     def __init__(self, page: Page, linked: Mapping[int, Sequence[Link]]) -> None:
-        self._told: list[tuple[float, float, str, float]] = []
+        self._told: list[tuple[int, float, float, str, float]] = []
         for index, found in linked.items():
             value = page.pieces[index]
             told, relation = max((link.strength * _tells(link, value), link.relation) for link in found)
-            self._told.append((value.rect.left, value.rect.middle, relation, told))
+            self._told.append((index, value.rect.left, value.rect.middle, relation, told))
         self._near = (_NEIGHBOURHOOD * page.height_px) ** 2
 
-    def of(self, link: Link) -> float:
-        """Give the share of the values round a key that stand so, near ones more."""
+    def of(self, link: Link, index: int) -> float:
+        """Give the share of the other values round a key that stand so, near ones more; a half where nothing tells.
+
+        What a value's own place tells is not asked: it would speak for itself.
+        """
         x, y = link.key.rect.left, link.key.rect.middle
-        same = total = 1e-6
+        same, total = 0.5 * _NOTHING_TOLD, _NOTHING_TOLD
         beside = link.relation in _BESIDE
-        for left, middle, relation, told in self._told:
+        for at, left, middle, relation, told in self._told:
+            if at == index:
+                continue
             weight = told / (1 + ((left - x) ** 2 + (middle - y) ** 2) / self._near)
             total += weight
             if relation == link.relation or (beside and relation in _BESIDE):
