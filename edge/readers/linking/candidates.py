@@ -49,6 +49,9 @@ _ONCE = ("model", "serial")
 _NEVER = frozenset((
     "a place", "an address on the web", "a hardware address", "a network address",
 ))  # fmt: skip
+#: Nor of what no name is cut, nor of lines with so many blanks.
+_NEVER_CUT = _NEVER | {"a maker"}
+_SENTENCE = 8
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -205,7 +208,8 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     if not fits and (
         _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or (looks(piece.text) in (_NEVER if own is None else ("a place",)) and (own is None or own.relation != "inline"))
+        or (looks(piece.text) == "a place" and own is not None and own.relation != "inline")
+        or (own is None and (looks(piece.text) in _NEVER_CUT or piece.text.count(" ") >= _SENTENCE))
     ):
         # Without a key a code with its version on the side is the print of a circuit board, and "Gare 7" a street.
         return None
@@ -222,7 +226,9 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    if rule.name == "serial" and not fits and _measures(text, span.after):
+    if rule.name == "serial" and not fits and (
+        _measures(text, span.after) or (span.before and looks(piece.text) in ("a standard", "an approval"))
+    ):
         features["looks"] = 1.0
     features["theirs"] = place.theirs
     features["elsewhere"] = around.elsewhere(place.at, rule.name) if rule.name in _ONCE else 0.0
@@ -249,6 +255,9 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     if rule.pattern is not None and not (keyed and natural):
         return True
     if keyed and rule.name in _ONCE and looks(text) in _NEVER:
+        return True
+    if rule.name == "serial" and not any(map(str.isdigit, text)) and text != text.upper():
+        # "see label"
         return True
     if rule.name == "serial":
         # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.

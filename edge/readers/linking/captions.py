@@ -51,6 +51,7 @@ _HARD_OR_LIST = _HARD + ",;"
 _SLASH_APART = re.compile(r"\s/|/\s")
 #: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
 _GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")
+_SMALL_THEN_CAPITALS = re.compile(r"([^\W\d_]+[a-zà-ÿа-я])([A-Z]{2,})")
 _ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
 SEPARATORS = f":{_WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
@@ -151,6 +152,9 @@ def _head(line: _Line) -> list[Caption]:
         if word is not None and len(fold(line.text)) >= _LEAST_DAMAGED:
             # "Nº DE 6ÉRIE" is a key with a letter read as a digit, and not one with a value.
             return [Caption(line.spans[0][0], line.spans[-1][1], word, separated(line.text, line.spans[-1][1]))]
+        keys = (_keys_from(line, 0, damaged=1) or []) if len(line.spans) > 1 else []
+        if keys and len({one.word.kind for one in keys}) == 1:
+            return keys
         return _one_key_in_parts(line) if "/" in line.text else []
     found = _keys_from(line, 0, damaged=0) or []
     if found:
@@ -377,7 +381,7 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
     """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "P/N552-1123")."""
     token = text[start:].split(maxsplit=1)[0]
     if not any(c.isdigit() for c in text[start:]):
-        return None
+        return _glued_capitals(token, start, lexicon)
     number = sum(c.isalnum() for c in _groups(text[start:]))
     lengths = range(min(len(token) - 1, lexicon.longest), 1, -1)
     for length, damaged in [(one, False) for one in lengths] + [(one, True) for one in lengths if one >= _LONG]:
@@ -385,11 +389,13 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
         figures = sum(c.isdigit() for c in rest)
         capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and 3 * figures >= len(rest)
+        capitals = capitals and (len(head) > _SHORT + 1 or any(map(str.isdigit, rest[:_SHORT])))
         camel = head[-1].islower() and rest[0].isupper() and (len(head) > _SHORT or rest == rest.upper())
         camel = camel or (len(head) == _SHORT and head[-1].islower() and named(text[start + length :]) > 0)
         behind = number - length if camel or len(head) >= _WORD else len(rest)
         measured = turns and len(head) > _SHORT and looks(text[start + length :]) == "a rating"
-        if not (turns or capitals or camel) or (behind < _SHORT and not measured) or any(c.isdigit() for c in head[len(head) >= _WORD :]):
+        strange = sum(c.isdigit() for c in head[len(head) >= _WORD :])
+        if not (turns or capitals or camel) or (behind < _SHORT and not measured) or strange > damaged:
             continue
         word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
         if word is None or (len(head) <= _SHORT and head.isascii() and not _names_short(head, rest, word)):
@@ -399,6 +405,13 @@ def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         if len(head) > 2 or (word.kind == "serial" and number - length >= least):
             return Caption(start, start + length, word, separated=False)
     return None
+
+
+def _glued_capitals(token: str, start: int, lexicon: Lexicon) -> Caption | None:
+    """Find a long key in small letters that no blank parts from capitals ("ModelnummerFTG")."""
+    match = _SMALL_THEN_CAPITALS.fullmatch(token)
+    word = lexicon.exact(fold(match[1])) if match and len(match[1]) >= _LONG else None
+    return Caption(start, start + len(match[1]), word, separated=False) if match and word else None
 
 
 def _names_short(head: str, rest: str, word: Word) -> bool:

@@ -17,7 +17,7 @@ from itertools import combinations
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
 from edge.readers.linking.candidates import Candidate, candidates, surer_print, together
-from edge.readers.linking.keywords import lexicon_of
+from edge.readers.linking.keywords import fold, lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
 from edge.readers.linking.misprints import misprint
@@ -99,7 +99,8 @@ def _settle(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) 
     for one, other in combinations(found, 2):
         if not best[one] or not best[other] or best[one][0][0] <= 0 or best[other][0][0] <= 0:
             continue
-        if not _overlap(best[one][0][1], best[other][0][1]):
+        first, second = best[one][0][1], best[other][0][1]
+        if not _overlap(first, second) and not _same(one, first, other, second):
             continue
         others = {name: held for name, held in chosen.items() if name not in (one, other)}
         firsts = [(0.0, None), *(pair for pair in _ranked(one, best[one], others) if pair[0] > 0)]
@@ -108,7 +109,7 @@ def _settle(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) 
             (a + b + _beside(one, other, x, y), (a, x), (b, y))
             for a, x in firsts
             for b, y in seconds
-            if x is None or y is None or not _overlap(x, y)
+            if x is None or y is None or not (_overlap(x, y) or _same(one, x, other, y))
         )
         _, *taken = max(pairs, key=lambda pair: pair[0])
         for name, (score, candidate) in zip((one, other), taken, strict=True):
@@ -172,7 +173,7 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 def _same(name: str, one: Candidate, at: str, other: Candidate) -> bool:
     """Say whether one text, printed twice, would be both the model and the serial number."""
-    return {name, at} == _APART and one.text == other.text
+    return {name, at} == _APART and fold(one.text) == fold(other.text)
 
 
 def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldReading:

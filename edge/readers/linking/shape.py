@@ -18,7 +18,7 @@ _COUNTRIES = (
     "france|italy|italia|spain|españa|austria|switzerland|netherlands|poland|polska|czech|hungary|romania|sweden|"
     "denmark|finland|norway|turkey|mexico|brazil|brasil|canada|usa|u\\.s\\.a"
 )
-_STREETS = "street|road|rd\\.|straße|strasse|avenue|ave\\.|rue|via|house|court|box \\d"
+_STREETS = "ul\\.|calle|strada|piazza|street|road|rd\\.|straße|strasse|avenue|ave\\.|rue|via|house|court|box \\d"
 _STREET_ENDS = "weg|straße|strasse|str\\.|gasse|allee|platz|vej|gade|vägen|gatan|straat|laan"
 
 #: What plates print beside models and serials, and how it looks; the first that fits is told.
@@ -47,11 +47,13 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         ),
     ),
     ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
-    ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
+    ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^N\d{3,5}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
     ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe)\.?\s?\w{1,3}([.,]\d)?$|^(?i:kl)\.?\s?\w$"),
     ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]{0,2}\d{1,3}([._]\w+)*$"),
     ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
-    ("a place", rf"(?i)\b({_STREETS})\b|({_STREET_ENDS})\s?\d"),
+    ("a place", rf"(?i)\b({_STREETS})(?!\w)|({_STREET_ENDS})\s?\d"),
+    # A house number, a post code and a town.
+    ("a place", r"\s\d{1,4}[a-z]?,\s?\d{4,6}\s[A-ZÄÖÜ]"),
     ("a place", rf"(?i)^(made\s?in\s)?({_COUNTRIES})\b"),
     (
         "a maker",
@@ -194,7 +196,7 @@ def is_brand(text: str) -> bool:
 
 _NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
 _CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
-_REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d)\b|[vr]\.?\s?\d).*")
+_REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d).*")
 
 
 @lru_cache(maxsize=2048)
@@ -224,7 +226,15 @@ def plain_number(text: str) -> float:
 def remarked(text: str) -> float:
     """Say whether a text ends with what is said beside it and is no part of it: a rating, a protection class, "V2"."""
     last = text.rpartition(" ")[2]
-    return float(last != text and (bool(looks(last)) or (rest(last) == "remark" and last == last.upper())))
+    if last != text and (bool(looks(last)) or (rest(last) == "remark" and last == last.upper())):
+        return 1.0
+    tokens = text.split()
+    # "R1.2 Waterpomp", "& Heat pump"
+    return float(any(_is_sign(tokens[at]) and rest(" ".join(tokens[at:])) == "remark" for at in range(1, len(tokens))))
+
+
+def _is_sign(token: str) -> bool:
+    return token == token.upper() and rest(token) == "remark"
 
 
 @lru_cache(maxsize=2048)
