@@ -15,7 +15,8 @@ from typing import NamedTuple
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
 from edge.readers.linking.fitting import fitting_spans
-from edge.readers.linking.layout import Page, Piece, Rect, quad
+from edge.readers.linking.geometry import Rect, quad
+from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.links import PARTS, RELATIONS, Link, parts_of
 from edge.readers.linking.shape import (
     counted,
@@ -110,7 +111,14 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
             if one.fits and not fits:
                 return one
             return replace(
-                one, piece=piece, segments=((line, start, end),), raw=raw, text=text, rule=changed, fits=fits, instead=one.text
+                one,
+                piece=piece,
+                segments=((line, start, end),),
+                raw=raw,
+                text=text,
+                rule=changed,
+                fits=fits,
+                instead=one.text,
             )
     return one
 
@@ -150,8 +158,9 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
 class _Place(NamedTuple):
     """A value of a page (`at`, its index) and the field's key that holds it.
 
-    `other` is how strongly keys of other kinds hold it, `theirs` the same where values usually stand so to their keys, `row` the keys beside its own, `part` what of it is its own
-    key's among those, and `habit` how usual it is round its key that values stand so.
+    `other` is how strongly keys of other kinds hold it, `theirs` the same times how usual that place is, `row` the keys
+    beside its own, `part` what of it is its own key's among those, and `habit` how usual it is round its key that
+    values stand so.
     """
 
     at: int
@@ -226,8 +235,10 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    if rule.name == "serial" and not fits and (
-        _measures(text, span.after) or (span.before and looks(piece.text) in ("a standard", "an approval"))
+    if (
+        rule.name == "serial"
+        and not fits
+        and (_measures(text, span.after) or (span.before and looks(piece.text) in ("a standard", "an approval")))
     ):
         features["looks"] = 1.0
     features["theirs"] = place.theirs

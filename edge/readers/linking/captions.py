@@ -6,81 +6,58 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
+from edge.readers.linking.glued import glued, glued_words
 from edge.readers.linking.keywords import Lexicon, Word, fold
-from edge.readers.linking.shape import looks, named
+from edge.readers.linking.printed import (
+    AROUND,
+    FIELDS,
+    HARD,
+    HARD_OR_LIST,
+    LONG,
+    MOST_ATOMS,
+    SHORT,
+    TRANSLATION,
+    TWO,
+    WEAK,
+    WIDE_CLOSE,
+    WIDE_COLON,
+    WIDE_OPEN,
+    Caption,
+    Line,
+    as_printed,
+    begins_rating,
+    begins_value,
+    separated,
+)
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
 #: Most lines of a product's plates are the same on every part; so many are not searched again.
 MAX_REMEMBERED = 2048
-#: Words in one key at most ("Device serial number", "N. di serie").
-_MOST_ATOMS = 6
 #: Shorter words (folded) of a head are known only exactly.
 _LEAST_DAMAGED = 6
 #: A line longer than this is no head of a table.
 _LONGEST_HEAD = 80
-#: Letters of key words that are sure only with a separator or a value behind them ("SN", "No", "IP").
-_SHORT = 3
-#: A key word glued to its value may be damaged when it is this long (folded).
-_LONG = 9
-_FIELDS = ("model", "serial")
 #: A short key with a letter wrong is one with its separator, when it is printed in so many characters ("6ér. č.:").
 _LONGEST_MISREAD = 8
-#: A key of two letters without a separator needs so long a number glued to it ("No0127234", "ID09854498").
-_LONG_NUMBER = 6
-#: Letters of keys in which no other letter is taken for one of theirs.
-_TWO = 2
-#: Keys that name a kind no more surely than this need help.
-_WEAK = 0.7
-#: Keys of so many letters are words, which a number of any groups may follow.
-_WORD = 6
 #: Behind a single letter these make it the beginning of a code.
 _GOES_ON = ("-", "/", "_")
 
-_WIDE_COLON, _WIDE_OPEN, _WIDE_CLOSE = "\uff1a", "\uff08", "\uff09"
 _CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
 _ATOM = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:[0-9]+[^\W_{_CJK}]*)?|[^\W_{_CJK}]+|[º°№]")
-_HARD = f":{_WIDE_COLON}=#"
-_HARD_OR_LIST = _HARD + ",;"
 #: "Type / Serial No." are two keys, "Model/Type" is one.
 _SLASH_APART = re.compile(r"\s/|/\s")
 #: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
 _GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")
-_SMALL_THEN_CAPITALS = re.compile(r"([^\W\d_]+[a-zà-ÿа-я])([A-Z]{2,})")
-_ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
-#: What stands between a key and its value and belongs to neither.
-SEPARATORS = f":{_WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
-_AROUND = SEPARATORS + f" /()[]\\{_WIDE_OPEN}{_WIDE_CLOSE}"
-_UNKNOWN = re.compile(rf"[^\d:{_WIDE_COLON}]{{2,32}}[:{_WIDE_COLON}]")
-#: What may follow a key word in brackets: its translation, never the value.
-_TRANSLATION = re.compile(rf"\s*[({_WIDE_OPEN}\[【][^0-9){_WIDE_CLOSE}\]】]{{1,24}}[){_WIDE_CLOSE}\]】]")
+_UNKNOWN = re.compile(rf"[^\d:{WIDE_COLON}]{{2,32}}[:{WIDE_COLON}]")
 #: Digits that are no misread letter: several, or at the end of a word, or at the beginning of a short one.
-_NUMBERED = re.compile(r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})|(?<=[^\W\d_]{4})[2-46-79][^\W_]?(?![^\W_])|[2-46-79](?=[^\W_]?\d)")
-_OPEN, _CLOSING = re.compile(rf"[({_WIDE_OPEN}\[【]"), re.compile(rf"[){_WIDE_CLOSE}\]】]")
-
-
-class Caption(NamedTuple):
-    """A key in a line: `text[start:end]`; `separated` says that a colon or the like follows."""
-
-    start: int
-    end: int
-    word: Word
-    separated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line cut into words, each also folded."""
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-    folds: tuple[str, ...]
-    lexicon: Lexicon
+_NUMBERED = re.compile(
+    r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})"
+    r"|(?<=[^\W\d_]{4})[2-46-79][^\W_]?(?![^\W_])|[2-46-79](?=[^\W_]?\d)"
+)
+_OPEN, _CLOSING = re.compile(rf"[({WIDE_OPEN}\[【]"), re.compile(rf"[){WIDE_CLOSE}\]】]")
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
@@ -93,7 +70,7 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     spans = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
     if not spans:
         return []
-    line = _Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
+    line = Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
     head = _head(line)
     if head:
         return _joined(text, head)
@@ -101,7 +78,7 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     index = 0
     while index < len(spans):
         between = text[found[-1].end : spans[index][0]] if found else ":"
-        goes_on = not between.strip(_AROUND) and not any(c in _HARD for c in between)
+        goes_on = not between.strip(AROUND) and not any(c in HARD for c in between)
         caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
         index += 1
         if caption is not None and found and goes_on and _begins_model(text, found[-1], caption):
@@ -122,10 +99,10 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
 def _begins_model(text: str, before: Caption, caption: Caption) -> bool:
     """Say whether a few capitals right behind a field's key are the beginning of its value ("Model HW 494")."""
     return (
-        before.word.kind in _FIELDS
-        and caption.word.kind not in _FIELDS
+        before.word.kind in FIELDS
+        and caption.word.kind not in FIELDS
         and not caption.separated
-        and caption.end - caption.start <= _SHORT
+        and caption.end - caption.start <= SHORT
         and text[caption.start : caption.end].isupper()
     )
 
@@ -142,7 +119,7 @@ def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption 
     return Caption(start, start + len(printed), word, separated=False) if word else None
 
 
-def _head(line: _Line) -> list[Caption]:
+def _head(line: Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
     digits = sum(c.isdigit() for c in line.text)
     if len(line.text) > _LONGEST_HEAD or digits > 1 or (digits and _NUMBERED.search(line.text)):
@@ -162,34 +139,40 @@ def _head(line: _Line) -> list[Caption]:
     # A head of three keys and more, or of two with a slash between, is one, too, when one of them is damaged.
     if len(line.spans) > 1 or "/" in line.text:
         found = _keys_from(line, 0, damaged=1) or []
-        if len(line.spans) == 2 and "/" not in line.text and len({one.word.kind for one in found}) != 1:  # noqa: PLR2004
+        if len(line.spans) == 2 and "/" not in line.text and len({one.word.kind for one in found}) != 1:
             found = []
     if not found and "/" in line.text:
         found = _keys_from(line, 0, damaged=2) or []
     return found or (_one_key_in_parts(line) if "/" in line.text else [])
 
 
-def _one_key_in_parts(line: _Line) -> list[Caption]:
+def _one_key_in_parts(line: Line) -> list[Caption]:
     """Give the key of a line with slashes whose parts name one kind, though a part is not known or all are damaged."""
     words: list[Word] = []
     unknown = 0
-    for part in re.split(r"\s/\s" if " / " in line.text else "/", line.text.strip(_AROUND)):
+    for part in re.split(r"\s/\s" if " / " in line.text else "/", line.text.strip(AROUND)):
         folded = fold(part)
         word = line.lexicon.exact(folded) or line.lexicon.misread(folded) or line.lexicon.nearest(folded)
         if word is not None:
             words.append(word)
-        elif len(folded) <= _SHORT:
+        elif len(folded) <= SHORT:
             unknown += 1
         else:
             return []
     apart = separated(line.text, line.spans[-1][1])
-    if len(words) < 2 - apart or not words or unknown > 1 or len({word.kind for word in words}) > 1 or words[0].kind not in _FIELDS:
+    if (
+        len(words) < 2 - apart
+        or not words
+        or unknown > 1
+        or len({word.kind for word in words}) > 1
+        or words[0].kind not in FIELDS
+    ):
         return []
     start, end = line.spans[0][0], line.spans[-1][1]
     return [Caption(start, end, max(words, key=lambda word: word.strength), separated(line.text, end))]
 
 
-def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None:
+def _keys_from(line: Line, index: int, *, damaged: int) -> list[Caption] | None:
     """Cut the words from `index` on into keys, longer ones first; None where they are not all keys.
 
     `damaged` is how many of them may be misspelt.
@@ -200,7 +183,7 @@ def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None
         for folded, end in _runs(line, index):
             short = known != line.lexicon.exact and len(folded) < _LEAST_DAMAGED
             word = line.lexicon.misread(folded) if short else known(folded)
-            if word is None or not _as_printed(line.text[line.spans[index][0] : end], word):
+            if word is None or not as_printed(line.text[line.spans[index][0] : end], word):
                 continue
             following = index
             while following < len(line.spans) and line.spans[following][0] < end:
@@ -212,33 +195,39 @@ def _keys_from(line: _Line, index: int, *, damaged: int) -> list[Caption] | None
     return None
 
 
-def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Caption | None:
+def _caption_at(line: Line, index: int, *, after: bool, goes_on: bool) -> Caption | None:
     """Find the key that begins with a word of the line; `goes_on` says that the key before it ends there."""
     text, first = line.text, index == 0
     start = line.spans[index][0]
     runs = _runs(line, index)
-    whole = _glued_words(line) if first and any(c.isdigit() for c in text) else None
+    whole = glued_words(line) if first and any(c.isdigit() for c in text) else None
     if whole is not None:
         return whole
     for folded, end in runs:
         word = line.lexicon.exact(folded)
         if word is not None and _stands_as_key(text, start, end, word, first=first, after=after, goes_on=goes_on):
-            longer = _longer_damaged(line, runs, start, end) if first and word.strength < _WEAK else None
+            longer = _longer_damaged(line, runs, start, end) if first and word.strength < WEAK else None
             return longer or Caption(start, end, word, separated(text, end))
     if not first:
         return _next_language(line, runs, start) if goes_on else None
-    glued = _glued(text, start, line.lexicon)
-    if glued is not None:
-        return glued
+    key = glued(text, start, line.lexicon)
+    if key is not None:
+        return key
+    return _damaged(line, runs, start)
+
+
+def _damaged(line: Line, runs: list[tuple[str, int]], start: int) -> Caption | None:
+    """Find the damaged key that a line begins with; what follows must look like its end, its mark or its value."""
+    text = line.text
     for folded, end in runs:
         apart = separated(text, end) or text[end:].strip() == "."
         if apart and end - start <= _LONGEST_MISREAD and (word := line.lexicon.misread(folded)):
             return Caption(start, end, word, separated=True)
         if _NUMBERED.search(text, start, end) or text[start:end].rpartition(" ")[2].isdigit():
             continue
-        if separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND):
+        if separated(text, end) or begins_value(text, end) or not text[end:].strip(AROUND):
             word = line.lexicon.nearest(folded)
-            if word is not None and word.kind not in _FIELDS and len(folded) < _SHORT + 2 and not separated(text, end):
+            if word is not None and word.kind not in FIELDS and len(folded) < SHORT + 2 and not separated(text, end):
                 # "Hone 6" is no "Phone 6".
                 continue
             if word is not None and (len(text) == end or text[end - 2 : end - 1] != " "):
@@ -246,40 +235,40 @@ def _caption_at(line: _Line, index: int, *, after: bool, goes_on: bool) -> Capti
     return None
 
 
-def _longer_damaged(line: _Line, runs: list[tuple[str, int]], start: int, least: int) -> Caption | None:
+def _longer_damaged(line: Line, runs: list[tuple[str, int]], start: int, least: int) -> Caption | None:
     """Find the damaged key of several words that begins with a weak one ("N.º dc série" and not "N.º")."""
     text = line.text
     for folded, end in runs:
-        if end <= least or len(folded) < _LONG - 1 or _NUMBERED.search(text, start, end):
+        if end <= least or len(folded) < LONG - 1 or _NUMBERED.search(text, start, end):
             continue
         word = line.lexicon.nearest(folded)
-        stands = separated(text, end) or _begins_value(text, end) or not text[end:].strip(_AROUND)
-        if word is not None and word.kind in _FIELDS and stands:
+        stands = separated(text, end) or begins_value(text, end) or not text[end:].strip(AROUND)
+        if word is not None and word.kind in FIELDS and stands:
             return Caption(start, end, word, separated(text, end))
     return None
 
 
-def _next_language(line: _Line, runs: list[tuple[str, int]], start: int) -> Caption | None:
+def _next_language(line: Line, runs: list[tuple[str, int]], start: int) -> Caption | None:
     """Find a key right behind another one: glued to its value, or damaged and with its separator."""
-    glued = _glued(line.text, start, line.lexicon)
-    if glued is not None:
-        return glued
+    key = glued(line.text, start, line.lexicon)
+    if key is not None:
+        return key
     for folded, end in runs:
         apart = separated(line.text, end)
-        word = line.lexicon.nearest(folded) if apart or len(folded) >= _LONG else None
+        word = line.lexicon.nearest(folded) if apart or len(folded) >= LONG else None
         if word is not None and not _NUMBERED.search(line.text, start, end):
             return Caption(start, end, word, separated=apart)
     return None
 
 
-def _runs(line: _Line, index: int) -> list[tuple[str, int]]:
+def _runs(line: Line, index: int) -> list[tuple[str, int]]:
     """Give the folded texts that begin with a word, longest first, and where each ends; a separator ends them."""
     runs: list[tuple[str, int]] = []
     folded = ""
-    for last in range(index, min(index + _MOST_ATOMS, len(line.spans))):
+    for last in range(index, min(index + MOST_ATOMS, len(line.spans))):
         begin, end = line.spans[last]
         between = line.text[line.spans[last - 1][1] : begin] if last > index else ""
-        if any(c in _HARD_OR_LIST for c in between) or _SLASH_APART.search(between):
+        if any(c in HARD_OR_LIST for c in between) or _SLASH_APART.search(between):
             break
         folded += line.folds[last]
         if len(folded) > line.lexicon.longest:
@@ -292,12 +281,12 @@ def _runs(line: _Line, index: int) -> list[tuple[str, int]]:
 def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool, goes_on: bool) -> bool:
     """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
     printed = text[start:end]
-    if printed[0].isdigit() and len(fold(printed)) < _LONG:
+    if printed[0].isdigit() and len(fold(printed)) < LONG:
         return False
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
         return False
-    if len(printed) == 1 and printed.isalpha() and printed.isascii() and not _begins_rating(text, end):
+    if len(printed) == 1 and printed.isalpha() and printed.isascii() and not begins_rating(text, end):
         # "V 277 1465 03" is a number in groups.
         return False
     if not _whole_word(text, start, end, word) or _begins_code(text, start, end, word):
@@ -305,19 +294,19 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if separated(text, end):
         return first or after or word.strength > 0.5
     if first:
-        sure = word.strength >= 0.9 and (len(printed) > _SHORT or (len(printed) > 1 and not printed[0].isascii()))
+        sure = word.strength >= 0.9 and (len(printed) > SHORT or (len(printed) > 1 and not printed[0].isascii()))
         # "Typ Smart 5800": so short a word is one with a number behind it.
-        sure = sure or (word.strength >= 0.9 and len(printed) == _SHORT and any(c.isdigit() for c in text[end:]))
-        return sure or _begins_value(text, end) or not text[end:].strip(_AROUND)
-    if after and word.kind == "serial" and not text[end:].strip(_AROUND):
+        sure = sure or (word.strength >= 0.9 and len(printed) == SHORT and any(c.isdigit() for c in text[end:]))
+        return sure or begins_value(text, end) or not text[end:].strip(AROUND)
+    if after and word.kind == "serial" and not text[end:].strip(AROUND):
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
-    if after and word.strength >= 0.9 and len(fold(printed)) > _SHORT and text[:start].rstrip().endswith("/"):
+    if after and word.strength >= 0.9 and len(fold(printed)) > SHORT and text[:start].rstrip().endswith("/"):
         # "Type / Serial No. Star 5 / 1234": what stands behind the slash names the second value.
         return True
     known = after or word.kind in ("serial", "model")
-    long_enough = (word.strength >= 0.5 and len(fold(printed)) > _SHORT) or "/" in printed or goes_on
-    return known and long_enough and _begins_value(text, end)
+    long_enough = (word.strength >= 0.5 and len(fold(printed)) > SHORT) or "/" in printed or goes_on
+    return known and long_enough and begins_value(text, end)
 
 
 def _whole_word(text: str, start: int, end: int, word: Word) -> bool:
@@ -327,150 +316,20 @@ def _whole_word(text: str, start: int, end: int, word: Word) -> bool:
     """
     printed = text[start:end]
     letters = [c for c in printed if c.isalnum()]
-    return _as_printed(printed, word) and not (
-        len(letters) > _TWO and text[end - 2 : end - 1] == " " and text[end : end + 1] in _GOES_ON
+    return as_printed(printed, word) and not (
+        len(letters) > TWO and text[end - 2 : end - 1] == " " and text[end : end + 1] in _GOES_ON
     )
-
-
-def _as_printed(printed: str, word: Word) -> bool:
-    """Say whether a key of two letters is read with just those that it is known by."""
-    letters = _letters(printed)
-    return len(letters) > _TWO or not printed.isascii() or letters == _letters(word.printed)
 
 
 def _begins_code(text: str, start: int, end: int, word: Word) -> bool:
     """Say whether a few capitals with a hyphen behind them begin a code: "FD-865-460968" is one, "SN-1234" a key."""
     return (
-        end - start <= _SHORT
-        and not (word.kind == "serial" and word.strength > _WEAK)
+        end - start <= SHORT
+        and not (word.kind == "serial" and word.strength > WEAK)
         and text[start:end].isupper()
         and text[end : end + 1] == "-"
         and text[end + 1 : end + 2].isalnum()
     )
-
-
-def _letters(printed: str) -> str:
-    return "".join(c for c in printed.casefold() if c.isalnum())
-
-
-def separated(text: str, end: int) -> bool:
-    """Say whether a colon or the like follows, perhaps after a translation in brackets."""
-    rest = text[end : end + 30]
-    bracket = _TRANSLATION.match(rest)
-    if bracket:
-        rest = rest[bracket.end() :]
-    if rest.startswith(".."):
-        return True
-    rest = rest.lstrip(" .")
-    return bool(rest) and (rest[0] in _HARD or rest[0] == "…")
-
-
-def _begins_rating(text: str, end: int) -> bool:
-    """Say whether a separator, nothing or one number follows: what a key of one letter has behind it."""
-    return separated(text, end) or _ONE_NUMBER.match(text, end) is not None
-
-
-def _begins_value(text: str, end: int) -> bool:
-    """Say whether what follows a word looks like a value: its first token holds a digit or is in capitals."""
-    rest = text[end:].lstrip(_AROUND)
-    token = rest.split(maxsplit=1)[0] if rest.strip() else ""
-    return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
-
-
-def _glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
-    """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "P/N552-1123")."""
-    token = text[start:].split(maxsplit=1)[0]
-    if not any(c.isdigit() for c in text[start:]):
-        return _glued_capitals(token, start, lexicon)
-    number = sum(c.isalnum() for c in _groups(text[start:]))
-    lengths = range(min(len(token) - 1, lexicon.longest), 1, -1)
-    for length, damaged in [(one, False) for one in lengths] + [(one, True) for one in lengths if one >= _LONG]:
-        head, rest = token[:length], token[length:]
-        turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
-        figures = sum(c.isdigit() for c in rest)
-        capitals = len(head) > _SHORT and rest[0].isupper() and head.isupper() and 3 * figures >= len(rest)
-        capitals = capitals and (len(head) > _SHORT + 1 or any(map(str.isdigit, rest[:_SHORT])))
-        camel = head[-1].islower() and rest[0].isupper() and (len(head) > _SHORT or rest == rest.upper())
-        camel = camel or (len(head) == _SHORT and head[-1].islower() and named(text[start + length :]) > 0)
-        behind = number - length if camel or len(head) >= _WORD else len(rest)
-        measured = turns and len(head) > _SHORT and looks(text[start + length :]) == "a rating"
-        strange = sum(c.isdigit() for c in head[len(head) >= _WORD :])
-        if not (turns or capitals or camel) or (behind < _SHORT and not measured) or strange > damaged:
-            continue
-        word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
-        if word is None or (len(head) <= _SHORT and head.isascii() and not _names_short(head, rest, word)):
-            continue
-        # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
-        least = _SHORT + 2 if word.strength > _WEAK else _LONG_NUMBER
-        if len(head) > 2 or (word.kind == "serial" and number - length >= least):
-            return Caption(start, start + length, word, separated=False)
-    return None
-
-
-def _glued_capitals(token: str, start: int, lexicon: Lexicon) -> Caption | None:
-    """Find a long key in small letters that no blank parts from capitals ("ModelnummerFTG")."""
-    match = _SMALL_THEN_CAPITALS.fullmatch(token)
-    word = lexicon.exact(fold(match[1])) if match and len(match[1]) >= _LONG else None
-    return Caption(start, start + len(match[1]), word, separated=False) if match and word else None
-
-
-def _names_short(head: str, rest: str, word: Word) -> bool:
-    """Say whether so few letters glued to a number are a key: "RPM8617" and "Ano2012" are, "KYA305WF", "FRU80-9J9" no.
-
-    No letter may be another one, and what names no field, measure, version or date is rather the value's beginning.
-    """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", _letters(word.printed)) if c.isalnum())
-    if _letters(head) != plain:
-        return False
-    measured = word.kind in ("rating", "revision", "date", *_FIELDS)
-    return measured or not head.isalpha() or not any(map(str.isalpha, rest))
-
-
-def _groups(text: str) -> str:
-    """Give the beginning of a text up to a word in small letters: its key glued to the groups of a number."""
-    tokens = text.split()
-    count = next((n for n, token in enumerate(tokens) if n and token.isalpha() and not token.isupper()), len(tokens))
-    return " ".join(tokens[:count])
-
-
-def _glued_words(line: _Line) -> Caption | None:
-    """Find a key of several words, the last one glued to its number ("N° de série2262065")."""
-    for last in range(1, min(_MOST_ATOMS, len(line.spans))):
-        start, end = line.spans[last]
-        if any(c in _HARD_OR_LIST for c in line.text[line.spans[last - 1][1] : start]):
-            return None
-        letters = next(
-            (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
-        )
-        number = sum(c.isalnum() for c in line.text[letters:])
-        if not line.text[start].isalpha() or letters == end or not number:
-            continue
-        before = "".join(line.folds[:last])
-        if line.text[start:letters].isupper() and not line.lexicon.exact(before):
-            # "VÝROBNÍ ČÍSLOL6444": the capitals behind the key are the number's.
-            for cut in range(letters - 1, max(start + 1, letters - 1 - _SHORT), -1):
-                word = line.lexicon.exact(before + fold(line.text[start:cut]))
-                if word is not None and cut - line.spans[0][0] >= _LONG and number >= _SHORT:
-                    return Caption(line.spans[0][0], cut, word, separated=False)
-        folded = before + fold(line.text[start:letters])
-        word = line.lexicon.exact(folded) if number >= _SHORT or len(folded) >= _LONG else None
-        if (
-            word is None
-            and number >= _SHORT
-            and len(folded) >= _LONG
-            and not (line.lexicon.exact(before) or line.lexicon.nearest(before))
-        ):
-            # Where the words before are a key by themselves the letters are the value's.
-            word = line.lexicon.nearest(folded)
-        if word is not None:
-            return Caption(line.spans[0][0], letters, word, separated=False)
-        break
-    return None
-
-
-def _turns_capital(text: str, at: int) -> bool:
-    """Say whether small letters end and capitals or figures begin ("sérieEB-9575")."""
-    return text[at - 1].islower() and text[at].isupper()
 
 
 def _tail(text: str, found: list[Caption], lexicon: Lexicon) -> list[Caption]:
@@ -498,13 +357,13 @@ def _joined(text: str, found: list[Caption]) -> list[Caption]:
     for caption in found:
         if joined and caption.start < joined[-1].end:
             continue
-        bracket = _TRANSLATION.match(text, caption.end)
+        bracket = TRANSLATION.match(text, caption.end)
         whole = caption._replace(end=bracket.end()) if bracket and _translates(bracket[0]) else caption
         closed = _CLOSING.match(text, whole.end)
         if closed and joined and _OPEN.search(text, joined[-1].end, whole.start):
             whole = whole._replace(end=closed.end())
         before = joined[-1] if joined else None
-        if before is not None and not text[before.end : whole.start].strip(_AROUND):
+        if before is not None and not text[before.end : whole.start].strip(AROUND):
             if whole.word.kind == before.word.kind and whole.word.kind != "other":
                 word = max(before.word, whole.word, key=lambda word: word.strength)
                 joined[-1] = Caption(before.start, whole.end, word, whole.separated)
@@ -519,5 +378,5 @@ def _joined(text: str, found: list[Caption]) -> list[Caption]:
 
 def _translates(bracket: str) -> bool:
     """Say whether a bracket after a key is its translation; a long one in capitals is rather a value."""
-    inner = bracket.strip(" ()[]【】" + _WIDE_OPEN + _WIDE_CLOSE)
+    inner = bracket.strip(" ()[]【】" + WIDE_OPEN + WIDE_CLOSE)
     return not (inner.isascii() and inner.isupper() and len(inner) > 4)

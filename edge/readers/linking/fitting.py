@@ -47,18 +47,11 @@ def fitting_spans(
         if end != last:
             continue
         for follower, _ in boxes(page, index, next_in_row):
-            text = page.lines[follower.line].text
-            for begin, stop in parts(text, tokens_of(follower)[:_MOST_TOKENS]):
-                if begin == follower.start and stop < follower.end:
-                    behind = text[stop : follower.end].strip()
-                    yield Span((*segments, (follower.line, begin, stop)), around[0], behind, natural=False)
+            yield from _into(page, segments, follower, around)
             segments = (*segments, (follower.line, follower.start, follower.end))
             yield Span(segments, *around, natural=False)
         if keyed:
-            for below in _next_lines(page, piece):
-                for begin, stop in parts(page.lines[below.line].text, tokens_of(below)[:2]):
-                    if begin == below.start:
-                        yield Span(((piece.line, start, end), (below.line, begin, stop)), *around, natural=False)
+            yield from _over_lines(page, piece, (piece.line, start, end), around)
     if (key := _begins_like_key(page, index)) is not None:
         for _, end in tokens[:_MOST_PREFIXED]:
             cut = (key.start, end)
@@ -67,6 +60,23 @@ def fitting_spans(
         for begin, stop in _unglued(line[start:end], is_key):
             cut = (start + begin, start + stop)
             yield Span(((piece.line, *cut),), *left_out(line, piece, *cut), natural=False)
+
+
+def _into(page: Page, segments: tuple[Segment, ...], follower: Piece, around: tuple[str, str]) -> Iterator[Span]:
+    """Yield a text together with the first words of the next box in its row."""
+    text = page.lines[follower.line].text
+    for begin, stop in parts(text, tokens_of(follower)[:_MOST_TOKENS]):
+        if begin == follower.start and stop < follower.end:
+            behind = text[stop : follower.end].strip()
+            yield Span((*segments, (follower.line, begin, stop)), around[0], behind, natural=False)
+
+
+def _over_lines(page: Page, piece: Piece, first: Segment, around: tuple[str, str]) -> Iterator[Span]:
+    """Yield a text together with the first word or two of the line below it."""
+    for below in _next_lines(page, piece):
+        for begin, stop in parts(page.lines[below.line].text, tokens_of(below)[:2]):
+            if begin == below.start:
+                yield Span((first, (below.line, begin, stop)), *around, natural=False)
 
 
 def _begins_like_key(page: Page, index: int) -> Piece | None:

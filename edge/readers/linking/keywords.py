@@ -74,7 +74,10 @@ def fold(word: str) -> str:
 
 #: Words that are a letter away from a key word and mean something else.
 _NOT_KEYS = frozenset(
-    map(fold, ("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port", "tyre", "tire"))
+    map(
+        fold,
+        ("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port", "tyre", "tire"),
+    )
 )
 
 
@@ -142,7 +145,7 @@ class Lexicon:
 
         So little is a key only where other keys stand beside it, or its separator behind it.
         """
-        if len(folded) != _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or sum(map(str.isalpha, folded)) < len(folded) - 1:
+        if len(folded) != _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or sum(map(str.isdigit, folded)) > 1:
             return None
         known = _gaps()
         return next((known[gap] for gap in _gapped(folded) if gap in known), None)

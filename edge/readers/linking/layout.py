@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from edge.core.reading import Character, Quad, TextLine
-from edge.readers.linking.captions import SEPARATORS, Caption, captions, separated
+from edge.core.reading import Character, TextLine
+from edge.readers.linking.captions import captions
+from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
 from edge.readers.linking.keywords import Lexicon, fold
+from edge.readers.linking.printed import SEPARATORS, Caption, separated
+from edge.readers.linking.rejoined import rejoined
 
-#: Lines whose directions differ by more than this (degrees) are not on one plate, or not on one side of it.
-_SAME_DIRECTION_DEG = 20.0
 #: A key box at least this much longer than high tells its own slope.
 _TELLS_SLOPE = 3.0
 #: Lines after this many are not linked; nothing on a plate is that long, and the time is bounded.
@@ -36,28 +37,9 @@ _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
 _ASKED = ("model", "serial")
-_WORD = re.compile(r"[^\W\d_]+?(?<=[^\W\d_A-ZА-Я])(?=[A-Z])|[^\W\d_]+|[º°№]")
-#: A value with two parts, or the end or beginning of one.
-_PARTED = re.compile(r"(^|\s)/(\s|$)")
+_WORD = re.compile(r"[^\W\d_]+?(?<=[^\W\d_A-Z\u0410-\u042f])(?=[A-Z])|[^\W\d_]+|[º°№]")
 #: The last of several keys in one box.
 _LAST_KEY = re.compile(r"[^\s/]+$")
-
-
-@dataclass(frozen=True, slots=True)
-class Rect:
-    """An upright rectangle along the text's own direction, px; `middle` is the height at which its text stands."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    height: float
-    middle: float
-
-    @property
-    def width(self) -> float:
-        """From left to right."""
-        return self.right - self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +70,12 @@ class Page:
 
     def rect(self, line: int, start: int, end: int) -> Rect:
         """Give the rectangle of a part of a line, along its group's direction."""
-        return _rect(self.lines[line], start, end, *self.directions[line])
+        return rect_of(self.lines[line], start, end, *self.directions[line])
 
 
 def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
     """Cut lines into keys and values and turn them upright."""
-    kept = _rejoined(tuple(aligned(line) for line in lines[:MAX_LINES]), lexicon)
+    kept = rejoined(tuple(aligned(line) for line in lines[:MAX_LINES]), lexicon)
     turns = _turns(kept)
     cuts = _whole_where_captioned(kept, [_cut(line.text, lexicon) for line in kept])
     pieces: list[Piece] = []
@@ -102,9 +84,9 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
             continue
         turn, angle = turns[index]
         cosine, sine = math.cos(angle), math.sin(angle)
-        slope = math.tan(max(-0.6, min(0.6, _off(_angle(line.box), angle))))
+        slope = math.tan(max(-0.6, min(0.6, off(angle_of(line.box), angle))))
         for caption, start, end in cuts[index]:
-            rect = _rect(line, start, end, cosine, sine)
+            rect = rect_of(line, start, end, cosine, sine)
             told = slope if rect.width > _TELLS_SLOPE * rect.height else 0.0
             pieces.append(
                 Piece(
@@ -127,53 +109,6 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
     return Page(kept, tuple(pieces), usual, max(0, len(lines) - MAX_LINES), directions)
 
 
-def _rejoined(lines: tuple[TextLine, ...], lexicon: Lexicon) -> tuple[TextLine, ...]:
-    """Join the boxes of one value that has a part for each of two keys ("AX" "20 / 1234"), where such keys stand."""
-    if not any(" / " in line.text and len(captions(line.text, lexicon)) > 1 for line in lines):
-        return lines
-    joined = list(lines)
-    for line in lines:
-        if line not in joined or not _PARTED.search(line.text) or _asks(line, lexicon):
-            continue
-        for other in lines:
-            if other is line or other not in joined or _asks(other, lexicon):
-                continue
-            for first, second in ((line, other), (other, line)):
-                if _next_box(first, second):
-                    whole = _one_line(first, second)
-                    joined[joined.index(line)] = whole
-                    joined.remove(other)
-                    line = whole  # noqa: PLW2901 - a third box may follow
-                    break
-    return tuple(joined)
-
-
-def _asks(line: TextLine, lexicon: Lexicon) -> bool:
-    """Say whether a line has a key of a model or a serial number."""
-    return any(caption.word.kind in _ASKED for caption in captions(line.text, lexicon))
-
-
-def _next_box(one: TextLine, other: TextLine) -> bool:
-    """Say whether a box stands right behind another one, in its direction and as high."""
-    angle = _angle(one.box)
-    if abs(_off(_angle(other.box), angle)) > math.radians(_SAME_DIRECTION_DEG):
-        return False
-    cosine, sine = math.cos(angle), math.sin(angle)
-    a, b = _rect(one, 0, len(one.text), cosine, sine), _rect(other, 0, len(other.text), cosine, sine)
-    tall = min(a.height, b.height)
-    return (
-        -0.4 * tall < b.left - a.right < _ONE_KEY_GAP * tall
-        and abs(b.middle - a.middle) < 0.35 * tall
-        and max(a.height, b.height) < 1.55 * tall
-    )
-
-
-def _one_line(one: TextLine, other: TextLine) -> TextLine:
-    box = (one.box[0], other.box[1], other.box[2], one.box[3])
-    gap = Character(" ", 1.0, (), (one.box[1], other.box[0], other.box[3], one.box[2]))
-    return replace(one, text=f"{one.text} {other.text}", box=box, characters=(*one.characters, gap, *other.characters))
-
-
 def aligned(line: TextLine) -> TextLine:
     """Give the line with exactly one character a letter; where a reader gave none they have confidence 0."""
     if [c.text for c in line.characters] == list(line.text):
@@ -186,39 +121,14 @@ def aligned(line: TextLine) -> TextLine:
     return replace(line, characters=tuple(characters))
 
 
-def quad(line: TextLine, start: int, end: int) -> Quad:
-    """Give the corners of a part of a line on the frame."""
-    first, last = line.characters[start].box, line.characters[end - 1].box
-    if first is not None and last is not None:
-        return (first[0], last[1], last[2], first[3])
-    count = max(len(line.text), 1)
-    (tl, tr, br, bl), a, b = line.box, start / count, end / count
-
-    def at(p: tuple[float, float], q: tuple[float, float], share: float) -> tuple[float, float]:
-        return (p[0] + (q[0] - p[0]) * share, p[1] + (q[1] - p[1]) * share)
-
-    return (at(tl, tr, a), at(tl, tr, b), at(bl, br, b), at(bl, br, a))
-
-
-def _angle(box: Quad) -> float:
-    """Direction of reading, radians."""
-    (tl, tr, br, bl) = box
-    return math.atan2(tr[1] - tl[1] + br[1] - bl[1], tr[0] - tl[0] + br[0] - bl[0])
-
-
-def _off(one: float, other: float) -> float:
-    """How far one direction is from another, radians: half a turn to the left is half a turn to the right."""
-    return (one - other + math.pi) % (2 * math.pi) - math.pi
-
-
 def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
     """Group lines by direction; each gets its group's number and common direction (radians)."""
     lengths = [math.dist(line.box[0], line.box[1]) for line in lines]
-    angles = [_angle(line.box) for line in lines]
+    angles = [angle_of(line.box) for line in lines]
     groups: list[list[int]] = []
     for index in sorted(range(len(lines)), key=lambda i: -lengths[i]):
         for group in groups:
-            if abs(_off(angles[index], angles[group[0]])) <= math.radians(_SAME_DIRECTION_DEG):
+            if abs(off(angles[index], angles[group[0]])) <= math.radians(SAME_DIRECTION_DEG):
                 group.append(index)
                 break
         else:
@@ -226,7 +136,7 @@ def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
     turns = [(0, 0.0)] * len(lines)
     for number, group in enumerate(groups):
         # The middle one by length: what stands round the rim of a plate leans to one side only.
-        leans = sorted((_off(angles[i], angles[group[0]]), lengths[i]) for i in group)
+        leans = sorted((off(angles[i], angles[group[0]]), lengths[i]) for i in group)
         half, at = sum(lengths[i] for i in group) / 2, 0
         while half > leans[at][1] and at + 1 < len(leans):
             half -= leans[at][1]
@@ -234,15 +144,6 @@ def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
         for i in group:
             turns[i] = (number, angles[group[0]] + leans[at][0])
     return turns
-
-
-def _rect(line: TextLine, start: int, end: int, cosine: float, sine: float) -> Rect:
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad(line, start, end)
-    left = ((ax + dx) * cosine + (ay + dy) * sine) / 2
-    right = ((bx + cx) * cosine + (by + cy) * sine) / 2
-    top = ((ay + by) * cosine - (ax + bx) * sine) / 2
-    bottom = ((cy + dy) * cosine - (cx + dx) * sine) / 2
-    return Rect(left, min(top, bottom), right, max(top, bottom), max(abs(bottom - top), 1.0), (top + bottom) / 2)
 
 
 def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Lexicon) -> list[Piece]:

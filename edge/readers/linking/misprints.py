@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edge.core.fields import FieldRule, normalise, propose, violation
 from edge.core.reading import FieldReading
-from edge.readers.linking.layout import quad
+from edge.readers.linking.geometry import quad
 from edge.readers.linking.shape import specific
 from edge.readers.linking.spans import Segment, parts, tokens_of
 from edge.readers.linking.surroundings import Surroundings

@@ -42,13 +42,19 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         "a standard",
         (
             r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
-            # The longest number of a standard has six digits, and no code behind it: "GB4196307", "EN79LC68389" are none.
+            # The longest number has six digits, and no code behind it: "GB4196307", "EN79LC68389" are no standards.
             r"[ -]?[0-9/]{3,6}(?![0-9]|[A-Z]{2})|\bUL[ -]?94\b"
         ),
     ),
     ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
-    ("an approval", r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^N\d{3,5}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent"),
-    ("a protection class", r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe)\.?\s?\w{1,3}([.,]\d)?$|^(?i:kl)\.?\s?\w$"),
+    (
+        "an approval",
+        r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^N\d{3,5}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent",
+    ),
+    (
+        "a protection class",
+        r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe)\.?\s?\w{1,3}([.,]\d)?$|^(?i:kl)\.?\s?\w$",
+    ),
     ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]{0,2}\d{1,3}([._]\w+)*$"),
     ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
     ("a place", rf"(?i)\b({_STREETS})(?!\w)|({_STREET_ENDS})\s?\d"),
@@ -267,7 +273,13 @@ def rest(text: str) -> str:
     if not plain:
         return "remark"
     first, *others = text.split(maxsplit=1)
-    if others and (len(first) > 1 or not first.isalnum()) and first == first.upper() and rest(first) == "remark" and rest(others[0]) != "code":
+    if (
+        others
+        and (len(first) > 1 or not first.isalnum())
+        and first == first.upper()
+        and rest(first) == "remark"
+        and rest(others[0]) != "code"
+    ):
         # "24V Power supply", "V1.1 Print server": what the remark ends is over.
         return "remark"
     if first.isalpha() and first.isupper() and len(first) <= _VARIANT and not _REMARK.fullmatch(first):

@@ -175,7 +175,11 @@ def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
             continue
         if not group or small:
             break
-        if start >= 0 and looks(token) and not (looks(token) in _GROUP_TOO and number + (looks(token) != "a year") < len(tokens)):
+        if (
+            start >= 0
+            and looks(token)
+            and not (looks(token) in _GROUP_TOO and number + (looks(token) != "a year") < len(tokens))
+        ):
             # "2034 1964 731", "902 R67 1573": a year or a version with another group behind it is none.
             break
         if start >= 0 and looks(token) == "a year" and number + 1 == len(tokens):

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from edge.readers.linking.echoes import Echoes
+from edge.readers.linking.geometry import Rect
 from edge.readers.linking.keywords import Lexicon, distance, fold
-from edge.readers.linking.layout import Page, Piece, Rect
+from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, key_row, parts_of
 from edge.readers.linking.shape import is_brand
 from edge.readers.linking.spans import Segment
@@ -80,7 +81,8 @@ class Surroundings:
     def has_maker(self, text: str) -> bool:
         """Say whether a text has a word of the maker's name, one letter misread at most."""
         return any(
-            token in self.makers or (len(token) > _LONG_NAME and any(distance(token, other, 1) < 2 for other in self.makers))
+            token in self.makers
+            or (len(token) > _LONG_NAME and any(distance(token, other, 1) < 2 for other in self.makers))
             for token in fold_tokens(text)
         )
 

@@ -1,0 +1,122 @@
+"""Keys that no blank parts from their value: "SN286998", "MODELPM5100-T1", "N° de série2262065"."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from edge.readers.linking.keywords import Lexicon, Word, fold
+from edge.readers.linking.printed import (
+    FIELDS,
+    HARD_OR_LIST,
+    LONG,
+    MOST_ATOMS,
+    SHORT,
+    WEAK,
+    Caption,
+    Line,
+    plain_letters,
+)
+from edge.readers.linking.shape import looks, named
+
+#: A key of two letters without a separator needs so long a number glued to it ("No0127234", "ID09854498").
+_LONG_NUMBER = 6
+#: Keys of so many letters are words, which a number of any groups may follow.
+_WORD = 6
+_SMALL_THEN_CAPITALS = re.compile(r"([^\W\d_]+[a-zà-ÿа-я])([A-Z]{2,})")
+
+
+def glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
+    """Find a key word that no blank parts from its value ("SN286998", "MODELPM5100-T1", "P/N552-1123")."""
+    token = text[start:].split(maxsplit=1)[0]
+    if not any(c.isdigit() for c in text[start:]):
+        return _glued_capitals(token, start, lexicon)
+    number = sum(c.isalnum() for c in _groups(text[start:]))
+    lengths = range(min(len(token) - 1, lexicon.longest), 1, -1)
+    for length, damaged in [(one, False) for one in lengths] + [(one, True) for one in lengths if one >= LONG]:
+        head, rest = token[:length], token[length:]
+        turns = head[-1].isalpha() and (rest[0].isdigit() or (rest[0].isascii() and not head[-1].isascii()))
+        figures = sum(c.isdigit() for c in rest)
+        capitals = len(head) > SHORT and rest[0].isupper() and head.isupper() and 3 * figures >= len(rest)
+        capitals = capitals and (len(head) > SHORT + 1 or any(map(str.isdigit, rest[:SHORT])))
+        camel = head[-1].islower() and rest[0].isupper() and (len(head) > SHORT or rest == rest.upper())
+        camel = camel or (len(head) == SHORT and head[-1].islower() and named(text[start + length :]) > 0)
+        behind = number - length if camel or len(head) >= _WORD else len(rest)
+        measured = turns and len(head) > SHORT and looks(text[start + length :]) == "a rating"
+        strange = sum(c.isdigit() for c in head[len(head) >= _WORD :])
+        if not (turns or capitals or camel) or (behind < SHORT and not measured) or strange > damaged:
+            continue
+        word = (lexicon.nearest(fold(head)) if turns else None) if damaged else lexicon.exact(fold(head))
+        if word is None or (len(head) <= SHORT and head.isascii() and not _names_short(head, rest, word)):
+            continue
+        # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
+        least = SHORT + 2 if word.strength > WEAK else _LONG_NUMBER
+        if len(head) > 2 or (word.kind == "serial" and number - length >= least):
+            return Caption(start, start + length, word, separated=False)
+    return None
+
+
+def _glued_capitals(token: str, start: int, lexicon: Lexicon) -> Caption | None:
+    """Find a long key in small letters that no blank parts from capitals ("ModelnummerFTG")."""
+    match = _SMALL_THEN_CAPITALS.fullmatch(token)
+    word = lexicon.exact(fold(match[1])) if match and len(match[1]) >= LONG else None
+    return Caption(start, start + len(match[1]), word, separated=False) if match and word else None
+
+
+def _names_short(head: str, rest: str, word: Word) -> bool:
+    """Say whether so few letters glued to a number are a key: "RPM8617" and "Ano2012" are, "KYA305WF", "FRU80-9J9" no.
+
+    No letter may be another one, and what names no field, measure, version or date is rather the value's beginning.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", plain_letters(word.printed)) if c.isalnum())
+    if plain_letters(head) != plain:
+        return False
+    measured = word.kind in ("rating", "revision", "date", *FIELDS)
+    return measured or not head.isalpha() or not any(map(str.isalpha, rest))
+
+
+def _groups(text: str) -> str:
+    """Give the beginning of a text up to a word in small letters: its key glued to the groups of a number."""
+    tokens = text.split()
+    count = next((n for n, token in enumerate(tokens) if n and token.isalpha() and not token.isupper()), len(tokens))
+    return " ".join(tokens[:count])
+
+
+def glued_words(line: Line) -> Caption | None:
+    """Find a key of several words, the last one glued to its number ("N° de série2262065")."""
+    for last in range(1, min(MOST_ATOMS, len(line.spans))):
+        start, end = line.spans[last]
+        if any(c in HARD_OR_LIST for c in line.text[line.spans[last - 1][1] : start]):
+            return None
+        letters = next(
+            (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
+        )
+        number = sum(c.isalnum() for c in line.text[letters:])
+        if not line.text[start].isalpha() or letters == end or not number:
+            continue
+        before = "".join(line.folds[:last])
+        if line.text[start:letters].isupper() and not line.lexicon.exact(before):
+            # "VÝROBNÍ ČÍSLOL6444": the capitals behind the key are the number's.
+            for cut in range(letters - 1, max(start + 1, letters - 1 - SHORT), -1):
+                word = line.lexicon.exact(before + fold(line.text[start:cut]))
+                if word is not None and cut - line.spans[0][0] >= LONG and number >= SHORT:
+                    return Caption(line.spans[0][0], cut, word, separated=False)
+        folded = before + fold(line.text[start:letters])
+        word = line.lexicon.exact(folded) if number >= SHORT or len(folded) >= LONG else None
+        if (
+            word is None
+            and number >= SHORT
+            and len(folded) >= LONG
+            and not (line.lexicon.exact(before) or line.lexicon.nearest(before))
+        ):
+            # Where the words before are a key by themselves the letters are the value's.
+            word = line.lexicon.nearest(folded)
+        if word is not None:
+            return Caption(line.spans[0][0], letters, word, separated=False)
+        break
+    return None
+
+
+def _turns_capital(text: str, at: int) -> bool:
+    """Say whether small letters end and capitals or figures begin ("sérieEB-9575")."""
+    return text[at - 1].islower() and text[at].isupper()

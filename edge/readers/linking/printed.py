@@ -1,0 +1,84 @@
+"""How a key stands in its line: the marks round it, and whether what follows looks like its value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge.readers.linking.keywords import Lexicon, Word
+
+#: Words in one key at most ("Device serial number", "N. di serie").
+MOST_ATOMS = 6
+#: Letters of key words that are sure only with a separator or a value behind them ("SN", "No", "IP").
+SHORT = 3
+#: A key word glued to its value may be damaged when it is this long (folded).
+LONG = 9
+FIELDS = ("model", "serial")
+#: Letters of keys in which no other letter is taken for one of theirs.
+TWO = 2
+#: Keys that name a kind no more surely than this need help.
+WEAK = 0.7
+WIDE_COLON, WIDE_OPEN, WIDE_CLOSE = "\uff1a", "\uff08", "\uff09"
+HARD = f":{WIDE_COLON}=#"
+HARD_OR_LIST = HARD + ",;"
+_ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
+#: What stands between a key and its value and belongs to neither.
+SEPARATORS = f":{WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
+AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
+#: What may follow a key word in brackets: its translation, never the value.
+TRANSLATION = re.compile(rf"\s*[({WIDE_OPEN}\[【][^0-9){WIDE_CLOSE}\]】]{{1,24}}[){WIDE_CLOSE}\]】]")
+
+
+class Caption(NamedTuple):
+    """A key in a line: `text[start:end]`; `separated` says that a colon or the like follows."""
+
+    start: int
+    end: int
+    word: Word
+    separated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line cut into words, each also folded."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    folds: tuple[str, ...]
+    lexicon: Lexicon
+
+
+def as_printed(printed: str, word: Word) -> bool:
+    """Say whether a key of two letters is read with just those that it is known by."""
+    letters = plain_letters(printed)
+    return len(letters) > TWO or not printed.isascii() or letters == plain_letters(word.printed)
+
+
+def plain_letters(printed: str) -> str:
+    """Give the letters and figures of a text in one case."""
+    return "".join(c for c in printed.casefold() if c.isalnum())
+
+
+def separated(text: str, end: int) -> bool:
+    """Say whether a colon or the like follows, perhaps after a translation in brackets."""
+    rest = text[end : end + 30]
+    bracket = TRANSLATION.match(rest)
+    if bracket:
+        rest = rest[bracket.end() :]
+    if rest.startswith(".."):
+        return True
+    rest = rest.lstrip(" .")
+    return bool(rest) and (rest[0] in HARD or rest[0] == "…")
+
+
+def begins_rating(text: str, end: int) -> bool:
+    """Say whether a separator, nothing or one number follows: what a key of one letter has behind it."""
+    return separated(text, end) or _ONE_NUMBER.match(text, end) is not None
+
+
+def begins_value(text: str, end: int) -> bool:
+    """Say whether what follows a word looks like a value: its first token holds a digit or is in capitals."""
+    rest = text[end:].lstrip(AROUND)
+    token = rest.split(maxsplit=1)[0] if rest.strip() else ""
+    return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
