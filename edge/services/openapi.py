@@ -60,13 +60,19 @@ _PAGE_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": history.MAX_P
 _BEFORE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**62}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 
+
+def _or_empty(schema: Schema) -> Schema:
+    """A value of a query string; an empty one is like none, since forms send every field."""
+    return {"anyOf": [schema, {"type": "string", "const": ""}]}
+
+
 #: What a search of outcomes may name.
 _SEARCH: Mapping[str, Schema] = {
     **{name: _text(history.MAX_TEXT, "The beginning of a text.") for name in ("serial", "model", "text")},
-    "disposition": {"type": "string", "enum": list(Disposition)},
-    "reason": {"type": "string", "enum": list(Reason)},
-    "since": _TIME,
-    "until": _TIME,
+    "disposition": _or_empty({"type": "string", "enum": list(Disposition)}),
+    "reason": _or_empty({"type": "string", "enum": list(Reason)}),
+    "since": _or_empty(_TIME),
+    "until": _or_empty(_TIME),
 }
 _OPENAI_MESSAGE = _object(
     ["role", "content"], role=_STRING, content={"description": "A text, or parts of type text and image_url."}

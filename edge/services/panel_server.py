@@ -13,6 +13,7 @@ import json
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.web.app import HEADERS
+from edge.web.limits import MAX_HEAD_BYTES
 
 #: A request's head is here within this time. A person's browser needs one round trip.
 HEAD_S = 10.0
@@ -33,8 +35,8 @@ STUCK_S = 30.0
 LINGER_S = 2.0
 #: A browser that has nothing to ask keeps its connection for so long.
 KEEP_ALIVE_S = 5
-#: The longest head: a session's cookie has 43 characters. Apache and nginx take 8 KiB of each line.
-MAX_HEAD_BYTES = 16_384
+#: ... and so many bytes: a body that is a little too long is swallowed, so that its sender hears why.
+MAX_LINGER_BYTES = 32_000_000
 #: Connections at a time: a browser opens 6, and 24 pages may listen.
 MAX_CONNECTIONS = 256
 #: Those of one address, except this PC's own: 8 browsers behind one router.
@@ -47,6 +49,7 @@ class Connection(H11Protocol):
     """One connection, with its limits of time."""
 
     address = ""
+    _swallowed_bytes = 0
     _timer: asyncio.TimerHandle | None = None
     _stuck: asyncio.TimerHandle | None = None
 
@@ -57,7 +60,7 @@ class Connection(H11Protocol):
         others = [one for one in self.connections if isinstance(one, Connection) and one.address == address]
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, f"{MAX_CONNECTIONS} connections are open already (max_connections): try again later")
-        elif len(others) > MAX_CONNECTIONS_FROM_ONE and not ip_address(address.partition("%")[0]).is_loopback:
+        elif len(others) > MAX_CONNECTIONS_FROM_ONE and not _is_here(address):
             limit = f"{MAX_CONNECTIONS_FROM_ONE} connections of {address} are open (max_connections_from_one)"
             self._refuse(503, f"{limit}: close one")
         else:
@@ -75,23 +78,32 @@ class Connection(H11Protocol):
         if not self.transport.is_closing():
             super().data_received(data)
             self._look()
+            self._swallowed_bytes = self._swallowed_bytes + len(data) if self._is_answered else 0
+            if self._swallowed_bytes > MAX_LINGER_BYTES:
+                self._break_off()
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or end with whoever still sends the body of this one."""
         super().on_response_complete()
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            self._end_in_time()
+        else:
             self._look()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing more was asked."""
+        super().timeout_keep_alive_handler()
+        self._end_in_time()
 
     def pause_writing(self) -> None:
         """The client takes nothing: for a while."""
         super().pause_writing()
-        if self._stuck is None:
-            self._stuck = self.loop.call_later(STUCK_S, self.transport.abort)
+        self._end_in_time()
 
     def resume_writing(self) -> None:
         """The client has taken something."""
         super().resume_writing()
-        if self._stuck is not None:
+        if self._stuck is not None and not self.transport.is_closing():
             self._stuck.cancel()
             self._stuck = None
 
@@ -101,14 +113,32 @@ class Connection(H11Protocol):
         what = f"a request's head has {MAX_HEAD_BYTES} bytes at most, and is HTTP/1.1"
         self._refuse(400, f"this was not understood: {what}")
 
+    @property
+    def _is_answered(self) -> bool:
+        """Whether a request was answered before its body was here."""
+        return self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY
+
+    def _end_in_time(self) -> None:
+        """End the connection, unless its client takes what is written to it."""
+        if self._stuck is None:
+            self._stuck = self.loop.call_later(STUCK_S, self._break_off)
+
+    def _break_off(self) -> None:
+        """End the connection now: what lies in the system's buffers for it is dropped, too."""
+        with contextlib.suppress(OSError):
+            self.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        self.transport.abort()
+
     def _look(self) -> None:
         """See that what the connection waits for has a limit of time."""
         waits: Callable[[], None] | None = None
         limit_s = HEAD_S
         if self.conn.their_state is h11.IDLE:
             waits = self._head_is_late
-        elif self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY:
-            waits, limit_s = self.transport.abort, LINGER_S
+        elif self._is_answered:
+            waits, limit_s = self._break_off, LINGER_S
         if waits is None and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -132,7 +162,12 @@ class Connection(H11Protocol):
                 for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
                     self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
-        self.loop.call_later(LINGER_S, self.transport.abort)
+        self.loop.call_later(LINGER_S, self._break_off)
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is this PC's own; who has gone again at once has none."""
+    return not address or ip_address(address.partition("%")[0]).is_loopback
 
 
 class PanelServer(uvicorn.Server):

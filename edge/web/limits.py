@@ -16,6 +16,8 @@ from edge.web.refusals import RefusedError, of_edge
 
 #: Requests in work at a time, pages that listen included.
 MAX_REQUESTS = 64
+#: The longest head: a session's cookie has 43 characters. Apache and nginx take 8 KiB of each line.
+MAX_HEAD_BYTES = 16_384
 #: A request's body is here within this time: 20 MB at 6 Mbit/s.
 BODY_S = 30.0
 
@@ -40,6 +42,12 @@ class Limits:
             self._running -= 1
 
     def _refusal(self, scope: Scope) -> RefusedError | None:
+        # The server stops at a head that is longer and not whole; one that comes at once is whole before it looks.
+        head = len(scope["raw_path"]) + len(scope["query_string"])
+        head += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        if head > MAX_HEAD_BYTES:
+            sentence = f"the request's head has {head} bytes, and {MAX_HEAD_BYTES} are the limit: send less"
+            return RefusedError(431, "too_large", sentence, {"connection": "close"})
         coding = Headers(scope=scope).get("content-encoding", "identity")
         if coding != "identity":
             sentence = f"the body is coded as {coding[:40]!r}, and nothing is unpacked here: send it as it is"

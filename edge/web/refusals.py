@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from edge.adapters.reviews import UnknownError
 from edge.errors import ConfigError, EdgeError, StoreError, UseError
@@ -58,10 +60,22 @@ def of_edge(_request: Request, failure: Exception) -> Response:
     return error(status, kind, str(failure))
 
 
-def of_http(_request: Request, failure: Exception) -> Response:
+def of_http(request: Request, failure: Exception) -> Response:
     """The answer to a request for what is not there."""
     assert isinstance(failure, HTTPException)
-    return error(failure.status_code, "refused", f"{failure.detail}.", failure.headers)
+    headers = dict(failure.headers or {})
+    if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = ", ".join(sorted(_methods(request)))
+    return error(failure.status_code, "refused", f"{failure.detail}.", headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method of an address, where each has a route of its own."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
 
 
 def of_panel(_request: Request, _failure: Exception) -> Response:
