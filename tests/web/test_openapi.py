@@ -24,7 +24,7 @@ every: Any = checks.CHECKS
 #: What is sent as it should be is answered as done by these alone: chance gives no image, no token and no known id.
 POSITIVE = {"/v1/outcomes", "/v1/outcomes/export", "/v1/held", "/v1/line", "/v1/models", "/v1/session"}
 #: An endless answer, which `test_live.py` listens to.
-DOCUMENT = schemathesis.openapi.from_dict(openapi.document()).exclude(path="/v1/live")
+DOCUMENT: Any = schemathesis.openapi.from_dict(openapi.document()).exclude(path="/v1/live")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def answered(case: Any, station: Site, known: str | None = None) -> None:
     )
 
 
-def examples(count: int) -> Any:
+def examples(count: int) -> settings:
     """So many requests for each address; nothing is made smaller, since each one is a request of its own."""
     health = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
     return settings(
@@ -70,14 +70,14 @@ def examples(count: int) -> Any:
     )
 
 
-@DOCUMENT.parametrize()
+@DOCUMENT.parametrize()  # type: ignore[untyped-decorator]
 @examples(8)
 def test_every_address_answers_as_the_document_says(case: Any, asked: Site) -> None:
     """What is right and what is wrong is answered with a status, a type and an object that the document names."""
     answered(case, asked)
 
 
-@DOCUMENT.include(path_regex="inspection_id").parametrize()
+@DOCUMENT.include(path_regex="inspection_id").parametrize()  # type: ignore[untyped-decorator]
 @examples(8)
 def test_a_known_outcome_answers_as_the_document_says(case: Any, asked: Site) -> None:
     """The same for an outcome that there is."""
@@ -85,7 +85,7 @@ def test_a_known_outcome_answers_as_the_document_says(case: Any, asked: Site) ->
 
 
 @pytest.mark.slow
-@DOCUMENT.parametrize()
+@DOCUMENT.parametrize()  # type: ignore[untyped-decorator]
 @examples(400)
 def test_many_requests_are_answered_as_the_document_says(case: Any, asked: Site) -> None:
     """The same, some thousand times."""
