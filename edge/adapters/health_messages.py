@@ -123,6 +123,15 @@ class Alarms(TypedDict):
     line_stop: LineStop | None
 
 
+class Signals(TypedDict):
+    """The wires to the line, since their process started. `unfit`: why the heartbeat to the PLC stands still."""
+
+    wires: Annotated[Mapping[str, str], Says(description="State of each: starting, open or away.")]
+    unfit: str | None
+    triggers: Annotated[Mapping[str, _Counts], Says(description="By source: what was accepted, and what was not, why.")]
+    result: _Counts
+
+
 class Health(TypedDict):
     """Retained, QoS 0, every few seconds. Null: not known."""
 
@@ -142,3 +151,4 @@ class Health(TypedDict):
     messenger: _Counts
     disk: NotRequired[Disk]
     alarms: NotRequired[Alarms]
+    signals: NotRequired[Annotated[Signals | None, Says(description="Null: no wires, or their process is silent.")]]

@@ -80,6 +80,7 @@ def health_message(
             "full": store.disk.is_full,
         },
         "alarms": alarm_figures(store.alarms.watch(), store.alarms.policy),
+        "signals": signal_figures(beats, now_us),
     }
 
 
@@ -151,6 +152,19 @@ def erp_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, float | Non
     beat = beats.get("inspector")
     facts = beat.facts if beat is not None and beat.age_s(now_us) <= SILENT_AFTER_S else {}
     return {"answer_age_s": facts.get("erp_answer_age_s"), "snapshot_age_s": facts.get("erp_snapshot_age_s")}
+
+
+def signal_figures(beats: Mapping[str, Beat], now_us: int) -> health_messages.Signals | None:
+    """What the signals process said of its wires at its last beat; None where it is silent, or there are no wires."""
+    beat = beats.get("signals")
+    if beat is None or beat.age_s(now_us) > SILENT_AFTER_S:
+        return None
+    return {
+        "wires": beat.facts.get("wires", {}),
+        "unfit": beat.facts.get("unfit") or None,
+        "triggers": beat.facts.get("triggers", {}),
+        "result": beat.facts.get("result", {}),
+    }
 
 
 def camera_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, dict[str, int]]:

@@ -37,7 +37,14 @@ from edge.core.alarm import USUAL, AlarmPolicy
 from edge.errors import StoreError, WorldError
 from edge.sections import Record
 from edge.services import metrics, openapi, panel_server
-from edge.services.health import alarm_sentences, camera_figures, erp_figures, health_message, reader_figures
+from edge.services.health import (
+    alarm_sentences,
+    camera_figures,
+    erp_figures,
+    health_message,
+    reader_figures,
+    signal_figures,
+)
 from edge.settings import Settings
 from edge.web import chat, reading
 from edge.web.alarms import AlarmRoutes
@@ -245,6 +252,7 @@ class Panel:
             "cameras": camera_figures(beats, now_us),
             "reader": reader_figures(beats, now_us),
             "erp": erp_figures(beats, now_us),
+            "signals": signal_figures(beats, now_us),
             **stored,
         }
 

@@ -20,6 +20,7 @@ from edge.adapters.signals_opcua import OpcuaInput, OpcuaResult, Server
 from edge.adapters.store import Store
 from edge.core.trigger_input import InputRules
 from edge.services import signals_fitness
+from edge.services.health import signal_figures
 from edge.services.signals_desks import MAX_UNSTORED_TRIGGERS, now_us
 from tests.core.parts import PLATE
 from tests.gpio_chip import MemoryChip
@@ -127,9 +128,14 @@ def test_a_plc_that_is_away_delays_no_outcome_and_is_a_named_state(cell: Cell) -
     told = cell.outcomes(1)
     facts = wait_for(cell.facts)
 
+    figures = signal_figures(cell.listener.beats(), now_us())
+
     assert told == [("pass", "matched")]
     assert "takes no connection: see its power" in facts["problem"]
     assert facts["state"] == "ready"
+    assert figures is not None
+    assert figures["wires"] == {"trigger plc": "open", "result": "away"}
+    assert figures["triggers"]["plc"]["accepted"] == 1
 
 
 def test_a_plc_that_comes_back_sees_clear_lines_and_then_the_next_part(cell: Cell) -> None:
