@@ -1,1 +1,1 @@
-"""The five processes: capture, inspector, reader, messenger, panel; signals for wires. Each is one build() and one loop."""
+"""The five processes: capture, inspector, reader, messenger, panel; signals for wires. Each: one build(), one loop."""
