@@ -293,6 +293,20 @@ def test_the_policy_is_the_settings(tmp_path: Path) -> None:
     assert loaded.policy.has_erp is False
 
 
+@pytest.mark.parametrize(
+    ("said", "stops"),
+    [("nothing", set()), ("drift", {"drift"}), ("in_a_row", {"in_a_row"}), ("both", {"drift", "in_a_row"})],
+)
+def test_what_stops_the_line_is_what_the_file_says(said: str, stops: set[str], tmp_path: Path) -> None:
+    """`[alarm]` becomes the limits that the core keeps to; 0 in a row is no alarm at all."""
+    alarm = settings.load(
+        _write(tmp_path, f'[alarm]\nstop_on = "{said}"\nin_a_row = 0\nbase_outcomes = 300\nfactor = 3.0\n'), {}
+    ).alarm.policy
+
+    assert {one.value for one in alarm.stop_on} == stops
+    assert (alarm.in_a_row, alarm.drift.base_outcomes, alarm.drift.factor) == (None, 300, 3.0)
+
+
 @given(raw=st.binary(max_size=200))
 def test_any_bytes_are_settings_or_one_error(folder: Path, raw: bytes) -> None:
     """Whatever stands in the file, loading it gives settings or a list of mistakes, never another error (L13)."""

@@ -72,6 +72,30 @@ def test_a_restarted_process_is_heard_again(tmp_path: Path, listener: Listener, 
     assert after.started_us > before.started_us
 
 
+def test_a_restart_is_counted_once_however_often_it_is_heard(
+    tmp_path: Path, listener: Listener, context: sockets.Context
+) -> None:
+    """Each new life of a process counts, its beats do not, and the first life is no restart."""
+    for life in ("first", "second", "third"):
+        heart = Heartbeat(tmp_path, "reader", context=context)
+        for beat in (1, 2, 3):
+            heard(listener, {heart: f"{life} life, beat {beat}"})
+        heart.close()
+
+    assert listener.restarts() == {"reader": 2}
+
+
+def test_each_beat_says_what_memory_the_process_holds(
+    tmp_path: Path, listener: Listener, context: sockets.Context
+) -> None:
+    """The resident memory, of the kernel, in bytes: more than Python itself takes, and no more than the PC has."""
+    heart = Heartbeat(tmp_path, "reader", context=context)
+    told = heard(listener, {heart: "alive"})["reader"].facts["memory_bytes"]
+    heart.close()
+
+    assert 10_000_000 < told < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def test_silence_shows_as_age(tmp_path: Path, listener: Listener, context: sockets.Context) -> None:
     """A process that died keeps its last beat, whose age grows with the clock."""
     heart = Heartbeat(tmp_path, "reader", context=context)

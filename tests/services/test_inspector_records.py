@@ -143,3 +143,26 @@ def test_a_line_runs_through_an_outage_of_a_real_database(stores: tuple[Store, S
     assert "nobody listens there" in other.why
     assert "does not hold this serial" in other.why
     assert decided(replace(other, attempt=2)).reason is Reason.ERP_UNAVAILABLE
+
+
+def test_the_age_of_what_erp_said_grows_until_it_speaks_again(stores: tuple[Store, Store]) -> None:
+    """It is the record's age and the time since; nothing before the first answer."""
+    desk = RecordDesk(PlayedErp(), stores[0].earlier_pass)
+    before = desk.ages_s()
+
+    def answered() -> float:
+        desk.ask(LookUp(1, SERIAL), "now")
+        ready = select.poll()
+        ready.register(desk.wake_fd, select.POLLIN)
+        assert ready.poll(PATIENCE_MS), "no answer came"
+        list(desk.finished("now"))
+        age_s = desk.ages_s()["answer_age_s"]
+        assert age_s is not None
+        return age_s
+
+    first, later = answered(), desk.ages_s()["answer_age_s"]
+    desk.close()
+
+    assert before == {"answer_age_s": None, "snapshot_age_s": None}
+    assert later is not None
+    assert 0 <= first <= later < PATIENCE_MS / 1000

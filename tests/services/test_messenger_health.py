@@ -11,6 +11,7 @@ import mqtt5
 import pytest
 
 from edge.adapters.mqtt_facts import Connected
+from edge.core.alarm import AlarmPolicy, StopCause
 from tests.brokers import Ear, FaultBroker, mosquitto, wait_for
 from tests.delivery.hostile import Call, HostileBroker
 from tests.services.station import AT, BASE, Start, ask, said
@@ -34,6 +35,23 @@ def test_health_tells_counts_and_ages(tmp_path: Path, start: Start) -> None:
         assert health["queues"]["triggers"]["waiting"] == 1
         assert health["queues"]["triggers"]["oldest_age_s"] < 60
         assert health["frame_age_s"] is None
+        ear.close()
+
+
+def test_health_tells_that_the_line_is_to_stand_still(tmp_path: Path, start: Start) -> None:
+    """MES and whoever drives an output hear of a stop with the outcome that caused it, and of its end."""
+    with mosquitto(tmp_path) as broker:
+        station = start(broker.port)
+        station.store.alarms.policy = AlarmPolicy(in_a_row=2, stop_on=frozenset({StopCause.IN_A_ROW}))
+        ear = Ear(broker.port)
+        for number in (1, 2):
+            station.inspect(number)
+        stopped = wait_for(lambda: said(ear, "/health")["alarms"]["line_stop"], "the stop")
+        station.store.alarms.reset()
+        wait_for(lambda: said(ear, "/health")["alarms"]["line_stop"] is None, "its end")
+
+        assert (stopped["cause"], stopped["signs"], stopped["seq"]) == ("in_a_row", [], 2)
+        assert said(ear, "/health")["alarms"]["in_a_row"] == 0
         ear.close()
 
 

@@ -18,6 +18,7 @@ from edge.services.reader import ReaderService
 from tests.web.crowd import pour
 from tests.web.site import PROCESSES, PRODUCT, TOKEN, PartOf, Site, plate, site, until
 from tests.web.test_asking import Talker
+from tests.web.test_line_stop import stop_the_line
 
 expect.set_options(timeout=20_000)
 
@@ -143,6 +144,19 @@ def test_states_are_shown_as_they_are(station: Site, opened: Any) -> None:
 
     expect(page.locator(".states li.fair")).to_contain_text(["the GPU is hot", "not connected"])
     expect(page.locator(".problems")).to_contain_text("messenger: not connected to the broker")
+
+
+def test_an_operator_lets_a_stopped_line_run(station: Site, opened: Any) -> None:
+    """While the line is to stand still the page says so, and offers its end; who ends it signs in first."""
+    stop_the_line(station)
+    page = opened(station)
+    sign_in(page)
+    expect(page.locator(".problems")).to_contain_text("the line is to stand still")
+    page.get_by_role("button", name="let the line run").click()
+    expect(page.get_by_role("button", name="let the line run")).to_be_hidden()
+
+    assert station.get("/health").json["alarms"]["line_stop"] is None
+    expect(page.locator(".problems")).not_to_contain_text("stand still")
 
 
 def test_an_operator_corrects_a_held_part(station: Site, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ import { age, number, t, time } from "./words.js";
 const RECENT = 12;
 const TRIGGER = "POST /v1/trigger";
 const TURN = 2 * Math.PI * 42;
+const END_STOP = "DELETE /v1/line_stop";
 
-export async function line(root, { live, go, first, may, say }) {
+export async function line(root, { live, go, first, session, may, signIn, say }) {
   const begun = first() ?? (await get("/v1/line"));
   const { station } = begun;
   let newest = begun.newest;
@@ -22,6 +23,7 @@ export async function line(root, { live, go, first, may, say }) {
   const now = el("section", { class: "now", "aria-labelledby": "now-title" });
   const states = el("ul", { class: "states" });
   const problems = el("ul", { class: "problems" });
+  const stopped = el("button", { type: "button", class: "main", hidden: true, onclick: endStop }, t("line.end_stop"));
   const takt = clock(station.takt_ms);
   const shift = el("div", { class: "bars", role: "list" });
   const total = el("p", { class: "quiet" });
@@ -38,7 +40,7 @@ export async function line(root, { live, go, first, may, say }) {
     spoken,
     el("div", { class: "line" },
       now,
-      el("section", { class: "card", "aria-labelledby": "states-title" }, el("h2", { id: "states-title" }, t("line.states")), states, problems, trigger),
+      el("section", { class: "card", "aria-labelledby": "states-title" }, el("h2", { id: "states-title" }, t("line.states")), states, problems, stopped, trigger),
       el("section", { class: "card", "aria-labelledby": "takt-title" }, el("h2", { id: "takt-title" }, t("line.takt")), takt.element),
       el("section", { class: "card shift", "aria-labelledby": "shift-title" },
         el("h2", { id: "shift-title" }, t("line.shift", { at: time(begun.shift.since).slice(0, 5) })), total, shift),
@@ -107,6 +109,9 @@ export async function line(root, { live, go, first, may, say }) {
     fill(states, told.map(([name, [state, says]]) => el("li", { class: state }, sign(state),
       el("span", {}, el("b", {}, t(`state.of_${name}`)), el("small", {}, says)))));
     fill(problems, health.problems.map((problem) => el("li", {}, problem)));
+    // Whoever has not signed in yet may be somebody who may.
+    const offered = session().state === "signed_in" ? may(END_STOP) : session().state !== "off";
+    stopped.hidden = !health.alarms?.line_stop || !offered;
     const queue = health.queues;
     fill(queues, [
       ["unsent", queue?.outbox.oldest_age_s, queue?.outbox.waiting],
@@ -139,6 +144,16 @@ export async function line(root, { live, go, first, may, say }) {
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
     begin();
     event.preventDefault();
+  }
+
+  /** Somebody has seen to the cause: the line may run. The next health shows it. */
+  async function endStop() {
+    if (session().state !== "signed_in" && !(await signIn())) return;
+    try {
+      await change("DELETE", "/v1/line_stop");
+    } catch (failure) {
+      say(failure);
+    }
   }
 
   let drawn = false;
