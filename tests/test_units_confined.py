@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.store import Store
 from edge.commands.up_child import Limits
 from tests import confined
 from tests.brokers import Ear, mosquitto
+from tests.plc import ModbusPlc, free_port
 from tests.test_up import Desk
 from tests.test_watchdog import BASE, until, write_station
 
@@ -94,6 +96,32 @@ def test_the_five_processes_inspect_inside_their_units(folder: Path, desk: Desk)
     assert all("NoNewPrivs:\t1\n" in one and "Seccomp:\t2\n" in one for one in status)
     assert all(f"Cap{kind}:\t{0:016x}\n" in one for one in status for kind in ("Eff", "Prm", "Bnd", "Amb"))
     assert {name for name, network in networks.items() if network != own} == {"capture-top", "reader"}
+
+
+@pytest.mark.timeout(600)
+def test_signals_reach_their_plc_inside_their_unit(folder: Path, desk: Desk) -> None:
+    """Under its own unit's rules the process reaches a PLC, clears its lines, and puts a trigger on the disk (L1)."""
+    plc = ModbusPlc()
+    config = write_station(folder, free_port())
+    where = f'host = "127.0.0.1"\nport = {plc.port}\n'
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f'[triggers.plc]\nkind = "modbus"\n{where}address = 0\nacknowledge = true\n')
+        file.write(f'[result]\nkind = "modbus"\n{where}coils = 16\n')
+    command = under("edge-signals.service", folder, sys.executable, "-m", "edge", "signals", "--config", str(config))
+    desk.start(Limits(start_timeout_s=300.0, watchdog_s=60.0), 20.0, signals=command)
+    for path in (folder / "run").glob("notify-*.sock"):
+        os.chown(path, confined.USER_ID, confined.USER_ID)
+    plc.set_coil(0, on=True)
+    until(lambda: not plc.coils(0, 1)[0], desk)
+    until(lambda: plc.shown(16), desk)
+    desk.stop()
+    plc.close()
+    store = Store.open(folder / "data", "st")
+    counts = store.counts()
+    store.close()
+
+    assert counts["triggers"] == 1
+    assert plc.shown(16) == [""]
 
 
 #: What a process tries; each line of its answer says whether it could.

@@ -32,8 +32,8 @@ export async function line(root, { live, go, first, session, may, signIn, say })
   const spoken = el("p", { class: "unseen", role: "status" });
 
   // A part by hand: where no wire brings triggers, and to try out one that does.
-  const trigger = may(TRIGGER) ? el("p", { class: "tools" }, el("button", { type: "button", onclick: begin, "aria-keyshortcuts": "t" },
-    t("line.trigger"), el("kbd", { "aria-hidden": "true" }, "T"))) : null;
+  const trigger = el("p", { class: "tools", hidden: !may(TRIGGER) }, el("button", { type: "button", onclick: begin, "aria-keyshortcuts": "t" },
+    t("line.trigger"), el("kbd", { "aria-hidden": "true" }, "T")));
 
   fill(root,
     el("h1", { class: "unseen" }, t("view.line")),
@@ -95,6 +95,7 @@ export async function line(root, { live, go, first, session, may, signIn, say })
   }
 
   function drawHealth(health) {
+    trigger.hidden = !may(TRIGGER); // somebody may have signed in, or out, since
     const process = (name) => Object.entries(health.processes).find(([one]) => one.startsWith(name))?.[1];
     const of = (one) => (one === undefined || one.state === "unknown" ? ["unknown", t("state.unknown")]
       : one.state !== "ready" ? ["bad", t(`state.${one.state}`)] : one.problem ? ["fair", one.problem] : ["good", t("state.ready")]);
@@ -140,7 +141,7 @@ export async function line(root, { live, go, first, session, may, signIn, say })
   }
 
   function keys(event) {
-    if (event.key !== "t" || event.repeat || event.ctrlKey || event.metaKey || event.altKey || !trigger) return;
+    if (event.key !== "t" || event.repeat || event.ctrlKey || event.metaKey || event.altKey || !may(TRIGGER)) return;
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
     begin();
     event.preventDefault();
