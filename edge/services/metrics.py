@@ -247,6 +247,25 @@ class _Figures(Collector):
             "What a camera gave (frames) and what it did not give, by cause, since its process started.",
             [({"camera": name, "event": what}, n) for name, given in cameras.items() for what, n in given.items()],
         )
+        told: Mapping[str, Any] | None = health["signals"]
+        if told is not None:
+            yield from self._signals(told)
+
+    def _signals(self, told: Mapping[str, Any]) -> Iterator[Metric]:
+        yield self._many(
+            "edge_wire_open",
+            "gauge",
+            "Whether the other end of a wire is reached: a trigger's input, the PLC, the lights.",
+            [({"wire": name}, int(state == "open")) for name, state in told["wires"].items()],
+        )
+        yield self._one("edge_fit", "gauge", "Whether the heartbeat to the PLC beats.", int(told["unfit"] is None))
+        sources: Mapping[str, Mapping[str, int]] = told["triggers"]
+        yield self._many(
+            "edge_wire_triggers",
+            "counter",
+            "Triggers that a wire showed: accepted, bounced, or not taken, by limit, since its process started.",
+            [({"source": name, "what": what}, n) for name, counts in sources.items() for what, n in counts.items()],
+        )
 
     def _reader(self) -> Iterator[Metric]:
         told: Mapping[str, Any] = self.health["reader"]

@@ -229,6 +229,28 @@ def test_what_a_camera_did_not_give_is_counted_by_cause(station: Station) -> Non
     assert {what: count for what, count in told.items() if count} == counted
 
 
+def test_wires_are_in_health_and_metrics(station: Station) -> None:
+    """Each wire with its state, what its source showed, and whether the station is fit; without wires, nothing."""
+    store_with_one_hold(station)
+    before = {one.name for one in families_of(station.get("/metrics")[2])}
+    wires = {"trigger plc": "open", "result": "away"}
+    station.alive("signals", state="ready", wires=wires, unfit="", triggers={"plc": {"accepted": 7, "bounced": 2}})
+    told = until(lambda: station.health()["signals"])
+    families = {one.name: one for one in families_of(station.get("/metrics")[2])}
+
+    assert {name for name in before if "wire" in name} == set()
+    assert (told["wires"], told["unfit"]) == (wires, None)
+    assert {one.labels["wire"]: one.value for one in families["edge_wire_open"].samples} == {
+        "trigger plc": 1,
+        "result": 0,
+    }
+    assert [one.value for one in families["edge_fit"].samples] == [1]
+    assert {one.labels["what"]: one.value for one in families["edge_wire_triggers"].samples} == {
+        "accepted": 7,
+        "bounced": 2,
+    }
+
+
 def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None:
     """Batches, queue, cache and breaker of the reader stand in both, by the names that the manual gives."""
     store_with_one_hold(station)
