@@ -247,7 +247,7 @@ class _Figures(Collector):
             "What a camera gave (frames) and what it did not give, by cause, since its process started.",
             [({"camera": name, "event": what}, n) for name, given in cameras.items() for what, n in given.items()],
         )
-        told: Mapping[str, Any] | None = health["signals"]
+        told: Mapping[str, Any] | None = health.get("signals")
         if told is not None:
             yield from self._signals(told)
 
