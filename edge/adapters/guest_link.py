@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters import sockets
 from edge.adapters.reader_link import SOCKET, Fault, Judged
+from edge.core.inside import Inside
 from edge.core.reading import FreeAnswer
 from edge.errors import WorldError
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 _JUDGED = TypeAdapter(Judged)
 _FREE_ANSWER = TypeAdapter(FreeAnswer)
+_INSIDE = TypeAdapter(Inside)
 
 
 class GuestError(WorldError):
@@ -86,6 +88,21 @@ class GuestLink:
                     yield _parsed(_FREE_ANSWER, body)
                 else:
                     yield str(header.get("text", ""))
+
+    async def inside(
+        self, image: bytes, question: str = "", *, field: str = "", cap: int = 64, layer: int | None, timeout_s: float
+    ) -> Inside:
+        """What the model does for a question, or for a field of the station's product.
+
+        Raises:
+            GuestError: there is no answer.
+        """
+        found: Inside | None = None
+        asked = {"task": "inside", "question": question, "field": field, "cap": cap, "layer": layer}
+        async for header, body in self._ask(asked, image, timeout_s):
+            found = _parsed(_INSIDE, body) if header["kind"] == "answer" else found
+        assert found is not None  # a question ends in an answer or an error
+        return found
 
     async def _ask(
         self, asked: Mapping[str, Any], image: bytes, timeout_s: float

@@ -28,10 +28,11 @@ import zmq
 from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters import sockets
+from edge.core.inside import Inside
 from edge.core.quality import Quality
 from edge.core.reading import FreeAnswer, Reading
 
-Task = Literal["judge", "read", "ask"]
+Task = Literal["judge", "read", "ask", "inside"]
 #: Whose fault it is that a question was not answered.
 Fault = Literal["reader", "image", "question", "busy", "late"]
 
@@ -49,6 +50,7 @@ class Question:
 
     `product` is the station's product file as JSON; empty: the reader's own. `expires_us` is CLOCK_MONOTONIC. The task
     "ask", which only guests have, is a free `question`, held to `pattern`, answered with at most `cap` tokens.
+    "inside", theirs too, asks what the model does for such a question, or for a `field`; in one `layer`, or in all.
     """
 
     question_id: str
@@ -64,6 +66,8 @@ class Question:
     question: str = ""
     pattern: str | None = None
     cap: int = 64
+    field: str = ""
+    layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ class Judged:
 
 
 _QUESTION = TypeAdapter(Question)
-_ANSWERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Quality, Reading, FreeAnswer, Judged)}
+_ANSWERS: Mapping[type, TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Quality, Reading, FreeAnswer, Judged, Inside)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,7 @@ class ReaderDesk:
         gone, self._called_off = self._called_off, []
         return gone
 
-    def answer(self, question: Question, what: Quality | Reading | FreeAnswer | Judged) -> None:
+    def answer(self, question: Question, what: Quality | Reading | FreeAnswer | Judged | Inside) -> None:
         """Send the answer; one that nobody waits for any more is lost, which its asker's timer covers."""
         body = next(adapter for kind, adapter in _ANSWERS.items() if isinstance(what, kind)).dump_json(what)
         self._send(question.peer, {"kind": "answer", "question_id": question.question_id}, body)

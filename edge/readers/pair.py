@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from edge.core.fields import Product
+from edge.core.inside import Inside
 from edge.core.reading import Quad, Reading, TextLine, joint_hash, joint_name
 from edge.errors import ReaderError, UseError
 from edge.readers.asking import Answer, Asker
+from edge.readers.inside import seen_into
 from edge.readers.ocr import Ocr
 from edge.readers.reader import BatchReader, Image, Located, Reader
 
@@ -86,6 +88,26 @@ class Pair:
         """
         with _named(self._second):
             return cast("Asker", self._second).ask(image, question, pattern=pattern, cap=cap, on_token=on_token)
+
+    def inside(
+        self,
+        image: Image,
+        question: str = "",
+        *,
+        product: Product | None = None,
+        field: str = "",
+        cap: int = 64,
+        layer: int | None = None,
+    ) -> Inside:
+        """Answer by the second reader, and tell what its model did.
+
+        Raises:
+            ReaderError: it could not do its work.
+            UseError: it has no model here, or no such field or layer.
+        """
+        with _named(self._second):
+            second = seen_into(self._second)
+            return second.inside(image, question, product=product, field=field, cap=cap, layer=layer)
 
     @property
     def batches(self) -> bool:

@@ -22,13 +22,17 @@ import numpy as np
 import regex
 
 from edge.core.fields import FieldRule, Product, normalise, violation
+from edge.core.inside import Inside
 from edge.core.match import same
 from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine, joint_hash
-from edge.errors import ReaderError
+from edge.errors import ReaderError, UseError
 from edge.readers.decoding.answers import aligned, seen_whole
 from edge.readers.decoding.decode import Answer, Token, decode, seen
 from edge.readers.decoding.grammar import Grammar
 from edge.readers.decoding.prompt import NOTHING
+from edge.readers.giving_way import give_way
+from edge.readers.inside import Aim, Answered, Stages, inside_of, looked
+from edge.readers.models.attention import MOST_TOKENS
 from edge.readers.models.model import Model, told
 from edge.readers.models.passes import Prompt
 from edge.readers.reader import Image, LineReader, Located
@@ -190,6 +194,63 @@ class Vlm:
             made = sheet.of_frame(image, [line.box for line in lines])
             asked = self.model.prompt(made.image, [line.text for line in lines], [question])
             return self._decode([asked], [pattern], [[]], [cap], on_token)[0]
+
+    def inside(
+        self,
+        image: Image,
+        question: str = "",
+        *,
+        product: Product | None = None,
+        field: str = "",
+        pattern: str | None = None,
+        cap: int = MOST_TOKENS,
+        layer: int | None = None,
+    ) -> Inside:
+        """Answer a question, or read one field of a product as `read` does, and tell what the model did and looked at.
+
+        `pattern` is of a free question's answer; a field has its own. `cap` is the most tokens, never over 64. `layer`
+        (from 0 on) is whose attention is told; None: the mean of all.
+
+        Raises:
+            ReaderError: the reader could not do its work.
+            UseError: there is no such field or layer.
+        """
+        if layer is not None and not 0 <= layer < self.model.layers:
+            raise UseError(
+                f"layer is {layer}, and this model has layers 0 to {self.model.layers - 1}: name one of them"
+            )
+        clock = Stages()
+        if field and product is not None:
+            asked = self._aim_at_field(image, product, field)
+        else:
+            lines = self._ocr.lines(image, self._ocr.locate(image).boxes)
+            asked = Aim(question, "", pattern, (), cap, lines)
+        clock.stage("ocr")
+        cap = min(asked.cap, MOST_TOKENS)
+        with told(f"the model in {self.model.folder.path.name} could not be looked into"), self._turn:
+            made = sheet.of_frame(image, [line.box for line in asked.lines])
+            prompt = self.model.prompt(made.image, [line.text for line in asked.lines], [asked.question])
+            clock.stage("sheet")
+            drafts = [asked.draft[:cap]]
+            answer = self._decode([prompt], [asked.pattern], drafts, [cap], lambda _branch, _token: give_way())[0]
+            clock.stage("answer")
+            found = self.model.watch(prompt, [token.id for token in answer.tokens], give_way)
+            marks = self.model.marks(prompt)
+            clock.stage("attention")
+        seen = looked(asked, found, marks, made, (int(image.shape[1]), int(image.shape[0])))
+        answered = Answered(answer, self._grammar(asked.pattern), found, layer)
+        return inside_of(asked, answered, seen, clock.ms, (self.name, self.hash))
+
+    def _aim_at_field(self, image: Image, product: Product, field: str) -> Aim:
+        """What `read` asks for a field, and drafts."""
+        rule = product.fields.get(field)
+        if rule is None:
+            raise UseError(
+                f"product {product.name} has no field {field[:40]!r}: name one of {', '.join(product.fields)}"
+            )
+        ocr = self._ocr.read(image, product)
+        draft = tuple(self._draft(rule, Request(image, product, ocr, {})))
+        return Aim(rule.question, field, rule.pattern, draft, rule.max_new_tokens, ocr.lines)
 
     def _prompt(self, made: Image, request: Request) -> Prompt:
         questions = [rule.question for rule in request.product.fields.values()]

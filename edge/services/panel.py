@@ -46,7 +46,7 @@ from edge.services.health import (
     signal_figures,
 )
 from edge.settings import Settings
-from edge.web import chat, reading
+from edge.web import chat, inside, reading
 from edge.web.alarms import AlarmRoutes
 from edge.web.app import application
 from edge.web.bundles import BundleRoutes
@@ -82,6 +82,7 @@ class Place:
     deadline_ms: int | None = None
     correction_topic: str = ""
     confirm_within_s: int | None = None
+    fields: tuple[str, ...] = ()
     shifts: tuple[time_of_day, ...] = (time_of_day(6), time_of_day(14), time_of_day(22))
 
 
@@ -202,6 +203,7 @@ class Panel:
                 *AlarmRoutes(self._stored).routes(),
                 *BundleRoutes(self._stored, where, self._record).routes(),
                 *TriggerRoutes(self._stored, self._poke_inspector).routes(),
+                *inside.routes(self._guest_link, self._stored, self._place.fields, self._reader_name),
                 *self._guest_routes(self._guest_link),
             ],
             sessions,
@@ -212,6 +214,10 @@ class Panel:
         """A poke only shortens a wait: the inspector looks at the store by itself, too."""
         with contextlib.suppress(zmq.Again):
             self._inspector.send(b"trigger", zmq.NOBLOCK)
+
+    def _reader_name(self) -> str | None:
+        beat = self._beats.get("reader")
+        return None if beat is None else beat.facts.get("reader")
 
     def _guest_link(self) -> GuestLink:
         assert self._guests is not None  # made before the first request is served
@@ -373,6 +379,7 @@ def build(settings: Settings) -> Panel:
             deadline_ms=station.deadline_ms,
             correction_topic=settings.topic("correction"),
             confirm_within_s=settings.mqtt.confirm_within_s,
+            fields=tuple(settings.product.fields),
         ),
         runtime_dir=settings.paths.runtime,
         data_dir=settings.paths.data,

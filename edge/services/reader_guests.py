@@ -17,10 +17,12 @@ import structlog
 from edge.adapters import images
 from edge.adapters.reader_link import Fault, Judged, Question
 from edge.core.fields import Product
+from edge.core.inside import Inside
 from edge.core.reading import FreeAnswer
 from edge.errors import ImageError, UseError, WorldError
 from edge.readers.answering import answer
 from edge.readers.giving_way import GaveWay, give_way, gives_way
+from edge.readers.inside import seen_into
 from edge.readers.reader import Reader
 from edge.vision import quality
 
@@ -38,7 +40,7 @@ class GuestFailed:
     why: str
 
 
-ToldGuest = Judged | FreeAnswer | GuestFailed
+ToldGuest = Judged | FreeAnswer | Inside | GuestFailed
 _Key = tuple[bytes, str]
 
 
@@ -131,6 +133,15 @@ class GuestWork:
         product = self._product_of(question)
         image = images.decode(question.image, "the image")
         give_way()
+        if question.task == "inside":
+            return seen_into(self._reader).inside(
+                image,
+                question.question,
+                product=product,
+                field=question.field,
+                cap=question.cap,
+                layer=question.layer,
+            )
         if question.task != "ask":
             located = self._reader.locate(image)
             begun = time.perf_counter()

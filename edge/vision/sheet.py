@@ -53,6 +53,7 @@ class Sheet:
     image: Pixels
     places: tuple[Place, ...]
     left_out: int = 0
+    has_thumbnail: bool = False
 
     @property
     def tokens(self) -> int:
@@ -65,8 +66,13 @@ def strips(image: Pixels, quads: Sequence[Quad]) -> list[Pixels]:
     cut = []
     for quad in quads:
         length, height = size_of(quad)
-        cut.append(strip(image, quad, max(GAP_PX, round(ROW_PX * length / max(height, 1.0))), ROW_PX))
+        cut.append(strip(image, quad, _width(length, height), ROW_PX))
     return cut
+
+
+def _width(length: float, height: float) -> int:
+    """How wide a line becomes, px."""
+    return max(GAP_PX, round(ROW_PX * length / max(height, 1.0)))
 
 
 def thumbnail(image: Pixels) -> Pixels:
@@ -83,6 +89,20 @@ def heightened(sheet: Sheet, height_px: int) -> Pixels:
     """A sheet's picture as high as the highest of its batch."""
     missing = height_px - sheet.image.shape[0]
     return np.pad(sheet.image, ((0, missing), (0, 0), (0, 0)), constant_values=_GROUND) if missing else sheet.image
+
+
+def spans(made: Sheet, quads: Sequence[Quad]) -> list[tuple[float, float]]:
+    """For each place of a sheet, from where to where (0 to 1) of its line it shows."""
+    found: list[tuple[float, float]] = []
+    shown: dict[int, int] = {}
+    for place in made.places:
+        length, height = size_of(quads[place.line])
+        whole = _width(length, height)
+        whole = whole if whole <= WIDTH_PX else max(WIDTH_PX, round(whole * _PRESSED))
+        begin = shown.get(place.line, 0)
+        found.append((begin / whole, min(1.0, (begin + place.width_px) / whole)))
+        shown[place.line] = begin + WIDTH_PX - _TWICE_PX
+    return found
 
 
 def pack(lines: Sequence[Pixels], small: Pixels | None = None, rows: Sequence[int] = ROWS) -> Sheet:
@@ -113,9 +133,10 @@ def pack(lines: Sequence[Pixels], small: Pixels | None = None, rows: Sequence[in
     for place, piece in zip(places, pieces, strict=True):
         top = place.row * ROW_PX
         sheet[top : top + ROW_PX, place.left_px : place.left_px + place.width_px] = piece
-    if small is not None and _room(places, height):
+    with_small = _room(places, height)
+    if small is not None and with_small:
         sheet[-THUMBNAIL_ROWS * ROW_PX :, -THUMBNAIL_COLUMNS * ROW_PX :] = small
-    return Sheet(sheet, tuple(places), len(left_out))
+    return Sheet(sheet, tuple(places), len(left_out), small is not None and with_small)
 
 
 def _broken(line: Pixels) -> list[Pixels]:

@@ -32,12 +32,12 @@ from edge.web.guests import (
     image_of,
     limited,
     object_of,
+    question_of,
     refused_by,
     while_connected,
     wrong,
 )
 
-MOST_QUESTION_CHARACTERS = 1000
 DEFAULT_CAP, MOST_CAP = 64, 1024
 #: The name that OpenAI's clients give the station's reader by; any other is refused.
 MODEL = "edge"
@@ -80,7 +80,7 @@ async def _chat(guests: Guests, request: Request) -> Response:
     said = object_of(await body_of(request, MAX_BODY_BYTES))
     asked = Asked(
         image_of(said.get("image")),
-        _question(said.get("question")),
+        question_of(said.get("question")),
         _cap(said.get("max_tokens")),
         _flag(said, "stream"),
     )
@@ -193,14 +193,7 @@ def _message(messages: object) -> tuple[bytes, str]:
     if len(images) != 1:
         sentence = f"the last message of the user holds {len(images)} images: send one, as an image_url with a data URL"
         raise wrong(sentence)
-    return image_of(images[0].get("url")), _question("\n".join(text for text in texts if isinstance(text, str)))
-
-
-def _question(text: object) -> str:
-    if not isinstance(text, str) or not text.strip() or len(text) > MOST_QUESTION_CHARACTERS:
-        sentence = f"a question is a text of 1 to {MOST_QUESTION_CHARACTERS} characters: send one"
-        raise wrong(sentence)
-    return text.encode("utf-8", "replace").decode()
+    return image_of(images[0].get("url")), question_of("\n".join(text for text in texts if isinstance(text, str)))
 
 
 def _cap(value: object) -> int:

@@ -33,6 +33,8 @@ PATIENCE_S = REQUEST_LIMIT_S - 1.0
 #: Whoever is refused as one too many may come again after this.
 RETRY_AFTER_S = 1
 
+MOST_QUESTION_CHARACTERS = 1000
+
 _STATUS_OF: Mapping[Fault, int] = {"reader": 503, "image": 415, "question": 422, "busy": 429, "late": 504}
 
 #: Gives the reader's guest link, once the panel runs.
@@ -125,6 +127,18 @@ def image_of(text: object) -> bytes:
     if not image:
         raise wrong("the image is empty: send the file's bytes in base64")
     return image
+
+
+def question_of(text: object) -> str:
+    """A question.
+
+    Raises:
+        QuestionError: it is no text, empty, or too long.
+    """
+    if not isinstance(text, str) or not text.strip() or len(text) > MOST_QUESTION_CHARACTERS:
+        sentence = f"a question is a text of 1 to {MOST_QUESTION_CHARACTERS} characters: send one"
+        raise wrong(sentence)
+    return text.encode("utf-8", "replace").decode()
 
 
 def object_of(body: bytes) -> dict[str, Any]:

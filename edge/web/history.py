@@ -25,7 +25,7 @@ from edge.adapters.reviews import UnknownError
 from edge.adapters.rows import OutcomeRow
 from edge.core.outcome import Disposition, Reason
 from edge.errors import UseError
-from edge.web.refusals import error
+from edge.web.refusals import RefusedError
 from edge.web.stored import Stored
 
 #: Outcomes of one page, and the most that may be asked for.
@@ -94,27 +94,8 @@ class HistoryRoutes:
 
     def _evidence(self, request: Request) -> Response:
         inspection_id, number = request.path_params["inspection_id"], request.path_params["number"]
-        with self._stored.history() as history:
-            _known(history, inspection_id)
-            kept = history.evidence(inspection_id)
-        if number >= len(kept):
-            return error(
-                404, "unknown", f"outcome {inspection_id} has {len(kept)} evidence frames and no number {number}"
-            )
-        one = kept[number]
-        if one.removed_at is not None:
-            return error(410, "removed", f"this frame was removed at {one.removed_at}; its hash stays in the outcome")
-        file = self._stored.data_dir / one.path
-        if not file.resolve().is_relative_to(self._stored.data_dir.resolve()):
-            return error(404, "unknown", f"the outcome names {one.path}, which is outside the data folder")
-        if not file.is_file() or file.stat().st_size > MAX_EVIDENCE_BYTES:
-            return error(
-                410, "removed", f"{one.path} is not in the data folder any more; its hash stays in the outcome"
-            )
-        content = file.read_bytes()
-        if hashlib.sha256(content).hexdigest() != one.sha256:
-            return error(409, "changed", f"{one.path} is not the frame that the reader saw: its SHA-256 differs")
-        kind = _KINDS.get(Path(one.path).suffix, "application/octet-stream")
+        name, content = kept_frame(self._stored, inspection_id, number)
+        kind = _KINDS.get(Path(name).suffix, "application/octet-stream")
         return Response(content, media_type=kind, headers={"content-disposition": "inline"})
 
     def _export(self, request: Request) -> Response:
@@ -151,6 +132,37 @@ class HistoryRoutes:
             before = page.next_before
             if before is None:
                 return
+
+
+def kept_frame(stored: Stored, inspection_id: str, number: int) -> tuple[str, bytes]:
+    """Path and bytes of an evidence frame, as the reader saw it; frames of an outcome count from 0 on.
+
+    Raises:
+        RefusedError: It is not kept, or it is not what the reader saw.
+        StoreError: The store cannot be read.
+        UnknownError: There is no such outcome.
+    """
+    with stored.history() as history:
+        _known(history, inspection_id)
+        kept = history.evidence(inspection_id)
+    if number >= len(kept):
+        raise RefusedError(
+            404, "unknown", f"outcome {inspection_id} has {len(kept)} evidence frames and no number {number}"
+        )
+    one = kept[number]
+    if one.removed_at is not None:
+        raise RefusedError(410, "removed", f"this frame was removed at {one.removed_at}; its hash stays in the outcome")
+    file = stored.data_dir / one.path
+    if not file.resolve().is_relative_to(stored.data_dir.resolve()):
+        raise RefusedError(404, "unknown", f"the outcome names {one.path}, which is outside the data folder")
+    if not file.is_file() or file.stat().st_size > MAX_EVIDENCE_BYTES:
+        raise RefusedError(
+            410, "removed", f"{one.path} is not in the data folder any more; its hash stays in the outcome"
+        )
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != one.sha256:
+        raise RefusedError(409, "changed", f"{one.path} is not the frame that the reader saw: its SHA-256 differs")
+    return one.path, content
 
 
 def query_of(given: Mapping[str, str]) -> Query:

@@ -86,6 +86,7 @@ class Site:
             takt_ms=takt_ms,
             deadline_ms=8000,
             correction_topic=CORRECTIONS,
+            fields=tuple(product.fields),
         )
         self.facts: dict[str, dict[str, Any]] = {}
         self._token = token

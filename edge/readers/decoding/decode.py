@@ -77,7 +77,8 @@ class Token:
 
     `text` is what it adds to the answer: empty for the end of the text, and for bytes that only begin a character.
     Probabilities (0 to 1) are the model's own, before the pattern forbade anything. `alternatives` are the best other
-    tokens. `drafted` says that a guess had it; that changes nothing else.
+    tokens. `drafted` says that a guess had it; that changes nothing else. `in_pass` is the pass, from 1 on, that
+    decided it.
     """
 
     id: int
@@ -86,6 +87,7 @@ class Token:
     best: Best
     alternatives: tuple[tuple[str, float], ...]
     drafted: bool
+    in_pass: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ class _Branch:
         shown = [(grammar.vocabulary.shown(token, before.tail), math.exp(logprob)) for token, logprob in told[:6]]
         others = [pair for pair, (token, _) in zip(shown, told, strict=False) if token != chosen]
         best = Best(told[0][0], *shown[0])
-        token = Token(chosen, added, math.exp(own), best, tuple(others[:_ALTERNATIVES]), chosen == guess)
+        token = Token(chosen, added, math.exp(own), best, tuple(others[:_ALTERNATIVES]), chosen == guess, made)
         self.tokens.append(token)
         if after is None:
             self._end("stop", made)

@@ -204,10 +204,11 @@ class Glm:
             return hidden
         return hidden.scatter(1, image_at[:, :, None].expand(-1, -1, hidden.shape[2]), image.to(hidden.dtype))
 
-    def read(self, hidden: Tensor, turn: Turn, cache: Tensor) -> Tensor:
+    def read(self, hidden: Tensor, turn: Turn, cache: Tensor, watch: Callable[[Tensor], None] | None = None) -> Tensor:
         """Run a turn's embedded tokens, write their keys and values into the cache, and give logits (B, R, words).
 
         A first turn, which fills the slots from 0 on, is given that part of the cache only, and looks at no more.
+        `watch` is handed, layer by layer, how much each asked token looks at each slot (B, heads, R, S; sums to 1).
         """
         mask = self._mask(turn, hidden.dtype)
         # Heads that share keys and values stand below one another as further rows: nothing is copied for each of them.
@@ -217,7 +218,10 @@ class Glm:
         normed = self._steps.rms(hidden, self._layers[0].norm, self._text.rms_norm_eps)
         after = [*(layer.norm for layer in self._layers[1:]), self._norm]
         for layer, kept, norm in zip(self._layers, cache, after, strict=True):
+            before = normed
             hidden, normed = layer.run(hidden, normed, view, kept, norm)
+            if watch is not None:
+                watch(layer.looks(before, view, kept, turn.asked))
         asked = normed.gather(1, turn.asked[:, :, None].expand(-1, -1, hidden.shape[2]))
         return functional.linear(asked, self._head)
 
@@ -309,6 +313,17 @@ class _Layer:
         made = self._down(self._steps.gated(self._gate_up(normed)))
         hidden, normed = self._steps.normed_and_added(hidden, made, self._made_norm, after, self._eps)
         return hidden, normed
+
+    def looks(self, normed: Tensor, view: _View, kept: Tensor, asked: Tensor) -> Tensor:
+        """What `run` has just attended to, for the asked tokens alone: (B, heads, R, S) in 32 bits."""
+        plates, tokens, _ = normed.shape
+        size = kept.shape[-1]
+        joined = self._qkv(normed).view(plates, tokens, -1, size)
+        q = self._steps.pairs_turned(joined[:, :, : self._heads + self._shared], view.cos, view.sin)[:, : self._heads]
+        q = q.gather(2, asked[:, None, :, None].expand(-1, self._heads, -1, size))
+        k = kept[0].repeat_interleave(self._heads // self._shared, dim=1)
+        mask = view.mask[:, :, :tokens].gather(2, asked[:, None, :, None].expand(-1, 1, -1, view.mask.shape[3]))
+        return torch.softmax(q.float() @ k.float().transpose(2, 3) / size**0.5 + mask.float(), dim=-1)
 
     def _attend(self, normed: Tensor, view: _View, kept: Tensor) -> Tensor:
         plates, tokens, _ = normed.shape

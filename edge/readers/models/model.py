@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from edge.errors import ReaderError
 from edge.readers.decoding.decode import Passes
 from edge.readers.decoding.prompt import question_text
 from edge.readers.decoding.vocabulary import Vocabulary
+from edge.readers.inside import Marks
+from edge.readers.models.attention import Watched, watch, watch_plain
 from edge.readers.models.folder import ModelFolder, look_at
 from edge.readers.models.glm import FAMILY, Glm
 from edge.readers.models.passes import Eager, Engine, Packed, Prompt
-from edge.readers.models.plain import Plain, image_token, image_tokens
+from edge.readers.models.plain import Plain, image_grid, image_token, image_tokens
 from edge.readers.reader import Image
 from edge.vision.sheet import ROW_PX
 
@@ -104,6 +106,28 @@ class Model:
         if len(prompts) != 1:
             raise ValueError(f"a {self.folder.family} model takes one plate at a time, not {len(prompts)}")
         return Plain(self._model, self._processor, prompts[0])
+
+    def watch(self, prompt: Prompt, answer: Sequence[int], check: Callable[[], None]) -> Watched:
+        """Look into a finished answer to the prompt's one question; `check` may break it off."""
+        if self.engine is not None:
+            return watch(self.engine, prompt, answer, check)
+        return watch_plain(Plain(self._model, self._processor, prompt), answer, check)
+
+    @property
+    def layers(self) -> int:
+        """Layers of the language model."""
+        return int(self._model.config.get_text_config().num_hidden_layers)
+
+    def marks(self, prompt: Prompt) -> Marks:
+        """What stands where in the prompt of one question."""
+        tokens = [*prompt.prefix, *prompt.questions[0]]
+        written = tuple(self.vocabulary.data(token) for token in tokens)
+        return Marks(written, prompt.image_at, tokens.count(self._image_token), self._grid(prompt.picture))
+
+    def _grid(self, picture: Image) -> tuple[int, int] | None:
+        if self.engine is not None:
+            return int(picture.shape[0]) // ROW_PX, int(picture.shape[1]) // ROW_PX
+        return image_grid(self._model, self._processor, picture)
 
     def drafted(self, text: str) -> list[int]:
         """A text as the tokens that the model would write."""

@@ -251,6 +251,21 @@ def _laid(prompt: Prompt, drafts: Sequence[Sequence[int]]) -> _Laid:
     return _Laid(np.array(ids), np.array(branches), np.array(indexes), positions, tuple(asked), tuple(kept), shift)
 
 
+def first_turn(prompt: Prompt, draft: Sequence[int]) -> dict[str, Whole]:
+    """The turn of a prompt with one question and what was answered so far, alone and with nothing padded."""
+    one = _laid(prompt, [draft])
+    return {
+        "ids": one.ids[None],
+        "slots": np.arange(len(one.ids), dtype=np.int64)[None],
+        "branches": one.branches[None],
+        "indexes": one.indexes[None],
+        "positions": one.positions[None],
+        "branch_of": one.branches[None],
+        "index_of": one.indexes[None],
+        "asked": one.asked[0][None],
+    }
+
+
 def prefix_positions(prompt: Prompt) -> Whole:
     """Positions (3, prefix) in time, down and across: text counts on, image tokens stand on their grid."""
     before = np.arange(prompt.image_at)

@@ -54,6 +54,25 @@ class Plain:
         if count:
             cache.crop(-count)
 
+    @torch.inference_mode()
+    def watched(self, answer: Sequence[int]) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+        """Scores (tokens, words) of a finished answer to the first question, and what each layer attended to.
+
+        Only the answer's own rows go through the slower attention that tells its weights: (1, heads, tokens, all).
+        """
+        cache = copy.deepcopy(self._prefix)
+        *before, last = self._questions[0]
+        if before:
+            self._forward(before, cache)
+        usual = self._model.config._attn_implementation  # noqa: SLF001 - transformers tells it nowhere else
+        self._model.set_attn_implementation("eager")
+        try:
+            given = {"input_ids": torch.tensor([[last, *answer[:-1]]], device=self._model.device), self._kept: cache}
+            out = self._model(**given, use_cache=True, output_attentions=True)
+        finally:
+            self._model.set_attn_implementation(usual)
+        return torch.as_tensor(out.logits[0]), out.attentions
+
     def _forward(self, ids: Sequence[int], cache: Any) -> torch.Tensor:
         given: dict[str, Any] = {"input_ids": torch.tensor([ids], device=self._model.device), self._kept: cache}
         return torch.as_tensor(self._model(**given, use_cache=True).logits[0])
@@ -95,3 +114,13 @@ def image_tokens(model: Any, processor: Any, picture: Image) -> int:
     if isinstance(pooled, (list, tuple)):
         return sum(int(one.shape[-2]) for one in pooled)
     return int(np.prod(pooled.shape[:-1]))
+
+
+def image_grid(model: Any, processor: Any, picture: Image) -> tuple[int, int] | None:
+    """Rows and columns of a picture's image tokens, where the processor tells them; else None."""
+    told = processor(images=[np.ascontiguousarray(picture[..., ::-1])], return_tensors="pt").get("image_grid_thw")
+    if told is None:
+        return None
+    merge = int(getattr(model.config.vision_config, "spatial_merge_size", 1))
+    times, down, across = (int(one) for one in told[0])
+    return (down // merge, across // merge) if times == 1 else None

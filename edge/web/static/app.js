@@ -10,8 +10,10 @@ import { Live } from "./live.js";
 import { story } from "./story.js";
 import { LANGUAGES, language, preferred, speak, t, time } from "./words.js";
 
-const VIEWS = { line, held, history, ask, outcome: story };
-const SHOWN = ["line", "held", "history", "ask"];
+// Views that few people open come when they are asked for.
+const later = (name) => async (...given) => (await import(`./${name}.js`))[name](...given);
+const VIEWS = { line, held, history, ask, outcome: story, inside: later("inside"), setup: later("setup") };
+const SHOWN = ["line", "held", "history", "ask", "inside", "setup"];
 const THEMES = ["auto", "light", "dark"];
 
 const main = document.getElementById("main");

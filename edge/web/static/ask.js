@@ -3,10 +3,8 @@
 import { change, streamed } from "./api.js";
 import { el, fill, svg } from "./dom.js";
 import { fieldName } from "./fields.js";
+import { base64, given } from "./given.js";
 import { number, t } from "./words.js";
-
-const MOST_BYTES = 20_000_000;
-const KINDS = ["image/jpeg", "image/png", "image/webp"];
 
 export async function ask(root, { say }) {
   let image = null;
@@ -15,10 +13,7 @@ export async function ask(root, { say }) {
   const picture = el("img", { alt: t("ask.image_alt") });
   const marks = svg("svg", { class: "marks", "aria-hidden": "true" });
   const sheet = el("div", { class: "frame", hidden: true }, el("div", { class: "sheet" }, picture, marks));
-  const file = el("input", { type: "file", accept: KINDS.join(), id: "file", onchange: () => take(file.files[0]) });
-  const camera = el("input", { type: "file", accept: "image/*", capture: "environment", id: "shot", onchange: () => take(camera.files[0]) });
-  const drop = el("div", { class: "drop" }, el("p", {}, t("ask.drop")),
-    el("label", { class: "button", for: "file" }, t("ask.choose")), file, el("label", { class: "button", for: "shot" }, t("ask.take")), camera);
+  const drop = given(take, tell);
   const question = el("textarea", { id: "question", rows: 2, maxlength: 1000 }, t("ask.example"));
   const send = el("button", { type: "submit", class: "main" }, t("ask.send"));
   const read = el("button", { type: "button", onclick: readIt }, t("ask.read"));
@@ -27,19 +22,16 @@ export async function ask(root, { say }) {
 
   fill(root, el("h1", {}, t("view.ask")),
     el("div", { class: "ask" },
-      el("section", { class: "card" }, drop, sheet),
+      el("section", { class: "card" }, drop.box, sheet),
       el("section", { class: "card" },
         el("form", { onsubmit: (event) => { event.preventDefault(); askIt(); } },
           el("label", { for: "question" }, t("ask.question")), question, el("p", { class: "tools" }, send, read)),
         answer, facts)));
 
-  function take(given) {
-    if (!given) return;
-    if (!KINDS.includes(given.type)) return tell(t("ask.kind"));
-    if (given.size > MOST_BYTES) return tell(t("ask.long", { mb: number(given.size / 1e6, 1) }));
-    image = given;
+  function take(file) {
+    image = file;
     URL.revokeObjectURL(picture.src);
-    picture.src = URL.createObjectURL(given);
+    picture.src = URL.createObjectURL(file);
     sheet.hidden = false;
     fill(marks);
     tell("");
@@ -110,29 +102,15 @@ export async function ask(root, { say }) {
     answer.textContent = failure.unreachable ? t("error.unreachable") : failure.message;
   }
 
-  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); take(event.dataTransfer.files[0]); });
-  const pasted = (event) => take([...event.clipboardData.files][0]);
-  document.addEventListener("paste", pasted);
   return {
     close() {
       running?.abort();
       URL.revokeObjectURL(picture.src);
-      document.removeEventListener("paste", pasted);
+      drop.close();
     },
   };
 }
 
 function textOf(one) {
   return typeof one === "string" ? one : one?.text;
-}
-
-function base64(file) {
-  return new Promise((done, failed) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => failed(reader.error);
-    reader.readAsDataURL(file);
-  });
 }
