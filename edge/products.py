@@ -240,7 +240,7 @@ def read_product(name_or_path: str, folder: Path | None = None) -> ProductFile:
     Raises:
         ConfigError: there is none, or it is wrong; lists all mistakes.
     """
-    path = _find(name_or_path, folder)
+    path = place_of(name_or_path, folder)
     if path is None:
         return NAMEPLATE
     file = toml_file.read(path)
@@ -264,8 +264,12 @@ def load_product(name_or_path: str, folder: Path | None = None, station_gate: Ga
     return to_product(read_product(name_or_path, folder), station_gate)
 
 
-def _find(name_or_path: str, folder: Path | None) -> Path | None:
-    """The product's file; None for the built-in one."""
+def place_of(name_or_path: str, folder: Path | None) -> Path | None:
+    """A product's file; None for the built-in one.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     if "/" in name_or_path or name_or_path.endswith(".toml"):
         given = Path(name_or_path)
         return given if given.is_absolute() or given.exists() or folder is None else folder / given

@@ -10,7 +10,8 @@ Laws of this link (measured in docs/decisions/0002-frame-transport.md):
    tells the others `superseded`.
 3. A take is not lost with the process that it was sent to. Whenever a capture process appears, it says hello with a new
    session; a link that still waits sends its take again. A repeat of the same take id is not taken twice.
-4. A take carries the moment after which nobody waits for it; a later capture process does not expose for it.
+4. A look (a take of no inspection) is superseded by any take that waits, and supersedes none but an earlier look.
+5. A take carries the moment after which nobody waits for it; a later capture process does not expose for it.
 
 The frame is *encoded* bytes: the very bytes that the reader decodes and that are kept as evidence (law L8).
 """
@@ -88,6 +89,11 @@ class Take:
     trigger_id: str | None
     expires_us: int
     peer: bytes = b""
+
+    @property
+    def is_look(self) -> bool:
+        """Whether a person looks through the camera, and no part waits for the frame."""
+        return not self.inspection_id
 
     def failure(self, cause: str, detail: str) -> FrameFailure:
         """The answer that says why this take gave no frame."""

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from edge.adapters import sockets
 from edge.adapters.reader_link import SOCKET, Fault, Judged
 from edge.core.inside import Inside
+from edge.core.quality import Quality
 from edge.core.reading import FreeAnswer
 from edge.errors import WorldError
 
@@ -34,6 +35,7 @@ T = TypeVar("T")
 _JUDGED = TypeAdapter(Judged)
 _FREE_ANSWER = TypeAdapter(FreeAnswer)
 _INSIDE = TypeAdapter(Inside)
+_QUALITY = TypeAdapter(Quality)
 
 
 class GuestError(WorldError):
@@ -70,6 +72,18 @@ class GuestLink:
         found: Judged | None = None
         async for header, body in self._ask({"task": "read"}, image, timeout_s):
             found = _parsed(_JUDGED, body) if header["kind"] == "answer" else found
+        assert found is not None  # a question ends in an answer or an error
+        return found
+
+    async def judge(self, image: bytes, *, timeout_s: float) -> Quality:
+        """Measure the quality of an encoded image.
+
+        Raises:
+            GuestError: there is no answer.
+        """
+        found: Quality | None = None
+        async for header, body in self._ask({"task": "judge"}, image, timeout_s):
+            found = _parsed(_QUALITY, body) if header["kind"] == "answer" else found
         assert found is not None  # a question ends in an answer or an error
         return found
 

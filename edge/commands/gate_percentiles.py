@@ -5,11 +5,10 @@ Every image of the folder is measured; one that cannot be is told of, and the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -19,9 +18,7 @@ from edge.core.fields import Product
 from edge.core.quality import MeasureName, Quality
 from edge.errors import UseError
 from edge.readers.reader import Reader
-from edge.vision import scores
-
-PERCENTILES = (1, 5, 50, 95, 99)
+from edge.vision import spread
 
 
 def run(folder: Path, open_reader: Callable[[], Reader], product: Product, *, as_json: bool) -> int:
@@ -41,40 +38,13 @@ def run(folder: Path, open_reader: Callable[[], Reader], product: Product, *, as
         unfit += bool(judged.defects)
 
     code = image_files.each(names, take, image_files.tell_person)
-    rows = distribution(measured, product.limits.min_scores)
+    rows = spread.distribution(measured, product.limits.min_scores)
     if as_json:
         facts = {"folder": str(folder), "frames": len(measured), "failed": len(names) - len(measured)}
         image_files.print_json({**facts, "unfit": unfit, "measures": rows})
     else:
         _show(rows, len(measured), unfit)
     return code
-
-
-def distribution(measured: Sequence[Quality], limits: Mapping[MeasureName, int]) -> dict[MeasureName, dict[str, Any]]:
-    """For each measure: how many frames have it, percentiles of raw value and score, and the share under the limit.
-
-    Without a single frame that has it, or without a limit, what cannot be said is None.
-    """
-    found: dict[MeasureName, dict[str, Any]] = {}
-    for name in scores.SCORES:
-        known = [one for one in (frame.measures[name] for frame in measured) if one.score is not None]
-        least = limits.get(name)
-        under = sum(one.score < least for one in known if one.score is not None) if least is not None else None
-        found[name] = {
-            "assessed": len(known),
-            "raw": _percentiles([one.raw for one in known if one.raw is not None]),
-            "score": _percentiles([one.score for one in known if one.score is not None]),
-            "least": least,
-            "under_limit": under / len(known) if under is not None and known else None,
-        }
-    return found
-
-
-def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    at = np.percentile(values, PERCENTILES)
-    return {f"p{one}": round(float(value), 4) for one, value in zip(PERCENTILES, at, strict=True)}
 
 
 def _images(folder: Path) -> list[str]:
@@ -91,13 +61,15 @@ def _show(rows: Mapping[MeasureName, Mapping[str, Any]], frames: int, unfit: int
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("measure", no_wrap=True)
     for kind in ("raw", "score"):
-        for one in PERCENTILES:
+        for one in spread.PERCENTILES:
             table.add_column(f"{kind} p{one}", justify="right")
     table.add_column("least", justify="right")
     table.add_column("under it", justify="right")
     for name, row in rows.items():
         cells = [
-            f"{row[kind][f'p{one}']:.4g}" if row[kind] else "-" for kind in ("raw", "score") for one in PERCENTILES
+            f"{row[kind][f'p{one}']:.4g}" if row[kind] else "-"
+            for kind in ("raw", "score")
+            for one in spread.PERCENTILES
         ]
         least = "" if row["least"] is None else str(row["least"])
         under = "" if row["under_limit"] is None else f"{row['under_limit']:.0%}"

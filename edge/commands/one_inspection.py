@@ -8,6 +8,7 @@ late is so again; else time goes on by a millisecond a step, so that no limit of
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -31,6 +32,7 @@ from edge.core.fields import Product
 from edge.core.inspection import Inspection
 from edge.core.outcome import Outcome
 from edge.core.policy import Policy
+from edge.core.quality import Quality
 from edge.errors import ReaderError
 from edge.readers.reader import Image, Located, Reader
 from edge.vision import quality
@@ -109,7 +111,10 @@ class _Station:
                 image = self.outside.frame(attempt)
                 located = self.reader.locate(image)
                 self.frames[attempt] = image, located
-                return FrameJudged(now_us, attempt, quality.measure(image, located.boxes))
+                # A reader in another process has measured the frame there.
+                measure: Callable[[Image], Quality] | None = getattr(self.reader, "measure", None)
+                measured = quality.measure(image, located.boxes) if measure is None else measure(image)
+                return FrameJudged(now_us, attempt, measured)
             case Read(attempt, _, draft):
                 image, located = self.frames[attempt]
                 return FieldsRead(now_us, attempt, self.reader.read(image, self.product, located, draft))

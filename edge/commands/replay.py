@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--product", metavar="P", help="product: its name or its file (else the bundle's or the configuration's)"
     )
     image_files.add_reader_arguments(parser)
+    parser.add_argument(
+        "--running", action="store_true", help="ask the station's running reader, and load none (needs --config)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line for every outcome")
 
 

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from edge.adapters import course_text
 from edge.adapters.bundle_reading import Bundle, BundledPart
+from edge.adapters.guest_reader import GuestReader
 from edge.adapters.recorded import RecordedPart
 from edge.adapters.store import Store
 from edge.calibrations import calibration_of
@@ -27,7 +28,7 @@ from edge.commands.replay_story import Kept
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.errors import BundleError, ConfigError, ImageError, UseError
-from edge.products import ProductFile
+from edge.products import ProductFile, read_product
 from edge.readers.reader import Reader
 from edge.settings import Settings, load
 
@@ -53,6 +54,8 @@ def opened(args: argparse.Namespace) -> Iterator[Iterator[tuple[Kept, Rules]]]:
     """
     if args.source is None and args.since is None:
         raise UseError("edge replay needs a bundle, a data folder, or --since with a time; name one of them")
+    if args.running and args.config is None and args.source is not None:
+        raise UseError("--running needs the station whose reader is asked: name its configuration with --config")
     if args.source is not None and args.source.is_file():
         with Bundle(args.source) as bundle:
             yield _bundled(args, bundle)
@@ -73,7 +76,15 @@ def _rules(args: argparse.Namespace, settings: Settings | None) -> Rules:
     """What the command line and its configuration say."""
     policy = Policy() if settings is None else settings.policy
     config_hash = "" if settings is None or args.product is not None else settings.config_hash
-    return Rules(image_files.reader_of(args), image_files.product_of(args), policy, config_hash)
+    reader = _running(args, settings) if args.running and settings else image_files.reader_of(args)
+    return Rules(reader, image_files.product_of(args), policy, config_hash)
+
+
+def _running(args: argparse.Namespace, settings: Settings) -> Callable[[], Reader]:
+    """The reader process of the station, with the product that is tried."""
+    product = settings.product_file if args.product is None else read_product(args.product, settings.paths.products)
+    folder = settings.reader.shared or settings.paths.runtime
+    return cache(lambda: cast("Reader", GuestReader(folder, product.model_dump_json())))
 
 
 # A data folder.

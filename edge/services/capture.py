@@ -171,6 +171,9 @@ class Capture:
                 self._current = take  # the same order again, after a reconnect: the answer goes to the new connection
                 continue
             if self._next is not None and take.take_id != self._next.take_id:
+                if take.is_look and not self._next.is_look:
+                    self._answer(take, take.failure("superseded", "a part waits for its frame"))
+                    continue
                 self._answer(self._next, self._next.failure("superseded", "a newer take came before this one began"))
             self._next = take
 

@@ -56,6 +56,7 @@ from edge.web.line import LineRoutes
 from edge.web.live import Live
 from edge.web.reviews import ReviewRoutes
 from edge.web.session import IDLE_S, Sessions
+from edge.web.setup import SetupRoutes, Workplace
 from edge.web.stored import Stored
 from edge.web.triggers import TriggerRoutes
 
@@ -117,11 +118,13 @@ class Panel:
         guest_routes: Callable[[Link], Sequence[BaseRoute]] = lambda _link: (),
         product_text: str = "",
         record: Record | None = None,
+        workplace: Workplace | None = None,
         context: sockets.Context | None = None,
     ) -> None:
         self._place, self._record = place, record or Record()
         self._token, self._doors, self._guest_routes = token, doors or Doors(), guest_routes
         self._reader_dir, self._product_text = reader_dir or runtime_dir, product_text
+        self._workplace = workplace
         self._guests: GuestLink | None = None
         self._stored = Stored(
             data_dir, place.station, correction_topic=place.correction_topic, reserve_bytes=reserve_bytes, alarm=alarm
@@ -203,6 +206,11 @@ class Panel:
                 *AlarmRoutes(self._stored).routes(),
                 *BundleRoutes(self._stored, where, self._record).routes(),
                 *TriggerRoutes(self._stored, self._poke_inspector).routes(),
+                *(
+                    []
+                    if self._workplace is None
+                    else SetupRoutes(self._stored, self._guest_link, self._workplace).routes()
+                ),
                 *inside.routes(self._guest_link, self._stored, self._place.fields, self._reader_name),
                 *self._guest_routes(self._guest_link),
             ],
@@ -400,4 +408,5 @@ def build(settings: Settings) -> Panel:
         guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),
         record=settings.record,
+        workplace=Workplace.of(settings),
     )

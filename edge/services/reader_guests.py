@@ -18,6 +18,7 @@ from edge.adapters import images
 from edge.adapters.reader_link import Fault, Judged, Question
 from edge.core.fields import Product
 from edge.core.inside import Inside
+from edge.core.quality import Quality
 from edge.core.reading import FreeAnswer
 from edge.errors import ImageError, UseError, WorldError
 from edge.readers.answering import answer
@@ -40,7 +41,7 @@ class GuestFailed:
     why: str
 
 
-ToldGuest = Judged | FreeAnswer | Inside | GuestFailed
+ToldGuest = Quality | Judged | FreeAnswer | Inside | GuestFailed
 _Key = tuple[bytes, str]
 
 
@@ -147,6 +148,8 @@ class GuestWork:
             begun = time.perf_counter()
             measured = quality.measure(image, located.boxes)
             gate_ms = (time.perf_counter() - begun) * 1e3
+            if question.task == "judge":
+                return measured
             return Judged(measured, self._reader.read(image, product, located), gate_ms)
         number = 0
 

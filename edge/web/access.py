@@ -41,6 +41,15 @@ LEAST_ROLE: Mapping[str, Role] = {
     "POST /v1/chat/completions": Role.VIEWER,
     "POST /v1/read": Role.VIEWER,
     "GET /v1/models": Role.VIEWER,
+    "GET /v1/inside": Role.ENGINEER,
+    "POST /v1/inside": Role.ENGINEER,
+    "POST /v1/setup/check": Role.ENGINEER,
+    "GET /v1/setup/gate": Role.ENGINEER,
+    "POST /v1/setup/look": Role.ENGINEER,
+    "GET /v1/setup/product": Role.ENGINEER,
+    "PUT /v1/setup/product": Role.ENGINEER,
+    "POST /v1/setup/product/check": Role.ENGINEER,
+    "POST /v1/setup/product/test": Role.ENGINEER,
 }
 _VISITOR = "edge.visitor"
 

@@ -41,16 +41,12 @@ _NO_MODEL = (
     "The reader of this station is {}, which has no model here to look into: set [reader] kind to vlm or ocr+vlm."
 )
 
-#: Says who asks, or refuses them.
-Who = Callable[[Request], object]
-
 
 def routes(
     link: Link,
     stored: Stored,
     fields: Sequence[str],
     reader: Callable[[], str | None],
-    who: Who = lambda _request: None,
     *,
     patience_s: float = PATIENCE_S,
 ) -> list[Route]:
@@ -61,7 +57,6 @@ def routes(
         stored: where kept frames are.
         fields: what the station reads.
         reader: tells the reader's name, where it is known.
-        who: refuses those who may not look.
         patience_s: how long an answer is waited for.
     """
     busy = asyncio.Lock()
@@ -72,7 +67,6 @@ def routes(
         return JSONResponse({"fields": [*fields], "reader": name, "available": not why, "why": why})
 
     async def look(request: Request) -> Response:
-        who(request)
         said = object_of(await body_of(request, MAX_BODY_BYTES))
         field = _text(said, "field")
         question = "" if field else question_of(said.get("question"))

@@ -28,6 +28,7 @@ from edge.core.reading import Character, FieldReading, Quad
 from edge.services.panel import Doors, Panel, Place
 from edge.web import chat, reading
 from edge.web.guests import PATIENCE_S as PATIENCE_OF_GUESTS_S
+from edge.web.setup import Workplace
 
 STATION = "st-7"
 TOKEN = "open-sesame"
@@ -72,7 +73,9 @@ class Site:
         patience_s: float = PATIENCE_OF_GUESTS_S,
         doors: Doors | None = None,
         ca: Path | None = None,
+        workplace: Workplace | None = None,
     ) -> None:
+        self._workplace = workplace
         self._product, self._patience_s, self._doors = product, patience_s, doors or Doors()
         self._trusted = None if ca is None else ssl.create_default_context(cafile=str(ca))
         self.data_dir, self.runtime_dir = folder / "data", folder / "run"
@@ -176,6 +179,7 @@ class Site:
                 *chat.routes(link, patience_s=self._patience_s),
                 *reading.routes(link, self._product, patience_s=self._patience_s),
             ],
+            workplace=self._workplace,
             context=self._context,
         )
         serving = threading.Thread(target=panel.run, args=(self._panel_stop,))
