@@ -25,7 +25,7 @@ from edge.adapters import images
 from edge.adapters.frames import Frame
 from edge.adapters.history import Query
 from edge.adapters.look import Looker
-from edge.adapters.read_object import advice, quality_object
+from edge.adapters.read_object import quality_object
 from edge.core.fields import Product
 from edge.core.quality import Measure, MeasureName, Quality
 from edge.errors import CameraError, ConfigError, UseError
@@ -154,7 +154,6 @@ class SetupRoutes:
         return JSONResponse(
             {
                 **told,
-                "advice": advice(quality, self._place.product),
                 "limits": {name: self._place.product.limits.min_scores.get(name) for name in quality.measures},
                 "exposure_us": frame.exposure_us,
                 "gain_db": frame.gain_db,

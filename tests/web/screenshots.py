@@ -1,4 +1,4 @@
-"""The manual's pictures of the page: `python -m tests.web.screenshots` writes docs/page-*.png.
+"""The manual's pictures of the page: `python -m tests.web.screenshots [NAME ...]` writes docs/page-*.png.
 
 The parts are the simulator's scenes, judged by the real core and the embedded reader.
 """
@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from edge.adapters import images
 from edge.adapters.database import wall_time
 from edge.adapters.evidence import EvidenceFolder
 from edge.readers.ocr import Ocr
+from edge.readers.opening import SMALL
+from edge.readers.pair import OcrOnce, Pair
+from edge.readers.vlm import Vlm
 from simulator import scenes
 from simulator.staging import stage
 from tests.simulator.rehearsal import Rehearsal
-from tests.web.site import Site, site
+from tests.web.site import TOKEN, Site, site
+from tests.web.test_setup import bench
 
 #: The last one is the part of the line view.
 PARTS = (
@@ -66,7 +73,63 @@ def play(station: Site, name: str, reader: Ocr, folder: Path, at: str) -> str:
     return row.inspection_id
 
 
-def picture(browser: Browser, url: str, name: str, size: tuple[int, int], *, scheme: str, lang: str) -> None:
+#: The same for the views of engineers, whose station has both readers and a camera of its own.
+ENGINEERS = (
+    ("inside", "inside/{held}/0", (1280, 1000), "light", "en-US"),
+    ("inside-phone", "inside/{held}/0", (360, 740), "dark", "de-DE"),
+    ("setup", "setup", (1280, 1000), "light", "en-US"),
+    ("setup-phone", "setup", (360, 740), "dark", "zh-CN"),
+)
+
+
+def engineers(browser: Browser, folder: Path) -> None:
+    """Write the pictures of the engineers' views: a held part looked into, and a check, meters and a file in work."""
+    ocr = OcrOnce(threads=2)
+    (folder / "scenes").mkdir()
+    rehearsal = Rehearsal(stage(scenes.load_all()["matched_label"], "1"), ocr, folder / "scenes")
+    rehearsal.play()
+    seen = images.decode(next(iter(rehearsal.frames.values())))
+    both = Pair(ocr, Vlm(SMALL, device="cpu", ocr=ocr))
+    (folder / "station").mkdir()
+    with bench(folder / "station", both, seen) as place:
+        for name in PARTS:
+            play(place.site, name, ocr, folder / "products", wall_time(datetime.now(UTC) - timedelta(minutes=1)))
+        held = place.site.get("/v1/held").json["outcomes"][0]["inspection_id"]
+        for name, view, size, scheme, language in ENGINEERS:
+            url = f"{place.site.url}/#/{view.format(held=held)}"
+            picture(
+                browser, url, name, size, scheme=scheme, lang=language, work=_engineer if view == "setup" else _token
+            )
+
+
+def _token(page: Page) -> None:
+    """The fourth token of the answer."""
+    page.wait_for_selector(".inside .answer code", timeout=60_000)
+    page.locator(".strip button").nth(3).click()
+
+
+def _engineer(page: Page) -> None:
+    """Sign in, look once, and let the check run to its end."""
+    page.locator(".settings button").last.click()
+    page.locator("dialog input[name=name]").fill("Ada")
+    page.locator("dialog input[name=token]").fill(TOKEN)
+    page.locator("dialog button[type=submit]").click()
+    page.locator(".setup-aid button").nth(1).click()
+    page.wait_for_selector(".meters li", timeout=60_000)
+    page.locator(".setup-check button").click()
+    page.wait_for_function("document.querySelectorAll('.setup-check li').length >= 11", timeout=120_000)
+
+
+def picture(
+    browser: Browser,
+    url: str,
+    name: str,
+    size: tuple[int, int],
+    *,
+    scheme: str,
+    lang: str,
+    work: Callable[[Page], None] = lambda _page: None,
+) -> None:
     """Write one picture."""
     page = browser.new_page(
         viewport={"width": size[0], "height": size[1]},
@@ -75,6 +138,7 @@ def picture(browser: Browser, url: str, name: str, size: tuple[int, int], *, sch
     )
     page.goto(url)
     page.wait_for_selector("html[data-ready=true]")
+    work(page)
     page.wait_for_function("[...document.images].every((one) => one.complete)")
     page.wait_for_timeout(1500)
     shot = Image.open(io.BytesIO(page.screenshot()))
@@ -84,6 +148,7 @@ def picture(browser: Browser, url: str, name: str, size: tuple[int, int], *, sch
 
 def main() -> None:
     """Play, look, write."""
+    named = {*sys.argv[1:]}
     reader = Ocr(threads=2)
     with tempfile.TemporaryDirectory() as made, site(Path(made)) as station, sync_playwright() as playwright:
         begin = datetime.now(UTC) - timedelta(seconds=6 * len(PARTS))
@@ -93,8 +158,12 @@ def main() -> None:
             ids[name] = play(station, name, reader, Path(made) / "products", at)
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for name, view, size, scheme, language in PICTURES:
+            if named and name not in named:
+                continue
             url = f"{station.url}/#/{view.format(story=ids['unreadable_glare'])}"
             picture(browser, url, name, size, scheme=scheme, lang=language)
+        if not named or named & {one[0] for one in ENGINEERS}:
+            engineers(browser, Path(made))
         browser.close()
 
 

@@ -19,7 +19,7 @@ from edge.adapters.camera import CameraCounts, CameraFacts, CameraFrame, Order, 
 from edge.adapters.frames import Frame, FrameFailure, FrameLink
 from edge.core.outcome import Reason
 from edge.readers.ocr import Ocr
-from edge.readers.reader import Reader
+from edge.readers.reader import Image, Reader
 from edge.services.capture import Capture
 from edge.services.capture_device import Defaults
 from edge.services.panel import workplace
@@ -37,10 +37,11 @@ pattern = "[A-Z0-9]{4,10}"
 
 
 class Bench:
-    """A camera that shows a grey plate, a little lighter each time; `hold` keeps it at work."""
+    """A camera that shows a grey plate, a little lighter each time, or a picture; `hold` keeps it at work."""
 
-    def __init__(self) -> None:
+    def __init__(self, picture: Image | None = None) -> None:
         self.taken = 0
+        self._picture = picture
         self.counts = CameraCounts()
         self.hold = threading.Event()
         self.hold.set()
@@ -54,9 +55,21 @@ class Bench:
         self.hold.wait(20)
         self.taken += 1
         pixels = np.full((60, 80, 3), 100 + self.taken % 100, np.uint8)
+        if self._picture is not None:
+            pixels = np.minimum(self._picture, 255 - self.taken % 2)
         at_us = now_us()
         return CameraFrame(
-            None, pixels, 80, 60, None, at_us, now_us(), order.exposure_us, order.gain_db, order.light, self.taken
+            None,
+            pixels,
+            pixels.shape[1],
+            pixels.shape[0],
+            None,
+            at_us,
+            now_us(),
+            order.exposure_us,
+            order.gain_db,
+            order.light,
+            self.taken,
         )
 
     def check(self) -> None:
@@ -93,7 +106,7 @@ class Place:
 
 
 @contextmanager
-def bench(folder: Path, reader: Reader | None = None) -> Iterator[Place]:
+def bench(folder: Path, reader: Reader | None = None, picture: Image | None = None) -> Iterator[Place]:
     """A station that can be set up, with all that it needs running."""
     (folder / "products").mkdir()
     (folder / "products" / "pump.toml").write_text(PRODUCT)
@@ -116,7 +129,7 @@ address = "ipc://{folder}/no-camera"
 """
     )
     settings = load(config, {})
-    camera = Bench()
+    camera = Bench(picture)
     over = threading.Event()
     others = ("inspector", "messenger")
     assert {*others, "reader", "capture-top"} == {*PROCESSES}

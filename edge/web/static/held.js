@@ -68,7 +68,8 @@ export async function held(root, { live, session, may, signIn, say, counted }) {
         el("div", {}, fields(outcome),
           el("p", { class: "quiet" }, outcome.erp.source ? t("held.erp", { source: outcome.erp.source, age: age(outcome.erp.age ?? 0) }) : t("held.no_erp")),
           el("h3", {}, t("held.answers")), looks(outcome),
-          el("p", {}, el("a", { class: "button", href: `#/outcome/${outcome.inspection_id}` }, t("line.story"))))));
+          el("p", { class: "tools" }, el("a", { class: "button", href: `#/outcome/${outcome.inspection_id}` }, t("line.story")),
+            outcome.evidence.length ? el("a", { class: "button", href: `#/inside/${outcome.inspection_id}/${outcome.evidence.length - 1}` }, t("inside.look")) : null))));
   }
 
   /** Whether to decide is offered: whoever has not signed in yet may be somebody who may. */

@@ -20,7 +20,7 @@ export async function inside(root, { rest, say }) {
   const sheet = el("div", { class: "frame", hidden: true }, el("div", { class: "sheet" }, picture, marks));
   const drop = given(take, (sentence) => tell(sentence));
   const question = el("textarea", { id: "question", rows: 2, maxlength: 1000 }, t("ask.example"));
-  const free = el("label", { for: "question" }, t("ask.question"), question);
+  const free = el("div", {}, el("label", { for: "question" }, t("ask.question")), question);
   const what = el("select", { onchange: () => { free.hidden = what.value !== ""; } },
     about.fields.map((name) => el("option", { value: name }, t("inside.field", { name: fieldName(name) }))), el("option", { value: "" }, t("inside.free")));
   free.hidden = what.value !== "";
