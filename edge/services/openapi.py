@@ -15,9 +15,10 @@ from pydantic import TypeAdapter
 from edge.adapters import messages
 from edge.adapters.command_messages import MAX_FIELDS, MAX_TEXT_LENGTH
 from edge.adapters.users import MOST_PASSWORD, Role
+from edge.core.inside import Inside
 from edge.core.outcome import Disposition, Reason
 from edge.services.asyncapi import Schema, untitled, yaml
-from edge.web import chat, history, reviews
+from edge.web import chat, guests, history, inside, product_desk, reviews, setup
 from edge.web.access import LEAST_ROLE
 from edge.web.guests import MAX_IMAGE_BYTES
 from edge.web.session import CSRF_HEADER, MAX_NAME
@@ -55,9 +56,11 @@ _CODED: Schema = {
     "maxLength": MAX_IMAGE_BYTES * 4 // 3 + 100,
     "contentEncoding": "base64",
 } | _about(_IMAGE)
-_QUESTION = _text(chat.MOST_QUESTION_CHARACTERS, least=1)
+_QUESTION = _text(guests.MOST_QUESTION_CHARACTERS, least=1)
 _PAGE_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": history.MAX_PAGE}
 _BEFORE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**62}
+_LAST_PARTS: Schema = {"type": "integer", "minimum": 1, "maximum": setup.MOST_TESTED}
+_PRODUCT_TEXT = _text(product_desk.MAX_BYTES, "TOML, as in the manual.")
 _TIME: Schema = {"type": "string", "format": "date-time"}
 
 
@@ -196,6 +199,24 @@ SCHEMAS: Mapping[str, Schema] = {
         product=_STRING,
         ms={"type": "object"},
     ),
+    "Look": _object(
+        image=_CODED,
+        inspection_id=_text(100, "A kept frame is looked into: its outcome, and `frame`, from 0 on."),
+        frame={"type": ["integer", "null"], "minimum": 0, "maximum": 999},
+        question=_QUESTION,
+        field=_text(100, "A field of the product is read, in the place of a question."),
+        max_tokens={"type": ["integer", "null"], "minimum": 1, "maximum": inside.MOST_CAP},
+        layer={"type": ["integer", "null"], "minimum": 0, "maximum": 999},
+    ),
+    "ProductText": _object(
+        ["name", "path", "text", "sha256", "is_there", "taken_up"],
+        name=_STRING,
+        path=_MAYBE,
+        text=_STRING,
+        sha256=_STRING,
+        is_there={"type": "boolean"},
+        taken_up={"type": "boolean", "description": "Whether the station works by it: it is read at the start."},
+    ),
     "Health": _object(
         ["state", "problems", "processes"],
         state={"type": "string", "enum": ["ok", "degraded", "down"]},
@@ -221,6 +242,7 @@ def _json(schema: Schema) -> dict[str, Schema]:
 
 _FILE: Schema = {"type": "string", "format": "binary"}
 _EVENTS: Mapping[str, Schema] = {"text/event-stream": _STRING}
+_PRODUCT = _json(_ref("ProductText"))
 _ANSWERED = {"504": _json(_ref("Error")), "503": _json(_ref("Error"))}
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -307,6 +329,40 @@ OPERATIONS: Mapping[str, Operation] = {
         body=_json(_object(["image"], image=_CODED, file=_text(200)))
         | dict.fromkeys(("image/*", "application/octet-stream"), _FILE),
     ),
+    "GET /v1/inside": Operation(
+        "Whether the model can be looked into.",
+        {"200": _json(_object(["available", "why"], reader=_MAYBE, why=_STRING))},
+    ),
+    "POST /v1/inside": Operation(
+        "What the model did for an answer, and what it looked at.",
+        {"200": _json(_ref("Inside")), **_ANSWERED},
+        body=_json(_ref("Look")),
+    ),
+    "POST /v1/setup/check": Operation("The lines of `edge check`, as they come.", {"200": _EVENTS}),
+    "GET /v1/setup/gate": Operation(
+        "How recent frames spread over each measure.",
+        {"200": _json(_object(["frames", "measures"], frames=_INTEGER)), "503": _json(_ref("Error"))},
+        query={"last": {"type": "integer", "minimum": 1, "maximum": setup.MOST_SPREAD}},
+    ),
+    "POST /v1/setup/look": Operation(
+        "One frame of now with its measures, between parts.", {"200": _json({"type": "object"}), **_ANSWERED}
+    ),
+    "GET /v1/setup/product": Operation("The product file.", {"200": _PRODUCT, "503": _json(_ref("Error"))}),
+    "PUT /v1/setup/product": Operation(
+        "Save it whole; a text with a mistake is not.",
+        {"200": _PRODUCT, "503": _json(_ref("Error"))},
+        body=_json(_object(["text", "sha256"], text=_PRODUCT_TEXT, sha256=_text(64, "Of the text that was changed."))),
+    ),
+    "POST /v1/setup/product/check": Operation(
+        "Every mistake in a text.",
+        {"200": _json(_object(["problems"], problems={"type": "array", "items": _STRING}))},
+        body=_json(_object(["text"], text=_PRODUCT_TEXT)),
+    ),
+    "POST /v1/setup/product/test": Operation(
+        "What a text would change on kept parts, as `edge replay` tells it.",
+        {"200": _EVENTS},
+        body=_json(_object(["text"], text=_PRODUCT_TEXT, last=_LAST_PARTS)),
+    ),
     "GET /v1/models": Operation("The reader's name for OpenAI's clients.", {"200": _json({"type": "object"})}),
 }
 _PARAMETERS: Mapping[str, Schema] = {
@@ -317,7 +373,7 @@ _PARAMETERS: Mapping[str, Schema] = {
 
 def document() -> Schema:
     """The whole document."""
-    types = {"Outcome": messages.Outcome, "Correction": messages.Correction}
+    types = {"Outcome": messages.Outcome, "Correction": messages.Correction, "Inside": Inside}
     found, shared = TypeAdapter.json_schemas(
         [(name, "validation", TypeAdapter(kind)) for name, kind in types.items()],
         ref_template="#/components/schemas/{model}",

@@ -27,6 +27,7 @@ from simulator import scenes
 from simulator.staging import stage
 from tests.simulator.rehearsal import Rehearsal
 from tests.web.site import TOKEN, Site, site
+from tests.web.test_inside_page import SIGN_IN
 from tests.web.test_setup import bench
 
 #: The last one is the part of the line view.
@@ -109,15 +110,11 @@ def _token(page: Page) -> None:
 
 
 def _engineer(page: Page) -> None:
-    """Sign in, look once, and let the check run to its end."""
-    page.locator(".settings button").last.click()
-    page.locator("dialog input[name=name]").fill("Ada")
-    page.locator("dialog input[name=token]").fill(TOKEN)
-    page.locator("dialog button[type=submit]").click()
+    """Look once, and let the check run to its end."""
     page.locator(".setup-aid button").nth(1).click()
-    page.wait_for_selector(".meters li", timeout=60_000)
+    page.locator(".meters li").first.wait_for(timeout=60_000)
     page.locator(".setup-check button").click()
-    page.wait_for_function("document.querySelectorAll('.setup-check li').length >= 11", timeout=120_000)
+    page.locator(".setup-check li").nth(9).wait_for(timeout=120_000)
 
 
 def picture(
@@ -128,7 +125,7 @@ def picture(
     *,
     scheme: str,
     lang: str,
-    work: Callable[[Page], None] = lambda _page: None,
+    work: Callable[[Page], None] | None = None,
 ) -> None:
     """Write one picture."""
     page = browser.new_page(
@@ -138,7 +135,11 @@ def picture(
     )
     page.goto(url)
     page.wait_for_selector("html[data-ready=true]")
-    work(page)
+    if work is not None:
+        page.evaluate(SIGN_IN, TOKEN)
+        page.reload()
+        page.wait_for_selector("main:not([aria-busy]) h1")
+        work(page)
     page.wait_for_function("[...document.images].every((one) => one.complete)")
     page.wait_for_timeout(1500)
     shot = Image.open(io.BytesIO(page.screenshot()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from edge.readers.pair import OcrOnce, Pair
 from edge.readers.vlm import Vlm
 from tests.readers.test_vlm import PLATE, plate
 from tests.web.guest_house import House, guest_house
-from tests.web.test_asking import Talker, post
+from tests.web.site import TOKEN
+from tests.web.test_asking import Talker
 
 SERIAL = "[0-9]{8}[A-Z]{2}"
 PRODUCT = Product(
@@ -39,8 +42,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def look(house: House, **said: Any) -> tuple[int, Any]:
     """Status and JSON of one look."""
-    status, text, _ = post(house, "/v1/inside", said)
-    return status, json.loads(text)
+    raw = json.dumps(said).encode()
+    headers = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(house.url + "/v1/inside", raw, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code, json.loads(answer.read())
 
 
 def test_a_question_shows_what_the_model_did(house: House) -> None:

@@ -22,9 +22,9 @@ from edge.readers.ocr import Ocr
 from edge.readers.reader import Image, Reader
 from edge.services.capture import Capture
 from edge.services.capture_device import Defaults
-from edge.services.panel import workplace
 from edge.services.reader import ReaderService
 from edge.settings import load
+from edge.web.setup import Workplace
 from tests.web.site import PROCESSES, STATION, TOKEN, PartOf, Site, site, until
 from tests.web.test_asking import Talker
 
@@ -94,7 +94,7 @@ class Place:
 
     def change(self, method: str, path: str, body: Any = None) -> Any:
         """Ask as whoever knows the token."""
-        return self.site.ask(method, path, body or {}, authorization=f"Bearer {TOKEN}")
+        return self.site.ask(method, path, None if method == "GET" else body or {}, authorization=f"Bearer {TOKEN}")
 
     def events(self, path: str, body: Any = None) -> list[Any]:
         """All events of a streamed answer."""
@@ -133,8 +133,8 @@ address = "ipc://{folder}/no-camera"
     over = threading.Event()
     others = ("inspector", "messenger")
     assert {*others, "reader", "capture-top"} == {*PROCESSES}
-    with site(folder, processes=others, product=settings.product, workplace=workplace(settings)) as made:
-        processes = [
+    with site(folder, processes=others, product=settings.product, workplace=Workplace.of(settings)) as made:
+        processes: list[Any] = [
             ReaderService(made.runtime_dir, reader or Talker(), settings.product),
             Capture(made.runtime_dir, "top", camera, Defaults(5000, 0.0, "normal")),
         ]
@@ -217,7 +217,7 @@ def test_the_check_is_told_line_by_line(place: Place) -> None:
 
 def test_measures_of_recent_frames_stand_beside_their_limits(place: Place) -> None:
     """The percentiles of what the gate measured on kept parts, each with the least that it must be."""
-    told = place.site.get("/v1/setup/gate").json
+    told = place.change("GET", "/v1/setup/gate").json
 
     assert told["frames"] == 0
     assert told["measures"]["sharpness"]["least"] == 50
@@ -238,7 +238,7 @@ def test_a_wrong_product_file_is_never_saved(place: Place, text: str, says: str)
     """Each mistake has its sentence, with the file and line that a person knows, and the file stays as it was (L13)."""
     before = place.product.read_text()
     problems = place.change("POST", "/v1/setup/product/check", {"text": text}).json["problems"]
-    sha256 = place.site.get("/v1/setup/product").json["sha256"]
+    sha256 = place.change("GET", "/v1/setup/product").json["sha256"]
     answer = place.change("PUT", "/v1/setup/product", {"text": text, "sha256": sha256})
 
     assert any(says in one for one in problems)
@@ -248,7 +248,7 @@ def test_a_wrong_product_file_is_never_saved(place: Place, text: str, says: str)
 
 def test_a_product_file_is_saved_whole_and_waits_for_a_restart(place: Place) -> None:
     """What was saved stands in the file, and the answer says that the station does not work by it yet."""
-    told = place.site.get("/v1/setup/product").json
+    told = place.change("GET", "/v1/setup/product").json
     changed = PRODUCT.replace("{4,10}", "{4,12}")
     answer = place.change("PUT", "/v1/setup/product", {"text": changed, "sha256": told["sha256"]})
     late = place.change("PUT", "/v1/setup/product", {"text": PRODUCT, "sha256": told["sha256"]})

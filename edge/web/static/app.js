@@ -14,6 +14,8 @@ import { LANGUAGES, language, preferred, speak, t, time } from "./words.js";
 const later = (name) => async (...given) => (await import(`./${name}.js`))[name](...given);
 const VIEWS = { line, held, history, ask, outcome: story, inside: later("inside"), setup: later("setup") };
 const SHOWN = ["line", "held", "history", "ask", "inside", "setup"];
+/** What an engineer's view asks for; it is offered to whoever may. */
+const NEEDS = { inside: "POST /v1/inside", setup: "POST /v1/setup/look" };
 const THEMES = ["auto", "light", "dark"];
 
 const main = document.getElementById("main");
@@ -36,7 +38,7 @@ function drawHead() {
   document.title = `${t(`view.${here}`)} · ${place}`;
   fill(head,
     el("p", { class: "place" }, el("b", {}, place), station ? el("small", {}, station.product) : null),
-    el("nav", { "aria-label": t("page.views") }, SHOWN.map((view) => el("a",
+    el("nav", { "aria-label": t("page.views") }, SHOWN.filter((view) => !NEEDS[view] || view === here || may(NEEDS[view])).map((view) => el("a",
       { href: `#/${view}`, "aria-current": view === here ? "page" : null }, t(`view.${view}`), view === "held" && waiting && waiting !== "0" ? el("span", { class: "count" }, waiting) : null))),
     el("div", { class: "settings" },
       el("select", { "aria-label": t("page.language"), onchange: (event) => change(event.target.value) },
@@ -56,6 +58,7 @@ async function show({ focus = false } = {}) {
   const mine = ++turn;
   const { view, rest, query } = address();
   if (!may("GET /v1/line")) return shut();
+  if (NEEDS[view] && !may(NEEDS[view])) return shut(view);
   opened.close();
   opened = { close() {} };
   drawHead();
@@ -86,11 +89,12 @@ function may(row) {
 }
 
 /** What stands in the place of every view while nobody has signed in who may see it. */
-function shut() {
+function shut(view) {
   opened.close();
   opened = { close() {} };
   drawHead();
-  fill(main, el("h1", {}, t("session.enter")), el("p", {}, t(session.state === "signed_in" ? "session.too_little" : "session.shut")),
+  const why = view && session.state !== "signed_in" ? "session.engineers" : session.state === "signed_in" ? "session.too_little" : "session.shut";
+  fill(main, el("h1", {}, t(view ? `view.${view}` : "session.enter")), el("p", {}, t(why)),
     session.state === "signed_in" ? null : el("button", { type: "button", class: "main", onclick: signIn }, t("session.enter")));
   main.removeAttribute("aria-busy");
 }
@@ -169,7 +173,7 @@ function signIn() {
           localStorage.setItem("name", name.value);
           if (!could) await begin();
           box.close();
-          if (could) drawHead();
+          if (could && !NEEDS[address().view]) drawHead();
           else await show();
         } catch (failure) {
           wrong.textContent = words(failure);

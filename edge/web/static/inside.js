@@ -32,11 +32,12 @@ export async function inside(root, { rest, say }) {
   const strip = el("p", { class: "strip" });
   const at = el("div", { class: "at" });
   const result = el("div", { class: "found", hidden: true });
+  const where = el("div", {});
 
-  fill(root, el("h1", {}, t("view.inside")),
+  fill(root, el("h1", {}, t("inside.title")),
     about.available ? null : el("p", { class: "detail" }, about.why),
     el("div", { class: "inside" },
-      el("section", { class: "card" }, kept ? el("p", { class: "quiet" }, t("inside.kept", { frame: kept.frame + 1 })) : drop.box, sheet),
+      el("section", { class: "card" }, kept ? el("p", { class: "quiet" }, t("inside.kept", { frame: kept.frame + 1 })) : drop.box, sheet, where),
       el("section", { class: "card" },
         el("form", { class: "inside-form", onsubmit: (event) => { event.preventDefault(); look(); } },
           el("label", {}, t("inside.what"), what), free, el("label", {}, t("inside.layer"), layer), send),
@@ -61,6 +62,7 @@ export async function inside(root, { rest, say }) {
     told = null;
     fill(marks);
     result.hidden = true;
+    fill(where);
   }
 
   function tell(sentence) {
@@ -115,12 +117,11 @@ export async function inside(root, { rest, say }) {
     heat(token);
     fill(at,
       el("p", {}, t(token.drafted ? "inside.drafted" : "inside.decided", { n: token.in_pass, p: percent(token.probability) })),
-      el("div", { class: "halves" },
-        table(t("inside.candidates"), ["inside.text", "inside.probability", "inside.may"], token.candidates.map((one, number_) => [
-          el("code", {}, shown(one.text), number_ === token.chosen ? el("b", {}, ` ${t("inside.chosen")}`) : null), percent(one.probability),
-          t(one.allowed ? "inside.allowed" : "inside.forbidden")])),
-        table(t("inside.looked"), ["inside.part", "inside.share"], told.parts.map((one, number_) => [partName(one), token.looked[number_]])
-          .sort((one, other) => other[1] - one[1]).map(([name, share]) => [name, percent(share)]))));
+      table(t("inside.candidates"), ["inside.text", "inside.probability", "inside.may"], token.candidates.map((one, number_) => [
+        el("span", {}, el("code", {}, shown(one.text)), number_ === token.chosen ? el("b", {}, ` ${t("inside.chosen")}`) : null), small(one.probability),
+        t(one.allowed ? "inside.allowed" : "inside.forbidden")])));
+    fill(where, table(t("inside.looked"), ["inside.part", "inside.share"], told.parts.map((one, number_) => [partName(one), token.looked[number_]])
+      .sort((one, other) => other[1] - one[1]).map(([name, share]) => [name, small(share)])));
   }
 
   function heat(token) {
@@ -128,7 +129,7 @@ export async function inside(root, { rest, say }) {
     const lines = told.patches.filter((one) => told.parts[one.part].kind === "line");
     const most = Math.max(...lines.map((one) => token.image[one.token]), 1e-9);
     fill(marks, lines.map((one) => svg("polygon", { points: one.quad.map((point) => point.join()).join(" "),
-      "fill-opacity": (0.8 * token.image[one.token] / most).toFixed(2), class: token.image[one.token] === most ? "peak" : null })));
+      "fill-opacity": (0.5 * token.image[one.token] / most).toFixed(2), class: token.image[one.token] === most ? "peak" : null })));
   }
 
   function traced() {
@@ -177,4 +178,9 @@ function shown(text) {
 function table(caption, heads, rows) {
   return el("table", { class: "plain" }, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, t(head))))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))));
+}
+
+/** A share that is not nothing is not shown as nothing. */
+function small(share) {
+  return share > 0 && share < 0.001 ? `< ${percent(0.001)}` : percent(share);
 }

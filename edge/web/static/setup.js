@@ -13,7 +13,7 @@ const LEVELS = { ok: "good", warn: "fair", fail: "bad" };
 const FIRST = ["sharpness", "glare", "overexposure", "underexposure", "contrast", "motion"];
 
 export async function setup(root, context) {
-  const parts = [aid(context), await gate(), check(context), await product(context)];
+  const parts = [aid(), await gate(), check(), await product(context)];
   fill(root, el("h1", {}, t("view.setup")), el("div", { class: "setup" }, parts.map((part) => part.box)));
   return { close: () => parts.forEach((part) => part.close?.()) };
 }
@@ -22,13 +22,8 @@ function card(name, ...children) {
   return el("section", { class: `card setup-${name}`, "aria-labelledby": `s-${name}` }, el("h2", { id: `s-${name}` }, t(`setup.${name}`)), children);
 }
 
-/** Whoever is not signed in is asked to. */
-async function allowed({ session, signIn }) {
-  return session().state === "signed_in" || signIn();
-}
-
 /** Focus and exposure: the frame of now, and meters with the best that was seen. */
-function aid(context) {
+function aid() {
   let running = false;
   let turn = null;
   const best = {};
@@ -42,7 +37,6 @@ function aid(context) {
   const anew = el("button", { type: "button", onclick: () => { Object.keys(best).forEach((name) => delete best[name]); fill(meters); } }, t("setup.anew"));
 
   async function start() {
-    if (!(await allowed(context))) return;
     running = true;
     button.textContent = t("setup.stop");
     button.setAttribute("aria-pressed", "true");
@@ -60,7 +54,6 @@ function aid(context) {
   }
 
   async function look() {
-    if (!(await allowed(context))) return stop();
     try {
       const frame = await change("POST", "/v1/setup/look", {});
       told.hidden = true;
@@ -93,7 +86,7 @@ function aid(context) {
     told.hidden = !frame.defects.length;
   }
 
-  return { box: card("aid", el("p", {}, t("setup.aid_says")), el("p", { class: "tools" }, button, once, anew), told, shown, facts, meters), close: stop };
+  return { box: card("aid", el("p", { class: "quiet" }, t("setup.aid_says")), el("p", { class: "tools" }, button, once, anew), told, shown, facts, meters), close: stop };
 }
 
 /** How the frames of the last parts spread over each measure. */
@@ -115,13 +108,12 @@ async function gate() {
 }
 
 /** `edge check`, line by line. */
-function check(context) {
+function check() {
   let running = null;
   const lines = el("ul", { class: "states", "aria-live": "polite" });
   const end = el("p", { role: "status" });
   const button = el("button", { type: "button", class: "main", onclick: run }, t("setup.run"));
   async function run() {
-    if (!(await allowed(context))) return;
     running?.abort();
     running = new AbortController();
     button.disabled = true;
@@ -177,7 +169,7 @@ async function product(context) {
   }
 
   async function store() {
-    if (!(await allowed(context)) || !(await judge())) return;
+    if (!(await judge())) return;
     try {
       told = await change("PUT", "/v1/setup/product", { text: text.value, sha256: told.sha256 });
       context.say(told.taken_up ? t("setup.saved") : `${t("setup.saved")} ${t("setup.restart")}`);
@@ -188,7 +180,7 @@ async function product(context) {
   }
 
   async function run() {
-    if (!(await allowed(context)) || !(await judge())) return;
+    if (!(await judge())) return;
     running?.abort();
     running = new AbortController();
     const counts = { same: 0, changed: 0, open: 0, "not played": 0, failed: 0 };
