@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from accuracy import draw
 
 from edge.adapters import images
 from edge.core.inside import Inside
@@ -65,7 +65,8 @@ def main() -> None:
     vlm = Vlm(SMALL, device="cpu")
     found: dict[int | None, list[Look]] = {}
     with tempfile.TemporaryDirectory() as made:
-        draw(Path(made), "--count", str(asked.plates), "--seed", str(asked.seed))
+        draw = ["draw", made, "--count", str(asked.plates), "--seed", str(asked.seed)]
+        subprocess.run([sys.executable, "-m", "simulator", *draw], check=True, stdout=sys.stderr)
         labels = [json.loads(line) for line in (Path(made) / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
         for label in labels:
             image = images.load(str(Path(made) / label["file"]))

@@ -28,6 +28,7 @@ from edge.core.reading import Character, FieldReading, Quad
 from edge.services.panel import Doors, Panel, Place
 from edge.web import chat, reading
 from edge.web.guests import PATIENCE_S as PATIENCE_OF_GUESTS_S
+from edge.web.product_desk import ProductDesk
 from edge.web.setup import Workplace
 
 STATION = "st-7"
@@ -75,7 +76,9 @@ class Site:
         ca: Path | None = None,
         workplace: Workplace | None = None,
     ) -> None:
-        self._workplace = workplace
+        self._workplace = workplace or Workplace(
+            ProductDesk(folder / "edge.toml", "nameplate", None), None, "there is no camera", product, "", STATION
+        )
         self._product, self._patience_s, self._doors = product, patience_s, doors or Doors()
         self._trusted = None if ca is None else ssl.create_default_context(cafile=str(ca))
         self.data_dir, self.runtime_dir = folder / "data", folder / "run"

@@ -108,7 +108,7 @@ def test_meters_follow_the_camera(place: Place, opened: Any) -> None:
 
     assert taken + 2 <= stopped
     assert place.camera.taken <= stopped + 1
-    expect(page.locator(".setup-aid .quiet").first).to_contain_text("5,000 µs")
+    expect(page.locator(".setup-aid > p.quiet").nth(1)).to_contain_text("5,000 µs")
 
 
 def test_a_product_file_is_edited_tried_and_saved(place: Place, opened: Any) -> None:
