@@ -46,7 +46,7 @@ from edge.services.health import (
     signal_figures,
 )
 from edge.settings import Settings
-from edge.web import chat, inside, reading
+from edge.web import chat, inside, reading, setup
 from edge.web.alarms import AlarmRoutes
 from edge.web.app import application
 from edge.web.bundles import BundleRoutes
@@ -56,7 +56,7 @@ from edge.web.line import LineRoutes
 from edge.web.live import Live
 from edge.web.reviews import ReviewRoutes
 from edge.web.session import IDLE_S, Sessions
-from edge.web.setup import SetupRoutes, Workplace
+from edge.web.setup import Workplace
 from edge.web.stored import Stored
 from edge.web.triggers import TriggerRoutes
 
@@ -206,11 +206,7 @@ class Panel:
                 *AlarmRoutes(self._stored).routes(),
                 *BundleRoutes(self._stored, where, self._record).routes(),
                 *TriggerRoutes(self._stored, self._poke_inspector).routes(),
-                *(
-                    []
-                    if self._workplace is None
-                    else SetupRoutes(self._stored, self._guest_link, self._workplace).routes()
-                ),
+                *setup.routes(self._stored, self._guest_link, self._workplace),
                 *inside.routes(self._guest_link, self._stored, self._place.fields, self._reader_name),
                 *self._guest_routes(self._guest_link),
             ],

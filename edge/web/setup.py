@@ -84,6 +84,11 @@ class Workplace:
         )
 
 
+def routes(stored: Stored, link: Link, place: Workplace | None) -> list[Route]:
+    """Every address of the set-up, where there is something to set up."""
+    return [] if place is None else SetupRoutes(stored, link, place).routes()
+
+
 class SetupRoutes:
     """What stands below `/v1/setup`."""
 
