@@ -41,6 +41,10 @@ def _object(required: Sequence[str] = (), **properties: Schema) -> Schema:
     return made | ({"required": list(required)} if required else {})
 
 
+def _number(least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -59,7 +63,6 @@ _CODED: Schema = {
 _QUESTION = _text(guests.MOST_QUESTION_CHARACTERS, least=1)
 _PAGE_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": history.MAX_PAGE}
 _BEFORE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**62}
-_LAST_PARTS: Schema = {"type": "integer", "minimum": 1, "maximum": setup.MOST_TESTED}
 _PRODUCT_TEXT = _text(product_desk.MAX_BYTES, "TOML, as in the manual.")
 _TIME: Schema = {"type": "string", "format": "date-time"}
 
@@ -202,11 +205,11 @@ SCHEMAS: Mapping[str, Schema] = {
     "Look": _object(
         image=_CODED,
         inspection_id=_text(100, "A kept frame is looked into: its outcome, and `frame`, from 0 on."),
-        frame={"type": ["integer", "null"], "minimum": 0, "maximum": 999},
+        frame=_number(0, 999),
         question=_QUESTION,
         field=_text(100, "A field of the product is read, in the place of a question."),
-        max_tokens={"type": ["integer", "null"], "minimum": 1, "maximum": inside.MOST_CAP},
-        layer={"type": ["integer", "null"], "minimum": 0, "maximum": 999},
+        max_tokens=_number(1, inside.MOST_CAP),
+        layer=_number(0, 999),
     ),
     "ProductText": _object(
         ["name", "path", "text", "sha256", "is_there", "taken_up"],
@@ -242,6 +245,7 @@ def _json(schema: Schema) -> dict[str, Schema]:
 
 _FILE: Schema = {"type": "string", "format": "binary"}
 _EVENTS: Mapping[str, Schema] = {"text/event-stream": _STRING}
+_GATE = {"200": _json(_object(["frames", "measures"], frames=_INTEGER)), "503": _json(_ref("Error"))}
 _PRODUCT = _json(_ref("ProductText"))
 _ANSWERED = {"504": _json(_ref("Error")), "503": _json(_ref("Error"))}
 
@@ -340,9 +344,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "POST /v1/setup/check": Operation("The lines of `edge check`, as they come.", {"200": _EVENTS}),
     "GET /v1/setup/gate": Operation(
-        "How recent frames spread over each measure.",
-        {"200": _json(_object(["frames", "measures"], frames=_INTEGER)), "503": _json(_ref("Error"))},
-        query={"last": {"type": "integer", "minimum": 1, "maximum": setup.MOST_SPREAD}},
+        "How recent frames spread over each measure.", _GATE, query={"last": _number(1, setup.MOST_SPREAD)}
     ),
     "POST /v1/setup/look": Operation(
         "One frame of now with its measures, between parts.", {"200": _json({"type": "object"}), **_ANSWERED}
@@ -361,7 +363,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /v1/setup/product/test": Operation(
         "What a text would change on kept parts, as `edge replay` tells it.",
         {"200": _EVENTS},
-        body=_json(_object(["text"], text=_PRODUCT_TEXT, last=_LAST_PARTS)),
+        body=_json(_object(["text"], text=_PRODUCT_TEXT, last=_number(1, setup.MOST_TESTED))),
     ),
     "GET /v1/models": Operation("The reader's name for OpenAI's clients.", {"200": _json({"type": "object"})}),
 }
