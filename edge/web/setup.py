@@ -203,13 +203,13 @@ class SetupRoutes:
         }
 
     async def _judge(self, request: Request) -> Response:
-        text = text_of(await json_body(request), "text", MAX_BYTES)
+        text = _needed(await json_body(request), "text", MAX_BYTES)
         return JSONResponse({"problems": await run_in_threadpool(self._place.desk.problems, text)})
 
     async def _test(self, request: Request) -> Response:
         given = await json_body(request)
-        text, last = text_of(given, "text", MAX_BYTES), given.get("last", TESTED)
-        if not isinstance(last, int) or not 1 <= last <= MOST_TESTED:
+        text, last = _needed(given, "text", MAX_BYTES), given.get("last", TESTED)
+        if not isinstance(last, int) or isinstance(last, bool) or not 1 <= last <= MOST_TESTED:
             raise UseError(f"last must be a whole number from 1 to {MOST_TESTED}: say on how many parts it is tried")
         if problems := await run_in_threadpool(self._place.desk.problems, text):
             raise RefusedError(422, "wrong_product", "; ".join(problems))
@@ -219,7 +219,7 @@ class SetupRoutes:
 
     async def _save(self, request: Request) -> Response:
         given = await json_body(request)
-        text, sha256 = text_of(given, "text", MAX_BYTES), text_of(given, "sha256", 64)
+        text, sha256 = _needed(given, "text", MAX_BYTES), _needed(given, "sha256", 64)
         try:
             await run_in_threadpool(self._place.desk.save, text, sha256)
         except ChangedError as error:
@@ -227,6 +227,17 @@ class SetupRoutes:
         except ConfigError as error:
             raise RefusedError(422, "wrong_product", "; ".join(error.problems)) from None
         return JSONResponse(await run_in_threadpool(self._product_told))
+
+
+def _needed(given: dict[str, object], key: str, longest: int) -> str:
+    """A text that must be there.
+
+    Raises:
+        UseError: it is missing, no text, or too long.
+    """
+    if key not in given:
+        raise UseError(f"{key} is missing: send it as a text of at most {longest} characters")
+    return text_of(given, key, longest)
 
 
 def _told(one: child.Line | child.Ended, limit_s: float) -> Mapping[str, Any]:
