@@ -147,7 +147,7 @@ export async function inside(root, { rest, say }) {
 
   function stages() {
     const { total, ...each } = told.ms;
-    return el("ul", { class: "measures" }, [...Object.entries(each), ["total", total]].map(([name, ms]) => el("li", {},
+    return el("ul", { class: "measures stages" }, [...Object.entries(each), ["total", total]].map(([name, ms]) => el("li", {},
       el("span", {}, t(`inside.stage_${name}`)), el("meter", { min: 0, max: total, value: ms, "aria-label": t(`inside.stage_${name}`) }), el("b", {}, `${number(ms)} ms`))));
   }
 
