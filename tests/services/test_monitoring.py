@@ -69,7 +69,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         made.store.confirmations.add(made.store.outcomes()[0].inspection_id)
         decide(made, Reason.RECORD_MISSING)
         made.store.add_trigger("waits", expected=None, source="x", at=AT, at_us=1)
-        until(lambda: "edge_process_gpu_memory_bytes" in made.get("/metrics").body.decode())
+        # Every process is heard, the panel by itself too: nothing more can come.
+        heard = (
+            "edge_process_gpu_memory_bytes",
+            "edge_camera_events_total",
+            "edge_erp_age_seconds",
+            "edge_broker_connected",
+        )
+        until(lambda: all(name in made.get("/metrics").body.decode() for name in heard))
+        until(lambda: all(one["memory_bytes"] for one in made.get("/health").json["processes"].values()))
         yield made
 
 
