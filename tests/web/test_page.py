@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from edge.adapters import reviews
+from edge.adapters import reviews, users
 from edge.adapters.bundle_reading import Bundle
 from edge.core.outcome import Defect, Reason
+from edge.services.panel import Doors
 from edge.services.reader import ReaderService
 from tests.web.crowd import pour
 from tests.web.site import PROCESSES, PRODUCT, TOKEN, PartOf, Site, plate, site, until
@@ -26,6 +27,7 @@ AXE = Path("tests/web/axe/axe.min.js")
 SCREEN = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 VIEWS = ("line", "held", "history", "ask")
+PASSWORD = "correct horse battery"
 HTML = '<img src=x onerror=document.title="owned"><b>1</b>'
 
 
@@ -262,6 +264,49 @@ def test_text_on_a_plate_stays_text(station: Site, opened: Any) -> None:
 
     assert page.title() != "owned"
     assert shown[1:] == [True, True, True]
+
+
+def test_an_answer_that_is_html_stays_text(asked: Site, opened: Any, tmp_path: Path) -> None:
+    """What a reader answers is put in as text, as it streams and at its end; nothing of it runs."""
+    (tmp_path / "plate.png").write_bytes(plate(HTML))
+    page = opened(asked, "ask")
+    page.locator("#file").set_input_files(tmp_path / "plate.png")
+    page.get_by_label("Question").fill(HTML)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator(".ask")).to_contain_text("ms in all")
+
+    expect(page.locator(".answer")).to_contain_text("onerror=document.title")
+    assert page.locator(".answer img, .answer b").count() == 0
+    assert page.title() != "owned"
+
+
+def test_a_viewer_is_offered_no_decision(tmp_path: Path, opened: Any) -> None:
+    """A closed panel shows the way in and nothing else; a viewer sees held parts, an operator decides, by password."""
+    users.write(
+        tmp_path / "users",
+        {name: users.User(name, users.ROLES[name], users.hashed(PASSWORD)) for name in ("viewer", "operator")},
+    )
+    doors = Doors(anyone=users.Role.NOBODY, users=users.Users(tmp_path / "users"))
+    with site(tmp_path, token=None, doors=doors) as station:
+        station.add(PartOf("HELD-1", reason=Reason.RECORD_MISSING))
+        page = opened(station, "shut")
+        shut = page.locator("main").inner_text()
+        offered = {}
+        for name in ("viewer", "operator"):
+            page.locator("#head").get_by_role("button", name="Sign in").click()
+            page.get_by_label("Name").fill(name)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+            expect(page.get_by_role("button", name=f"Sign out {name}")).to_contain_text(name)
+            page.goto(f"{station.url}/#/held")
+            expect(page.locator(".queue")).to_contain_text("HELD-1")
+            offered[name] = page.locator(".decide button").count()
+            page.get_by_role("button", name=f"Sign out {name}").click()
+            expect(page.locator("main h1")).to_have_text("Sign in")
+
+        assert "HELD-1" not in shut
+        assert "signed in" in shut
+        assert offered == {"viewer": 0, "operator": 4}
 
 
 def test_an_image_is_asked_about_only_with_a_reader_that_can(station: Site, opened: Any, tmp_path: Path) -> None:
