@@ -44,7 +44,7 @@ function drawHead() {
       el("select", { "aria-label": t("page.language"), onchange: (event) => change(event.target.value) },
         Object.entries(LANGUAGES).map(([code, name]) => el("option", { value: code, selected: code === language() }, name))),
       el("button", { type: "button", onclick: nextTheme }, t(`theme.${theme()}`)),
-      session.state === "off" ? null : el("button", { type: "button", onclick: session.state === "signed_in" ? leave : signIn },
+      session.state === "off" ? null : el("button", { type: "button", onclick: session.state === "signed_in" ? leave : enter },
         session.state === "signed_in" ? [t("session.leave", { name: session.name }), " ", el("small", {}, t(`role.${session.role}`))] : t("session.enter"))));
 }
 
@@ -187,6 +187,11 @@ function signIn() {
     document.body.append(box);
     box.showModal();
   });
+}
+
+/** Sign in by the head's button: the view is drawn anew, with what this person may. A view that asks goes on where it is. */
+async function enter() {
+  if (await signIn()) await show();
 }
 
 async function leave() {
