@@ -2,6 +2,7 @@
 
     python install/make_package.py            dist/edge-VERSION-pyX.Y/ and the same as .tar
     python install/make_package.py --wheels DIR   with the wheels of DIR where they fit
+    python install/make_package.py --deb          the same as a Debian package, too: it calls edge-install
 
 The folder holds the wheels, a lock file with their hashes, the units, the settings' example, the products, and
 `edge-install`. `SHA256SUMS` covers all of it.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Where the Debian package puts the folder.
+DEB_FOLDER = "/usr/share/edge-inspection"
 #: Everything but `vlm`, whose torch is ten times as large as all the rest, and made for one kind of GPU.
 EXTRAS = ("demo", "genicam", "postgres", "redis", "remote", "rest", "rtsp")
 #: Asked for by `redis` below Python 3.11.3: Debian 12 has 3.11.2, where this may run on a later one.
@@ -67,6 +71,41 @@ def make(out: Path, wheels: Path | None = None, constraint: Path | None = None, 
     made = out / f"edge-{version}-py{python}"
     shutil.rmtree(made, ignore_errors=True)
     building.rename(made)
+    return made
+
+
+def deb(folder: Path) -> Path:
+    """The folder as a Debian package beside it: installing it calls its `edge-install`, removing it `--uninstall`.
+
+    Raises:
+        subprocess.CalledProcessError: dpkg-deb could not; what it said stands on standard error.
+    """
+    version, python = (folder / "VERSION").read_text().strip(), (folder / "PYTHON").read_text().strip()
+    major, minor = python.split(".")
+    ask = ["dpkg", "--print-architecture"]
+    machine = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    tree = folder.with_name(f"{folder.name}.deb-tree")
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(folder, tree / DEB_FOLDER.lstrip("/"), copy_function=os.link)
+    control = tree / "DEBIAN"
+    control.mkdir()
+    (control / "control").write_text(
+        f"Package: edge-inspection\nVersion: {version}\nArchitecture: {machine}\nMaintainer: edge\nSection: misc\n"
+        f"Depends: python3 (>= {python}), python3 (<< {major}.{int(minor) + 1}~), python3-venv, passwd, util-linux\n"
+        "Description: inspection of nameplates on a line PC\n"
+        " Installs from its own wheels, with no network. Settings, data and user stay when it is removed.\n"
+    )
+    for name, arguments in (("postinst", "configure"), ("prerm", "remove")):
+        does = "" if name == "postinst" else " --uninstall"
+        script = control / name
+        script.write_text(f'#!/bin/sh\nset -e\n[ "$1" != {arguments} ] || {DEB_FOLDER}/edge-install{does}\n')
+        script.chmod(0o755)
+    made = folder.with_name(f"edge-inspection_{version}_{machine}.deb")
+    # Wheels are compressed already.
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, made], check=True, stdout=subprocess.DEVNULL
+    )
+    shutil.rmtree(tree)
     return made
 
 
@@ -122,12 +161,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where (%(default)s)")
     parser.add_argument("--wheels", type=Path, help="folder of wheels to take in the place of the package index")
     parser.add_argument("--constraint", type=Path, help="pip's constraints: versions to keep to")
+    parser.add_argument("--deb", action="store_true", help="make a Debian package of it as well")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     made = make(asked.out.absolute(), asked.wheels, asked.constraint)
     archive = made.with_name(f"{made.name}.tar")
     with tarfile.open(archive, "w") as tar:  # wheels are compressed already
         tar.add(made, made.name)
+    if asked.deb:
+        print(f"{deb(made)}  on the line PC: sudo apt-get install ./edge-inspection_*.deb")
     size_mb = archive.stat().st_size / 1e6
     print(
         f"{made}\n{archive}  {size_mb:.0f} MB\non the line PC: tar xf {archive.name} && sudo {made.name}/edge-install"

@@ -1,4 +1,4 @@
-"""The simulator's own commands: draw a folder of plates or of advice, serve a camera, list the scenes."""
+"""The simulator's own commands: draw plates or advice, serve a camera, list the scenes, play a recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simulator import advice, chaos, demo, drawing, scenes, spoiling
+from simulator import advice, chaos, demo, drawing, play, scenes, spoiling
 from simulator.camera_server import CameraServer
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
@@ -29,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     listing.add_argument("--folder", type=Path, default=scenes.FOLDER, help="of scene files (%(default)s)")
     listing.set_defaults(run=_list)
     chaos.add_arguments(commands.add_parser("chaos", help="run a line while everything round its station goes wrong"))
+    played = commands.add_parser("play", help="let a station inspect again what another recorded (edge record)")
+    played.add_argument("bundle", type=Path)
+    played.add_argument("--pace", action="store_true", help="at the pace of the recording (else part after part)")
+    played.set_defaults(run=lambda asked: play.play(asked.bundle, at_pace=asked.pace))
     commands.add_parser("demo", help="run the whole line, as `edge demo` does", add_help=False)
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["demo"]:

@@ -11,13 +11,13 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
 from simulator.material import Picture
 from simulator.optics import LIGHTS, Sensor, Settings
-from simulator.staging import View
+from simulator.scenes import TakeScript
 
 EXPOSURE_RANGE_US = (50, 50_000)
 _CLOCK_START_US = 5_000_000
@@ -28,6 +28,21 @@ _CLOCK_RATE = 1.00002
 OnTake = Callable[[str, int], None]
 
 
+class Shown(Protocol):
+    """What stands in front of the camera: a part of a scene, or of a recording."""
+
+    num_takes: int
+
+    def script(self, number: int) -> TakeScript:
+        """How the camera behaves in this take."""
+
+    def hold_ms(self, number: int) -> int:
+        """How long the camera waits in this take."""
+
+    def take(self, settings: Settings, counter: int) -> tuple[Picture, TakeScript]:
+        """Expose the next take; the frame, and how the camera behaves."""
+
+
 class CameraServer:
     """A camera at an address; `show` puts a part in front of it. Runs as a thread of its own."""
 
@@ -36,7 +51,7 @@ class CameraServer:
         self.sensor = sensor or Sensor(1280, 800)
         self.num_frames = 0
         self._on_take = on_take
-        self._view: View | None = None
+        self._view: Shown | None = None
         self._last: Picture | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -57,7 +72,7 @@ class CameraServer:
         if self._thread is not None:
             self._thread.join(10)
 
-    def show(self, view: View | None) -> None:
+    def show(self, view: Shown | None) -> None:
         """Put this part in front of the camera; with None it refuses to take frames."""
         with self._lock:
             self._view = view
@@ -119,7 +134,7 @@ class CameraServer:
             "exposure_us": list(EXPOSURE_RANGE_US),
         }
 
-    def _take(self, view: View | None, settings: Settings, trigger_id: str) -> list[bytes]:
+    def _take(self, view: Shown | None, settings: Settings, trigger_id: str) -> list[bytes]:
         """Expose, or do what the scene says instead."""
         least, most = EXPOSURE_RANGE_US
         if not least <= settings.exposure_us <= most:

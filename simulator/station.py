@@ -187,18 +187,19 @@ class Station:
         """Start `edge up` after it was killed."""
         self._edge.start()
 
-    def wait_until_ready(self, since_s: float) -> None:
+    def wait_until_ready(self, since_s: float, timeout_s: float | None = None) -> None:
         """Wait until the station is online and each of its processes said that it is ready, later than a moment.
 
         Raises:
             LineError: it does not come up in time, or `edge up` has ended.
         """
-        until_s = time.monotonic() + self._ready_timeout_s
+        timeout_s = timeout_s or self._ready_timeout_s
+        until_s = time.monotonic() + timeout_s
         while lacking := self._not_ready(since_s):
             if self._edge.exit_code is not None:
                 raise LineError(f"edge up ended with exit code {self._edge.exit_code}: {self.last_words()}")
             if time.monotonic() > until_s:
-                waited = f"station {self.product} was not ready in {self._ready_timeout_s:.0f} s"
+                waited = f"station {self.product} was not ready in {timeout_s:.0f} s"
                 raise LineError(f"{waited} (no {', '.join(lacking)}): see {self.log}")
             time.sleep(0.2)
 

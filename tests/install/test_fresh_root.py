@@ -22,6 +22,8 @@ from tests.install.fresh_root import FreshRoot, booted, missing_here, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 UNITS = ("edge-capture@front", "edge-inspector@front", "edge-reader", "edge-messenger", "edge-panel")
+#: One more step of the tables, as a later edge has it.
+LATER_STEP = ("\n)\n\n\ndef migrate", '\n    ("CREATE TABLE hums (loud INTEGER) STRICT",),\n)\n\n\ndef migrate')
 PROBE = Path(__file__).parent / "probe.py"
 
 
@@ -37,7 +39,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder of this edge, and that of a later one."""
     folder = tmp_path_factory.mktemp("packages")
     known = os.environ.get("EDGE_WHEELS")  # a folder of wheels, where the index is not to be asked
-    now = make(folder, None if known is None else Path(known))
+    # The sources of an earlier edge, where the upgrade from that one is to be tried.
+    earlier = Path(os.environ.get("EDGE_EARLIER_TREE", ROOT))
+    now = make(folder, None if known is None else Path(known), tree=earlier)
     tree = folder / "later"
     for name in ("edge", "simulator", "install", "systemd", "config"):
         shutil.copytree(ROOT / name, tree / name)
@@ -47,6 +51,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (tree / "pyproject.toml").write_text(project.replace('version = "0.1.0"', 'version = "0.1.1"'), encoding="utf-8")
     with (tree / "config" / "edge.toml").open("a", encoding="utf-8") as example:
         example.write("\n# Whether the station hums; true or false.\n# hums = false\n")
+    schema = tree / "edge" / "adapters" / "schema.py"
+    steps = schema.read_text(encoding="utf-8").replace(*LATER_STEP)
+    assert "hums" in steps
+    schema.write_text(steps, encoding="utf-8")
     return now, make(folder, now / "wheels", tree=tree)
 
 
@@ -153,11 +161,17 @@ def test_an_upgrade_keeps_outcomes_settings_and_what_waits(root: FreshRoot, pack
 
 
 def test_the_way_back_is_the_earlier_folder_and_the_kept_database(root: FreshRoot, packages: tuple[Path, Path]) -> None:
-    """The earlier edge runs again after its own `edge-install`; it takes the tables that it knows."""
-    root.run(f"/mnt/{packages[0].name}/edge-install")
+    """The earlier edge starts nothing on tables that it does not know, and says what to do; done, it runs again."""
+    said = root.run(f"/mnt/{packages[0].name}/edge-install").stderr
+    states = {root.shown(unit, "ActiveState") for unit in UNITS}
+    commands = said.partition("to go on with the copy of before: ")[2].partition(" (what was decided")[0]
+    root.run("sh", "-ec", commands)
 
+    assert "nothing is started" in said
+    assert "active" not in states
     assert root.run("/opt/edge/bin/edge", "--version").stdout == "edge 0.1.0\n"
-    assert {root.shown(unit, "ActiveState") for unit in UNITS} == {"active"}
+    until(lambda: {root.shown(unit, "ActiveState") for unit in UNITS} == {"active"}, "the earlier edge")
+    assert (root.folder / "var/lib/edge/edge.db.later").is_file()
 
 
 def test_uninstalling_leaves_data_and_settings(root: FreshRoot, packages: tuple[Path, Path]) -> None:
