@@ -71,7 +71,8 @@ def way_back(database: Path, kept: Path) -> str:
     if not kept.exists():
         return f"{start}; no copy of before is kept: install the later edge again, or move {database} away"
     return (
-        f"{start}; to go on with the copy of before: mv {database} {database}.later; rm -f {database}-wal {database}-shm; "
+        f"{start}; to go on with the copy of before: mv {database} {database}.later; "
+        f"rm -f {database}-wal {database}-shm; "
         f"mv {kept} {database}; systemctl start edge.target (what was decided since stays in {database}.later)"
     )
 

@@ -117,6 +117,8 @@ class Recording:
         return Take(np.asarray(picture, np.uint8), max(0, (ordered_us - step["exposed_us"]) // 1000))
 
     def _checked(self, name: str) -> bytes:
+        if name not in self._manifest["files"]:
+            raise RecordingError(f"{self._path} is no bundle: its manifest does not name {name}")
         facts = self._manifest["files"][name]
         content = self._read(name, min(int(facts["size"]), MAX_FILE_BYTES))
         if hashlib.sha256(content).hexdigest() != facts["sha256"]:
@@ -149,7 +151,12 @@ def canonical(told: Any) -> bytes:
 
 def _kept(told: Any) -> Any:
     if isinstance(told, Mapping):
-        return {key: _kept(value) for key, value in told.items() if key not in LEFT_OUT}
+        # A failure's sentence has addresses and times; that there was one counts.
+        return {
+            key: value is not None if key == "failure" else _kept(value)
+            for key, value in told.items()
+            if key not in LEFT_OUT
+        }
     return [_kept(value) for value in told] if isinstance(told, list) else told
 
 

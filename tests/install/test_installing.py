@@ -106,6 +106,72 @@ def test_the_installer_asks_the_settings(capsys: pytest.CaptureFixture[str], com
     assert (code, capsys.readouterr().out) == (0, said)
 
 
+def test_the_way_back_is_said_where_a_later_edge_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything starts: which tables, and the commands that put the kept copy in their place."""
+    database, copy = kept(tmp_path, RELEASED[-1]), tmp_path / "edge.db.0.1.0"
+    codes = [installing.main(["fits", str(database), str(copy)])]
+    later = sqlite3.connect(database)
+    later.execute("PRAGMA user_version = 999")
+    later.close()
+    codes.append(installing.main(["fits", str(database), str(copy)]))
+    without = capsys.readouterr().err
+    copy.write_bytes(b"")
+    codes.append(installing.main(["fits", str(database), str(copy)]))
+    said = capsys.readouterr().err
+
+    assert codes == [0, 1, 1]
+    assert "tables of version 999" in without
+    assert "no copy of before is kept" in without
+    assert f"mv {copy} {database}; systemctl start edge.target" in said
+
+
+@pytest.mark.parametrize("gpu", ["none", "driven", "bare"])
+def test_the_installer_says_which_gpu_there_is(tmp_path: Path, gpu: str) -> None:
+    """Model and driver, or that the driver is missing, or that there is none: by what the kernel says."""
+    device = tmp_path / "sys/bus/pci/devices/0000:01:00.0"
+    if gpu != "none":
+        device.mkdir(parents=True)
+        (device / "vendor").write_text("0x10de\n")
+        (device / "class").write_text("0x030200\n")
+    if gpu == "driven":
+        one = tmp_path / "proc/driver/nvidia/gpus/0000:01:00.0"
+        one.mkdir(parents=True)
+        (one / "information").write_text("Model: \t NVIDIA H100\nIRQ: 1\n")
+        (one.parent.parent / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue\n")
+    said = installing.gpu(tmp_path)
+
+    assert said.startswith(
+        {
+            "none": "GPU: none",
+            "driven": "GPU: NVIDIA H100, driver 550.54.15",
+            "bare": "GPU: an NVIDIA one without its driver: apt-get install",
+        }[gpu]
+    )
+
+
+def test_the_debian_package_does_what_the_installer_does(tmp_path: Path) -> None:
+    """It carries the folder as it is; its scripts call `edge-install`, and nothing on an upgrade's way out."""
+    folder = tmp_path / "edge-9.8.7-py3.11"
+    folder.mkdir()
+    for name, text in {"VERSION": "9.8.7\n", "PYTHON": "3.11\n", "edge-install": "#!/bin/sh\necho called $*\n"}.items():
+        (folder / name).write_text(text)
+    (folder / "edge-install").chmod(0o755)
+    made = make_package.deb(folder)
+    listed = subprocess.run(["dpkg-deb", "--contents", made], check=True, capture_output=True, text=True).stdout
+    facts = subprocess.run(["dpkg-deb", "--field", made], check=True, capture_output=True, text=True).stdout
+    subprocess.run(["dpkg-deb", "--control", made, tmp_path / "control"], check=True)
+    scripts = [(tmp_path / "control" / name).read_text(encoding="utf-8") for name in ("postinst", "prerm")]
+
+    assert "./usr/share/edge-inspection/edge-install" in listed
+    assert "root/root" in listed
+    assert "Version: 9.8.7" in facts
+    assert "python3 (>= 3.11), python3 (<< 3.12~)" in facts
+    assert [script.splitlines()[-1] for script in scripts] == [
+        '[ "$1" != configure ] || /usr/share/edge-inspection/edge-install',
+        '[ "$1" != remove ] || /usr/share/edge-inspection/edge-install --uninstall',
+    ]
+
+
 def test_wrong_settings_stop_the_installer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All that is wrong is told, and the exit code is 78 (L13)."""
     (tmp_path / "edge.toml").write_text("version = 1\n", encoding="utf-8")
