@@ -41,7 +41,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     known = os.environ.get("EDGE_WHEELS")  # a folder of wheels, where the index is not to be asked
     # The sources of an earlier edge, where the upgrade from that one is to be tried.
     earlier = Path(os.environ.get("EDGE_EARLIER_TREE", ROOT))
-    now = make(folder, None if known is None else Path(known), tree=earlier)
+    wheels = None if known is None else Path(known)
+    now = make(folder, wheels, tree=earlier)
     tree = folder / "later"
     for name in ("edge", "simulator", "install", "systemd", "config"):
         shutil.copytree(ROOT / name, tree / name)
@@ -55,7 +56,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     steps = schema.read_text(encoding="utf-8").replace(*LATER_STEP)
     assert "hums" in steps
     schema.write_text(steps, encoding="utf-8")
-    return now, make(folder, now / "wheels", tree=tree)
+    return now, make(folder, now / "wheels" if earlier == ROOT else wheels, tree=tree)
 
 
 @pytest.fixture(scope="module")
