@@ -17,7 +17,7 @@ from simulator.play import toml
 from simulator.recording import LEFT_OUT, Recording, RecordingError, canonical, differences
 from tests.recordings import bundled, record
 
-#: The recording reads a dozen frames, and the playing starts five processes: minutes on a PC that does other things too.
+#: The recording reads a dozen frames, the playing starts five processes: minutes on a PC that does more.
 pytestmark = pytest.mark.timeout(1800)
 SCENES = ("matched_label", "mismatch_serial", "record_missing", "erp_table_gone", "camera_recovers", "stale_frame_late")
 
