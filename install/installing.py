@@ -104,10 +104,10 @@ def main(arguments: list[str]) -> int:
         copy(Path(first), Path(rest[0]))
         return 0
     if command == "fits":
-        said = way_back(Path(first), Path(rest[0]))
-        if said:
-            print(said, file=sys.stderr)
-        return 1 if said else 0
+        way = way_back(Path(first), Path(rest[0]))
+        if way:
+            print(way, file=sys.stderr)
+        return 1 if way else 0
     if command == "gpu":
         print(gpu(Path(first)))
         return 0
