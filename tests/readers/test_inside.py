@@ -105,7 +105,7 @@ def test_a_draft_is_told_with_its_pass(vlm: Vlm) -> None:
 def test_the_model_looks_where_it_reads(vlm: Vlm) -> None:
     """A serial's characters look at the serial's line more than its size would have it, and most of them peak there.
 
-    On the notebook's plate 86 % of the last layer's attention to lines is on the serial's line, where chance gives 33 %.
+    On the notebook's plate 86 % of the last layer's attention to lines is on the serial's, where chance gives 33 %.
     """
     told = vlm.inside(plate(*PLATE), QUESTION, layer=vlm.model.layers - 1)
     lines = [number for number, part in enumerate(told.parts) if part.kind == "line"]
