@@ -87,6 +87,8 @@ def sign_in(page: Page) -> None:
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("button", name="Sign out Ada")).to_be_visible()
+    # The view is drawn anew for her: a key that is pressed before would be the old one's.
+    expect(page.locator("main[aria-busy]")).to_have_count(0)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from edge.commands.checks import units
 from edge.commands.checks.finding import Finding
 from edge.settings import Settings
+from tests.certificates import Authority
 from tests.commands.checks.stations import station
 
 WELL = {
@@ -106,7 +107,11 @@ def test_no_systemd_is_said(tmp_path: Path) -> None:
             "reader-network.conf",
         ),
         (
-            {"EDGE_PANEL__HOST": "0.0.0.0"},
+            {
+                "EDGE_PANEL__HOST": "0.0.0.0",
+                "EDGE_PANEL__TOKEN_FILE": "token",
+                "EDGE_PANEL__TLS": '{"cert_file": "panel.pem", "key_file": "panel.key"}',
+            },
             "edge-panel.service",
             {"IPAddressDeny": "0.0.0.0/0 ::/0"},
             "panel-network.conf",
@@ -123,6 +128,8 @@ def test_what_a_unit_keeps_from_its_process_is_told(
     drop_in: str,
 ) -> None:
     """Settings that need the network of a unit that has none: the drop-in is named, and it is there."""
+    Authority(tmp_path).sign("panel")
+    (tmp_path / "token").write_text("a-token-that-is-long-enough\n", encoding="ascii")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     manager = Manager(tmp_path, station(tmp_path, 1, **settings))
     manager.units[unit] |= closed
