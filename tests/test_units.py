@@ -155,6 +155,15 @@ def test_a_secret_is_handed_to_one_process_alone() -> None:
     }
 
 
+@pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
+def test_no_process_refuses_settings_for_a_secret_of_another(path: Path) -> None:
+    """What settings may be wrong without is there for each process: its own secret, or a word in the place of it."""
+    service = read_unit(path)["Service"]
+    there = {one.partition(":")[0] for one in (*service.get("LoadCredential", []), *service.get("SetCredential", []))}
+
+    assert there >= {"erp_url", "erp_client_secret", "panel_token"}
+
+
 def test_the_panel_answers_this_pc_alone() -> None:
     """Until a drop-in opens it, no packet from or to another host reaches the panel."""
     service = read_unit(UNITS / "edge-panel.service")["Service"]
