@@ -9,48 +9,24 @@ from __future__ import annotations
 import multiprocessing
 import re
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+
+from simulator.mosquitto import Mosquitto
 
 _SEQ = re.compile(rb'"seq":(\d+)')
 PATIENCE_S = 20.0
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @contextmanager
 def mosquitto(folder: Path) -> Iterator[int]:
     """A running mosquitto as Debian configures it (persistence, saved every half hour); gives its port."""
-    port = free_port()
-    config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n"
-        f"persistence_location {folder}/\nmax_queued_messages 0\n",
-        encoding="utf-8",
-    )
-    with subprocess.Popen(
-        ["/usr/sbin/mosquitto", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            deadline_s = time.monotonic() + PATIENCE_S
-            while True:
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                    break
-                if time.monotonic() > deadline_s:
-                    raise SystemExit(f"mosquitto does not listen on port {port}: see its log")
-                time.sleep(0.01)
-            yield port
-        finally:
-            process.kill()
+    with Mosquitto(folder, "max_queued_messages 0", saves_at_once=False) as broker:
+        yield broker.port
 
 
 def packets(connection: socket.socket) -> Iterator[tuple[int, bytes]]:

@@ -1,7 +1,7 @@
 """A real mosquitto in a folder of its own, which can be stopped, killed and made to forget.
 
 It keeps sessions and messages on its disk, unless it is told to `forget`; ended by `kill` it has lost what it had not
-yet written, as after a power cut.
+yet written, as after a power cut. That is little where it `saves_at_once`, else of half an hour, as it is by default.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class MosquittoError(OSError):
 class Mosquitto:
     """One broker on a port of its own; `with` starts it. `lines` come last in its settings."""
 
-    def __init__(self, folder: Path, *lines: str) -> None:
+    def __init__(self, folder: Path, *lines: str, saves_at_once: bool = True) -> None:
         self._folder = folder
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
@@ -42,8 +42,7 @@ class Mosquitto:
             "user root",  # else it may not read what a run by root wrote; no one else may become root by it
             "persistence true",
             f"persistence_location {folder}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
+            *(("autosave_on_changes true", "autosave_interval 1") if saves_at_once else ()),
             *lines,
         )
         self._config.write_text("\n".join(settings) + "\n", encoding="utf-8")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,6 +16,8 @@ from asyncua import ua
 from asyncua.crypto.permission_rules import User, UserRole
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+
+from simulator.ports import free_port
 
 T = TypeVar("T")
 
@@ -31,13 +32,6 @@ NODES: Mapping[str, Any] = {
     "Code": ua.Variant(0, ua.VariantType.Byte),
     "InspectionId": "",
 }
-
-
-def free_port() -> int:
-    """A port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class _Loop:
@@ -76,8 +70,6 @@ class ModbusPlc:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self.port = free_port()
         self.writes: list[tuple[str, int, tuple[int, ...]]] = []
-        #: While set, no request is answered.
-        self.is_mute = False
         self._loop = _Loop()
         self._server: Any = None
         self.start()

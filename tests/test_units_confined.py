@@ -14,9 +14,10 @@ import pytest
 
 from edge.adapters.store import Store
 from edge.commands.up_child import Limits
+from simulator.ports import free_port
 from tests import confined
 from tests.brokers import Ear, mosquitto
-from tests.plc import ModbusPlc, free_port
+from tests.plc import ModbusPlc
 from tests.test_up import Desk
 from tests.test_watchdog import BASE, until, write_station
 

@@ -22,9 +22,10 @@ from edge.core.trigger_input import InputRules
 from edge.services import signals_fitness
 from edge.services.health import signal_figures
 from edge.services.signals_desks import MAX_UNSTORED_TRIGGERS, now_us
+from simulator.ports import free_port
 from tests.core.parts import PLATE
 from tests.gpio_chip import MemoryChip
-from tests.plc import ModbusPlc, OpcuaPlc, free_port
+from tests.plc import ModbusPlc, OpcuaPlc
 from tests.services.cell import LINES, REGISTERS, Cell
 from tests.services.test_inspector import answer_well, wait_for
 

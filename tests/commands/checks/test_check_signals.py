@@ -13,7 +13,8 @@ from edge.adapters.heartbeat import Heartbeat
 from edge.commands.checks import signals
 from edge.commands.checks.finding import Finding
 from edge.errors import SignalError
-from tests.plc import ModbusPlc, free_port
+from simulator.ports import free_port
+from tests.plc import ModbusPlc
 from tests.wrong_case import GOOD
 
 LINES = 16
