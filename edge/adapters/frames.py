@@ -112,11 +112,7 @@ class FramePublisher:
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.SNDHWM, 4)
         self.socket.setsockopt(zmq.MAXMSGSIZE, 64 * 1024)
-        try:
-            sockets.bind(self.socket, runtime_dir, _socket_name(camera))
-        except BaseException:
-            self.socket.close()
-            raise
+        sockets.bind(self.socket, runtime_dir, _socket_name(camera))
 
     def receive(self) -> list[Take]:
         """All takes that wait, oldest first; never blocks. The last one is the one to do, if its time is not over."""
@@ -186,11 +182,7 @@ class FrameLink:
         self.socket.setsockopt(zmq.SNDHWM, 4)
         self.socket.setsockopt(zmq.RCVHWM, 2)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        try:
-            sockets.connect(self.socket, runtime_dir, _socket_name(camera))
-        except BaseException:
-            self.socket.close()
-            raise
+        sockets.connect(self.socket, runtime_dir, _socket_name(camera))
 
     @property
     def connected(self) -> bool:

@@ -54,11 +54,7 @@ class Heartbeat:
         self._next_us = 0
         self._socket = sockets.open_socket(context, zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _MAX_UNREAD)
-        try:
-            sockets.bind(self._socket, runtime_dir, _PREFIX + process)
-        except BaseException:
-            self._socket.close()
-            raise
+        sockets.bind(self._socket, runtime_dir, _PREFIX + process)
 
     def due(self) -> bool:
         """Whether the next beat is due; a loop may ask in every turn."""

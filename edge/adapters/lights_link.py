@@ -26,12 +26,9 @@ class LightLink:
         self._timeout_ms = timeout_ms
         self._numbers = itertools.count(1)
         self._socket = sockets.open_socket(context, zmq.DEALER)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, sockets.RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, sockets.RECONNECT_MAX_MS)
         # A send waits for a signals process that is being started, and no longer.
         self._socket.setsockopt(zmq.SNDTIMEO, timeout_ms)
-        self._socket.connect(sockets.address(runtime_dir, SOCKET))
+        sockets.connect(self._socket, runtime_dir, SOCKET, greets=False)
 
     def switch(self, light: str) -> None:
         """Have this light on, all others off.
@@ -68,11 +65,7 @@ class LightRequests:
     def __init__(self, runtime_dir: Path, *, context: sockets.Context | None = None) -> None:
         self.socket = sockets.open_socket(context, zmq.ROUTER)
         self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)
-        try:
-            sockets.bind(self.socket, runtime_dir, SOCKET)
-        except BaseException:
-            self.socket.close()
-            raise
+        sockets.bind(self.socket, runtime_dir, SOCKET)
 
     def receive(self, timeout_ms: int) -> tuple[bytes, int, str] | None:
         """Who asks, the number of their request, and the light; None when nobody did."""

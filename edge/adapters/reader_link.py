@@ -167,11 +167,7 @@ class ReaderDesk:
         self._called_off: list[tuple[bytes, str]] = []
         self.socket = sockets.open_socket(context, zmq.ROUTER)
         self.socket.setsockopt(zmq.SNDHWM, _MAX_UNSENT)
-        try:
-            sockets.bind(self.socket, runtime_dir, SOCKET)
-        except BaseException:
-            self.socket.close()
-            raise
+        sockets.bind(self.socket, runtime_dir, SOCKET)
 
     def receive(self) -> Question | None:
         """The next question, or None; never blocks. One that is not understood is answered as failed at once."""

@@ -51,11 +51,7 @@ class Teller:
         if runtime_dir is not None:
             self._socket = sockets.open_socket(context, zmq.PUSH)
             self._socket.setsockopt(zmq.SNDHWM, MAX_NEWS)
-            # Nothing is queued for a process that is not there.
-            self._socket.setsockopt(zmq.IMMEDIATE, 1)
-            self._socket.setsockopt(zmq.RECONNECT_IVL, sockets.RECONNECT_MS)
-            self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, sockets.RECONNECT_MAX_MS)
-            self._socket.connect(sockets.address(runtime_dir, SOCKET))
+            sockets.connect(self._socket, runtime_dir, SOCKET, greets=False)
 
     def begun(self, inspection_id: str) -> None:
         """This inspection has begun."""
@@ -92,11 +88,7 @@ class Listening:
         self.socket = sockets.open_socket(context, zmq.PULL)
         self.socket.setsockopt(zmq.RCVHWM, MAX_NEWS)
         self.socket.setsockopt(zmq.MAXMSGSIZE, 64 * 1024)
-        try:
-            sockets.bind(self.socket, runtime_dir, SOCKET)
-        except BaseException:
-            self.socket.close()
-            raise
+        sockets.bind(self.socket, runtime_dir, SOCKET)
 
     def receive(self) -> News | None:
         """The oldest news; None when there is none."""

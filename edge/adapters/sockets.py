@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,42 +65,54 @@ def open_poke(runtime_dir: Path, *, context: Context | None = None) -> Socket:
     return socket
 
 
-def connect(socket: Socket, runtime_dir: Path, name: str) -> None:
-    """Connect to the socket `name`, of a process that may come later, or again.
+def connect(socket: Socket, runtime_dir: Path, name: str, *, greets: bool = True) -> None:
+    """Connect to the socket `name`, of a process that may come later, or again; on failure the socket is closed.
 
-    Nothing is queued for it while it is absent, and with each new connection it gets an empty message, which it answers
-    with its hello: what is still open is then sent again.
+    Nothing is queued for it while it is absent. Where this end `greets`, it gets an empty message with each new
+    connection, which it answers with its hello: what is still open is then sent again.
 
     Raises:
         ConfigError: when the path is too long.
     """
-    # Together: IMMEDIATE queues for no absent process, and PROBE_ROUTER tells the other side of each new connection.
-    socket.setsockopt(zmq.IMMEDIATE, 1)
-    socket.setsockopt(zmq.PROBE_ROUTER, 1)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.connect(address(runtime_dir, name))
+    with _closed_on_failure(socket):
+        # Together: IMMEDIATE queues for no absent process, and PROBE_ROUTER tells the other side of each connection.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        if greets:
+            socket.setsockopt(zmq.PROBE_ROUTER, 1)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        socket.connect(address(runtime_dir, name))
 
 
 def bind(socket: Socket, runtime_dir: Path, name: str) -> Path:
-    """Bind to the socket `name`, readable and writable for this user alone, and return its path.
+    """Bind to the socket `name`, for this user alone, and return its path; on failure the socket is closed.
 
     Raises:
         ConfigError: when the path is too long or the runtime folder cannot be made or written.
     """
-    where = address(runtime_dir, name)
-    path = Path(where.removeprefix("ipc://"))
-    # The mask belongs to the process: two threads that bind at once would leave it to each other.
-    with _mask_lock:
-        old_mask = os.umask(0o077)
-        try:
-            runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.umask(0o177)
-            socket.bind(where)
-        except (OSError, zmq.ZMQError) as error:
-            raise ConfigError(
-                f"[paths] runtime: cannot make the socket {path} ({error}): choose a writable folder"
-            ) from None
-        finally:
-            os.umask(old_mask)
+    with _closed_on_failure(socket):
+        where = address(runtime_dir, name)
+        path = Path(where.removeprefix("ipc://"))
+        # The mask belongs to the process: two threads that bind at once would leave it to each other.
+        with _mask_lock:
+            old_mask = os.umask(0o077)
+            try:
+                runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.umask(0o177)
+                socket.bind(where)
+            except (OSError, zmq.ZMQError) as error:
+                raise ConfigError(
+                    f"[paths] runtime: cannot make the socket {path} ({error}): choose a writable folder"
+                ) from None
+            finally:
+                os.umask(old_mask)
     return path
+
+
+@contextmanager
+def _closed_on_failure(socket: Socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        socket.close()
+        raise
