@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
+from edge.core.outcome import Disposition
 from edge.core.result_lines import Lines
 from edge.errors import ConfigError
+
+#: What a result is where a number shows it.
+_CODES: Mapping[Disposition | None, int] = {None: 0, Disposition.PASS: 1, Disposition.FAIL: 2, Disposition.HOLD: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,28 @@ class LightSwitch(Protocol):
 
     def close(self) -> None:
         """Let it go; never raises, may be called twice."""
+
+
+def bits_of(lines: Lines) -> dict[str, bool]:
+    """What each result line shows, by its name, in the order in which a PLC has them in a row."""
+    return {
+        "pass": lines.result is Disposition.PASS,
+        "fail": lines.result is Disposition.FAIL,
+        "hold": lines.result is Disposition.HOLD,
+        "busy": lines.busy,
+        "heartbeat": lines.heartbeat,
+        "fit": lines.fit,
+    }
+
+
+def values_of(lines: Lines) -> dict[str, bool | int | str]:
+    """What is shown beside the lines, too, by its name; `number` fits into 16 bits, as PLCs count."""
+    return {
+        **bits_of(lines),
+        "code": _CODES[lines.result],
+        "number": lines.number % 65536,
+        "inspection_id": lines.inspection_id,
+    }
 
 
 def library(name: str, extra: str) -> ModuleType:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge.adapters.signals import Change, library
+from edge.adapters.signals import Change, bits_of, library
 from edge.core.result_lines import Lines
 from edge.errors import SignalError
 
@@ -125,39 +125,39 @@ class GpioInput:
         self._lines.close()
 
 
-class GpioResult:
-    """Digital outputs that show the result."""
+class _Outputs:
+    """Some digital outputs of one chip, by name; none is active at first."""
 
     def __init__(self, chip: str, lines: Mapping[Any, LineId], *, active_low: bool) -> None:
         self._lines = _Lines(chip)
         self._by_name, self._active_low = lines, active_low
 
     def open(self) -> None:
-        """Request the lines, none of them active."""
-        self._lines.open(dict.fromkeys(self._by_name.values(), _output(active_low=self._active_low)))
-
-    def write(self, lines: Lines) -> None:
-        """Show these lines."""
-        shown = {"busy": lines.busy, "heartbeat": lines.heartbeat, "fit": lines.fit}
-        if lines.result is not None:
-            shown[lines.result.value] = True
-        self._lines.set({line: shown.get(name, False) for name, line in self._by_name.items()})
+        """Request the lines."""
+        gpiod = library("gpiod", "gpio")
+        output = gpiod.LineSettings(
+            direction=gpiod.line.Direction.OUTPUT,
+            active_low=self._active_low,
+            output_value=gpiod.line.Value.INACTIVE,
+        )
+        self._lines.open(dict.fromkeys(self._by_name.values(), output))
 
     def close(self) -> None:
         """Release the lines."""
         self._lines.close()
 
 
-class GpioLights:
+class GpioResult(_Outputs):
+    """Digital outputs that show the result."""
+
+    def write(self, lines: Lines) -> None:
+        """Show these lines."""
+        bits = bits_of(lines)
+        self._lines.set({line: bits[name] for name, line in self._by_name.items()})
+
+
+class GpioLights(_Outputs):
     """Digital outputs that switch lights."""
-
-    def __init__(self, chip: str, lines: Mapping[Any, LineId], *, active_low: bool) -> None:
-        self._lines = _Lines(chip)
-        self._by_name, self._active_low = lines, active_low
-
-    def open(self) -> None:
-        """Request the lines; all lights are off."""
-        self._lines.open(dict.fromkeys(self._by_name.values(), _output(active_low=self._active_low)))
 
     def switch(self, light: str) -> None:
         """This light on, all others off, in one moment."""
@@ -166,14 +166,3 @@ class GpioLights:
                 f"there is no light {light}: add it to [lights] lines, which has {', '.join(self._by_name)}"
             )
         self._lines.set({line: name == light for name, line in self._by_name.items()})
-
-    def close(self) -> None:
-        """Release the lines."""
-        self._lines.close()
-
-
-def _output(*, active_low: bool) -> Any:
-    gpiod = library("gpiod", "gpio")
-    return gpiod.LineSettings(
-        direction=gpiod.line.Direction.OUTPUT, active_low=active_low, output_value=gpiod.line.Value.INACTIVE
-    )

@@ -13,13 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge.adapters.signals import Change, library
-from edge.core.outcome import Disposition
+from edge.adapters.signals import Change, bits_of, library, values_of
 from edge.core.result_lines import Lines
 from edge.errors import SignalError
-
-#: What the register of the result's code holds.
-CODES: Mapping[Disposition | None, int] = {None: 0, Disposition.PASS: 1, Disposition.FAIL: 2, Disposition.HOLD: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +155,12 @@ class ModbusResult:
     def write(self, lines: Lines) -> None:
         """Registers first: when a coil shows a result, its number is there."""
         if self._registers is not None:
-            values = [CODES[lines.result], lines.number % 65536]
+            values = [values_of(lines)[name] for name in ("code", "number")]
             self._link.ask(
                 f"write registers {self._registers} and {self._registers + 1}",
                 lambda client, unit: client.write_registers(self._registers, values, device_id=unit),
             )
-        bits = [lines.result is one for one in (Disposition.PASS, Disposition.FAIL, Disposition.HOLD)]
-        bits += [lines.busy, lines.heartbeat, lines.fit]
+        bits = list(bits_of(lines).values())
         self._link.ask(
             f"write coils {self._coils} to {self._coils + 5}",
             lambda client, unit: client.write_coils(self._coils, bits, device_id=unit),

@@ -15,9 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from edge.adapters.signals import Change, library
-from edge.adapters.signals_modbus import CODES
-from edge.core.outcome import Disposition
+from edge.adapters.signals import Change, library, values_of
 from edge.core.result_lines import Lines
 from edge.errors import SignalError
 
@@ -210,7 +208,8 @@ class OpcuaResult:
     def write(self, lines: Lines) -> None:
         """Show these lines."""
         self._link.need_life()
-        self._link.run(self._write([values_of(lines)[name] for name in self._names]), "take the result")
+        values = values_of(lines)
+        self._link.run(self._write([values[name] for name in self._names]), "take the result")
 
     def close(self) -> None:
         """Let the server go."""
@@ -224,16 +223,3 @@ class OpcuaResult:
         # Without a source time: servers on PLCs refuse to be told one (BadWriteNotSupported).
         told = [ua.DataValue(ua.Variant(value, kind)) for value, kind in zip(values, self._types, strict=True)]
         await self._link.client.write_values(self._nodes, told)
-
-
-def values_of(lines: Lines) -> dict[str, bool | int | str]:
-    """What each node shows; `number` fits into 16 bits, as PLCs count."""
-    return {
-        **{one.value: lines.result is one for one in Disposition},
-        "busy": lines.busy,
-        "heartbeat": lines.heartbeat,
-        "fit": lines.fit,
-        "code": CODES[lines.result],
-        "number": lines.number % 65536,
-        "inspection_id": lines.inspection_id,
-    }
