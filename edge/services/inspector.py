@@ -22,7 +22,7 @@ import structlog
 import zmq
 
 from edge.adapters import sockets, systemd
-from edge.adapters.database import wall_time
+from edge.adapters.database import monotonic_us, wall_time
 from edge.adapters.erp import open_erp
 from edge.adapters.evidence import EvidenceFolder
 from edge.adapters.frames import Frame, FrameLink
@@ -126,7 +126,7 @@ class Inspector:
             poller.register(source, zmq.POLLIN)
         try:
             for row in self._store.interrupted():
-                self._run_aside(Interrupted(_now_us(), row.inspection_id, row.trigger_id))
+                self._run_aside(Interrupted(monotonic_us(), row.inspection_id, row.trigger_id))
             systemd.notify_ready("waiting for a trigger")
             while not stopped() or self._busy:
                 self._turn()
@@ -145,7 +145,7 @@ class Inspector:
             self._poked.recv()
         while (answer := self._frames.receive()) is not None:
             self._on_frame(answer) if isinstance(answer, Frame) else self._feed(
-                FrameFailed(_now_us(), answer.attempt, answer.detail)
+                FrameFailed(monotonic_us(), answer.attempt, answer.detail)
             )
         while (told := self._reader.receive()) is not None:
             if told.attempt == SHADOW:
@@ -165,7 +165,7 @@ class Inspector:
     def _begin_waiting(self) -> None:
         """Begin every trigger that waits: the first free one is inspected, those that come while busy are overruns."""
         while (row := self._next_trigger()) is not None:
-            now_us = _now_us()
+            now_us = monotonic_us()
             if not row.this_boot or now_us - row.at_us > self._policy.deadline_us:
                 self._run_aside(Interrupted(now_us, row.inspection_id, row.trigger_id))
             elif self._busy:
@@ -214,7 +214,7 @@ class Inspector:
 
     def _on_frame(self, frame: Frame) -> None:
         event = FrameTaken(
-            at_us=_now_us(),
+            at_us=monotonic_us(),
             attempt=frame.attempt,
             frame_id=frame.frame_id,
             sha256=frame.sha256,
@@ -229,7 +229,7 @@ class Inspector:
         self._feed(event)
 
     def _fire_timers(self) -> None:
-        now_us = _now_us()
+        now_us = monotonic_us()
         for key, at_us in sorted(self._timers.items(), key=lambda item: item[1]):
             if at_us <= now_us and self._timers.pop(key, None) is not None:
                 event = TimerFired(now_us, *key)
@@ -280,7 +280,7 @@ class Inspector:
         self._timers.clear()
         self._write(action.outcome, self._course.text(), self._evidence.finish)
         self._evidence.clear()
-        self._shadow.committed(action.outcome, _now_us())
+        self._shadow.committed(action.outcome, monotonic_us())
         structlog.contextvars.unbind_contextvars("inspection_id")
 
     def _write(self, outcome: Outcome, course: str, evidence: Callable[[], tuple[Evidence, ...]] = tuple) -> None:
@@ -323,11 +323,11 @@ class Inspector:
     def _wait_ms(self) -> int:
         if not self._timers:
             return TURN_MS
-        due_ms = (min(self._timers.values()) - _now_us()) // 1000 + 1
+        due_ms = (min(self._timers.values()) - monotonic_us()) // 1000 + 1
         return int(max(0, min(TURN_MS, due_ms)))
 
     def _beat(self) -> None:
-        frame_age_s = None if self._frame is None else round((_now_us() - self._frame.exposed_us) / 1e6, 3)
+        frame_age_s = None if self._frame is None else round((monotonic_us() - self._frame.exposed_us) / 1e6, 3)
         state = "store_refuses" if self._problem else self._inspection.state.value if self._busy else "ready"
         ages = {f"erp_{name}": age for name, age in self._records.ages_s().items()}
         self._heartbeat.beat(state=state, problem=self._problem, frame_age_s=frame_age_s, **ages, **self._counts)
@@ -341,7 +341,7 @@ class Inspector:
 
 
 def _reader_event(told: Any) -> FrameJudged | FieldsRead | ReadFailed:
-    now_us = _now_us()
+    now_us = monotonic_us()
     if not isinstance(told, Answered):
         return ReadFailed(now_us, told.attempt, told.why)
     if isinstance(told.what, Quality):
@@ -365,10 +365,6 @@ def _log_outcome(outcome: Outcome, seq: int) -> None:
         ms={stage: round(ms, 1) for stage, ms in outcome.ms.items()},
         detail=outcome.detail,
     )
-
-
-def _now_us() -> int:
-    return time.monotonic_ns() // 1000
 
 
 def build(settings: Settings) -> Inspector:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from edge.adapters.database import monotonic_us
 from edge.adapters.erp import Erp, Record
 from edge.adapters.frames import Frame
 from edge.core.actions import LookUp
@@ -72,7 +72,7 @@ class RecordDesk:
 
     def ages_s(self) -> dict[str, float | None]:
         """How old what ERP said last is by now, and its snapshot where one is made; None: there is none."""
-        answered = None if self._newest_us is None else round((_now_us() - self._newest_us) / 1e6, 3)
+        answered = None if self._newest_us is None else round((monotonic_us() - self._newest_us) / 1e6, 3)
         return {"answer_age_s": answered, "snapshot_age_s": None if self._sync is None else self._sync.age_s()}
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class RecordDesk:
         os.eventfd_write(self.wake_fd, 1)
 
     def _event(self, action: LookUp, inspection_id: str, told: Record | str) -> RecordEvent:
-        now_us = _now_us()
+        now_us = monotonic_us()
         if not isinstance(told, str) and self._erp is not None:
             self._newest_us = now_us - round(told.age_s * 1e6)
         if isinstance(told, str):
@@ -108,10 +108,6 @@ class RecordDesk:
         here = self._passed_before(action.serial, inspection_id)
         before = f"inspection {here}" if here is not None else f"ERP, {told.used}" if told.used else None
         return RecordFound(now_us, action.attempt, told.fields, told.source, told.age_s, before)
-
-
-def _now_us() -> int:
-    return time.monotonic_ns() // 1000
 
 
 class EvidenceDesk:

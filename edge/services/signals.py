@@ -24,7 +24,7 @@ import structlog
 import zmq
 
 from edge.adapters import sockets, systemd
-from edge.adapters.database import wall_time
+from edge.adapters.database import monotonic_us, wall_time
 from edge.adapters.heartbeat import Heartbeat, Listener
 from edge.adapters.lights_link import LightRequests
 from edge.adapters.rows import InspectionIds
@@ -42,7 +42,6 @@ from edge.services.signals_desks import (
     LightDesk,
     ResultDesk,
     Wake,
-    now_us,
 )
 from edge.services.signals_fitness import unfit
 from edge.services.signals_wires import input_rules, open_input, open_lights, open_result
@@ -92,7 +91,7 @@ class Signals:
         self._lines = ResultLines(rules or ResultRules())
         self._result = None if result is None else ResultDesk(result)
         self._lights = None if lights is None else LightDesk(lights, LightRequests(runtime_dir, context=context))
-        self._started_us = now_us()
+        self._started_us = monotonic_us()
         self._unfit = "nothing was heard yet"
         self._fit_due_us = 0
         self._refused: Counter[str] = Counter()
@@ -146,7 +145,7 @@ class Signals:
     # What comes in.
 
     def _note(self, news: Begun | Decided | Appeared) -> None:
-        now = now_us()
+        now = monotonic_us()
         match news:
             case Begun():
                 self._lines.begun(news.inspection_id, now)
@@ -158,7 +157,7 @@ class Signals:
                 seen.change(active=False, at_us=news.at_us)
 
     def _take(self, arrived: Arrived) -> None:
-        self._lines.triggered(now_us())
+        self._lines.triggered(monotonic_us())
         if len(self._waiting) >= MAX_UNSTORED_TRIGGERS:
             self._refused["max_unstored_triggers"] += 1
         else:
@@ -166,7 +165,7 @@ class Signals:
 
     def _store_waiting(self) -> None:
         """Put what waits on the disk, oldest first; a store that fails is asked again, and told of."""
-        while self._waiting and now_us() >= self._store_pause_us:
+        while self._waiting and monotonic_us() >= self._store_pause_us:
             try:
                 self._put(self._waiting[0])
             except LimitError as full:
@@ -179,7 +178,7 @@ class Signals:
             self._waiting.popleft()
 
     def _note_store_failure(self, error: StoreError) -> None:
-        self._store_pause_us = now_us() + STORE_PAUSE_US
+        self._store_pause_us = monotonic_us() + STORE_PAUSE_US
         log.error("store failed", detail=str(error), waiting=len(self._waiting))
 
     def _put(self, arrived: Arrived) -> None:
@@ -197,7 +196,7 @@ class Signals:
         """Parts that nobody inspects: the PLC is shown `hold`, once for all that came since the last look."""
         num_refused = sum(self._limits().values())
         if num_refused > self._num_refused:
-            self._lines.refused(now_us())
+            self._lines.refused(monotonic_us())
         self._num_refused = num_refused
 
     def _limits(self) -> Counter[str]:
@@ -212,9 +211,9 @@ class Signals:
         return wired | {name: one.counts for name, one in self._seen.items()}
 
     def _tell_limits(self) -> None:
-        if now_us() < self._tell_due_us:
+        if monotonic_us() < self._tell_due_us:
             return
-        self._tell_due_us = now_us() + TELL_LIMITS_EVERY_US
+        self._tell_due_us = monotonic_us() + TELL_LIMITS_EVERY_US
         limits = self._limits()
         for name, number in (limits - self._told).items():
             log.warning("triggers not taken", limit=name, number=number)
@@ -225,16 +224,16 @@ class Signals:
     # What goes out.
 
     def _look_at_fitness(self) -> None:
-        if now_us() < self._fit_due_us:
+        if monotonic_us() < self._fit_due_us:
             return
-        self._fit_due_us = now_us() + FIT_EVERY_US
-        why = unfit(self._listener.beats(), self._needed, now_us())
+        self._fit_due_us = monotonic_us() + FIT_EVERY_US
+        why = unfit(self._listener.beats(), self._needed, monotonic_us())
         why = why or self._store_refuses()
         if why != self._unfit:
             log.info("fit" if not why else "not fit", why=why)
             systemd.notify_status(f"the heartbeat stands still: {why}" if why else "the station is fit")
         self._unfit = why
-        self._lines.be_fit(now_us(), fit=not why)
+        self._lines.be_fit(monotonic_us(), fit=not why)
 
     def _store_refuses(self) -> str:
         if self._store.disk.is_full:
@@ -252,18 +251,18 @@ class Signals:
         if desk is None:
             return
         if desk.take_lost() or desk.state != "open":
-            self._lines.lost(now_us())
-        desk.show(self._lines.lines(now_us()))
+            self._lines.lost(monotonic_us())
+        desk.show(self._lines.lines(monotonic_us()))
 
     def _wait_ms(self) -> int:
-        due_us = self._lines.due_us(now_us()) if self._result is not None else None
-        return TURN_MS if due_us is None else int(max(0, min(TURN_MS, (due_us - now_us()) // 1000 + 1)))
+        due_us = self._lines.due_us(monotonic_us()) if self._result is not None else None
+        return TURN_MS if due_us is None else int(max(0, min(TURN_MS, (due_us - monotonic_us()) // 1000 + 1)))
 
     def _beat(self) -> None:
         desks = self._desks()
         away = [f"{desk.name} is away: {desk.problem}" for desk in desks if desk.state == "away"]
         sources = self._source_counts()
-        shown: Lines = self._lines.lines(now_us())
+        shown: Lines = self._lines.lines(monotonic_us())
         self._heartbeat.beat(
             state="ready",
             problem="; ".join(away),
@@ -298,7 +297,7 @@ def build(settings: Settings) -> Signals:
 
     def inputs(arrived: queue.Queue[Arrived], wake: Callable[[], None]) -> list[InputDesk]:
         return [
-            InputDesk(name, open_input(config, now_us), input_rules(config), arrived=arrived, wake=wake)
+            InputDesk(name, open_input(config, monotonic_us), input_rules(config), arrived=arrived, wake=wake)
             for name, config in settings.triggers.items()
             if config.kind != "free"
         ]

@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 import structlog
 
+from edge.adapters.database import monotonic_us
 from edge.adapters.lights_link import LightRequests
 from edge.adapters.signals import LightSwitch, ResultOutput, SignalInput
 from edge.core.result_lines import Lines, between
@@ -141,10 +142,10 @@ class InputDesk(Desk):
             self._stored.clear()
             self._link.acknowledge()
         due_us = self._input.due_us
-        wait_s = TURN_S if due_us is None else min(TURN_S, max(0, due_us - now_us()) / 1e6)
+        wait_s = TURN_S if due_us is None else min(TURN_S, max(0, due_us - monotonic_us()) / 1e6)
         for change in self._link.changes(wait_s):
             self._accept(self._input.change(active=change.active, at_us=change.at_us))
-        self._accept(self._input.ripe(now_us()))
+        self._accept(self._input.ripe(monotonic_us()))
         self.counts["lost"] = self._link.num_lost
 
     def _accept(self, at_us: int | None) -> None:
@@ -280,8 +281,3 @@ class Wake:
     def close(self) -> None:
         """Close."""
         os.close(self.fd)
-
-
-def now_us() -> int:
-    """Host CLOCK_MONOTONIC in µs."""
-    return time.monotonic_ns() // 1000

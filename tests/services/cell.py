@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from edge.adapters.database import monotonic_us
 from edge.adapters.heartbeat import Heartbeat, Listener
 from edge.adapters.signals import SignalInput
 from edge.adapters.signals_modbus import ModbusInput, ModbusResult, Plc
@@ -14,7 +15,7 @@ from edge.adapters.store import Store
 from edge.core.result_lines import ResultRules
 from edge.core.trigger_input import InputRules
 from edge.services.signals import Signals
-from edge.services.signals_desks import InputDesk, now_us
+from edge.services.signals_desks import InputDesk
 from tests.core.parts import PLATE
 from tests.plc import ModbusPlc
 from tests.services.test_inspector import Site, wait_for
@@ -32,7 +33,7 @@ class Cell:
         self.more: dict[str, Any] = {"rules": RULES, "result": self.result(), **more}
         self.input_rules = InputRules(debounce_us=0)
         self.link: SignalInput = ModbusInput(
-            Plc("127.0.0.1", plc.port), address=TRIGGER, is_coil=True, poll_ms=2, acknowledge=False, now_us=now_us
+            Plc("127.0.0.1", plc.port), address=TRIGGER, is_coil=True, poll_ms=2, acknowledge=False, now_us=monotonic_us
         )
         self.silent: set[str] = set()
         self.numbers = itertools.count()

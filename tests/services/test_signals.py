@@ -11,7 +11,7 @@ from typing import Any
 import gpiod
 import pytest
 
-from edge.adapters.database import Clock, Database
+from edge.adapters.database import Clock, Database, monotonic_us
 from edge.adapters.disk import Disk
 from edge.adapters.reader_link import Question, ReaderDesk
 from edge.adapters.signals_gpio import GpioInput, GpioResult
@@ -21,7 +21,7 @@ from edge.adapters.store import Store
 from edge.core.trigger_input import InputRules
 from edge.services import signals_fitness
 from edge.services.health import signal_figures
-from edge.services.signals_desks import MAX_UNSTORED_TRIGGERS, now_us
+from edge.services.signals_desks import MAX_UNSTORED_TRIGGERS
 from simulator.ports import free_port
 from tests.core.parts import PLATE
 from tests.gpio_chip import MemoryChip
@@ -128,7 +128,7 @@ def test_a_plc_that_is_away_delays_no_outcome_and_is_a_named_state(cell: Cell) -
     cell.trigger()
     told = cell.outcomes(1)
     facts = wait_for(lambda: cell.facts() if cell.facts()["triggers"]["plc"].get("accepted") else None)
-    figures = signal_figures(cell.listener.beats(), now_us())
+    figures = signal_figures(cell.listener.beats(), monotonic_us())
 
     assert told == [("pass", "matched")]
     assert "takes no connection: see its power" in facts["problem"]
@@ -144,7 +144,7 @@ def test_a_plc_that_comes_back_sees_clear_lines_and_then_the_next_part(cell: Cel
     cell.plc.stop()
     wait_for(lambda: cell.facts().get("wires", {}).get("result") == "away")
     cell.site.store.add_expectation(PLATE, "away")
-    cell.site.store.add_trigger("mqtt-1", expected=None, source="mqtt", at="2026-01-01T00:00:00Z", at_us=now_us())
+    cell.site.store.add_trigger("mqtt-1", expected=None, source="mqtt", at="2026-01-01T00:00:00Z", at_us=monotonic_us())
     cell.outcomes(1)
     seen = len(cell.plc.writes)
     cell.plc.start()
@@ -217,7 +217,7 @@ def test_triggers_and_results_by_opc_ua(cell: Cell) -> None:
     server = OpcuaPlc()
     node = OpcuaPlc.node
     names = {name: node(name.capitalize()) for name in ("pass", "fail", "hold", "fit")}
-    cell.link = OpcuaInput(Server(server.url, timeout_ms=3000), node("Trigger"), publish_ms=10, now_us=now_us)
+    cell.link = OpcuaInput(Server(server.url, timeout_ms=3000), node("Trigger"), publish_ms=10, now_us=monotonic_us)
     cell.more["result"] = OpcuaResult(Server(server.url, timeout_ms=3000), names)
     cell.begin()
     wait_for(lambda: server.value("Fit"))
@@ -259,7 +259,7 @@ def test_a_plate_that_appears_is_a_trigger(cell: Cell) -> None:
     cell.site.store.add_expectation(PLATE, "one")
     wait_for(lambda: _told(teller, cell))
     told = cell.outcomes(1)
-    teller.appeared("nobody", now_us())
+    teller.appeared("nobody", monotonic_us())
     teller.close()
     (row,) = cell.site.store.outcomes()
 
@@ -270,7 +270,7 @@ def test_a_plate_that_appears_is_a_trigger(cell: Cell) -> None:
 def _told(teller: Teller, cell: Cell) -> Any:
     """Tell once, as soon as somebody listens."""
     if not cell.counts()["triggers"] and teller.num_unheard == 0:
-        teller.appeared("eye", now_us())
+        teller.appeared("eye", monotonic_us())
         time.sleep(0.2)
     teller.num_unheard = 0
     return cell.counts()["triggers"]

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edge.adapters.database import monotonic_us
 from edge.adapters.signals import LightSwitch, ResultOutput, SignalInput
 from edge.commands.checks.finding import Finding, fail, judged, ok
 from edge.commands.checks.running import heard
@@ -41,7 +42,7 @@ def _trigger(name: str, trigger: Trigger, settings: Settings) -> Finding:
     running = _running(f"trigger {name}", settings.paths.runtime)
     if running is not None:
         return running
-    link: SignalInput = open_input(trigger, lambda: time.monotonic_ns() // 1000)
+    link: SignalInput = open_input(trigger, monotonic_us)
     try:
         begun_s = time.monotonic()
         active = link.open()
