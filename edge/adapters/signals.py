@@ -102,10 +102,11 @@ def library(name: str, extra: str) -> ModuleType:
     Raises:
         ConfigError: it is not installed; says how to.
     """
+    package = name.partition(".")[0]
     try:
         module = importlib.import_module(name)
     except ImportError:
-        raise ConfigError(f"{name} is not installed: pip install 'edge-inspection[{extra}]'") from None
+        raise ConfigError(f"{package} is not installed: pip install 'edge-inspection[{extra}]'") from None
     # Such libraries log each lost connection again and again; edge tells it once, as a state.
-    logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger(package).setLevel(logging.CRITICAL)
     return module

@@ -43,10 +43,10 @@ class ModbusLink:
             SignalError: the PLC does not answer.
         """
         self.close()
-        pymodbus = library("pymodbus.client", "plc")
-        library("pymodbus", "plc")
         plc = self._plc
-        self._client = pymodbus.ModbusTcpClient(plc.host, port=plc.port, timeout=plc.timeout_ms / 1000, retries=0)
+        self._client = library("pymodbus.client", "plc").ModbusTcpClient(
+            plc.host, port=plc.port, timeout=plc.timeout_ms / 1000, retries=0
+        )
         if not self._client.connect():
             raise SignalError(f"{self._where} takes no connection: see its power, address and firewall")
         # What was not sent when the link is given up is never sent: a late pass would be another part's.
