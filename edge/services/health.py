@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Literal
+from typing import Any, Literal
 
 from edge.adapters import health_messages, messages
 from edge.adapters.database import wall_time
@@ -128,8 +128,7 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> health_messages.Re
 
     `answers` and `batches` (by how many frames were in one) count from the process's start; so does `cache`.
     """
-    beat = beats.get("reader")
-    facts = beat.facts if beat is not None and beat.age_s(now_us) <= SILENT_AFTER_S else {}
+    facts = _said(beats, "reader", now_us) or {}
     hits, misses = facts.get("cache_hits"), facts.get("cache_misses")
     asked = None if hits is None or misses is None else hits + misses
     return {
@@ -149,30 +148,29 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> health_messages.Re
 
 def erp_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, float | None]:
     """How old what ERP said last is, and the copy of its records; null where there is none, or nobody asked."""
-    beat = beats.get("inspector")
-    facts = beat.facts if beat is not None and beat.age_s(now_us) <= SILENT_AFTER_S else {}
+    facts = _said(beats, "inspector", now_us) or {}
     return {"answer_age_s": facts.get("erp_answer_age_s"), "snapshot_age_s": facts.get("erp_snapshot_age_s")}
 
 
 def signal_figures(beats: Mapping[str, Beat], now_us: int) -> health_messages.Signals | None:
     """What the signals process said of its wires at its last beat; None where it is silent, or there are no wires."""
-    beat = beats.get("signals")
-    if beat is None or beat.age_s(now_us) > SILENT_AFTER_S:
+    facts = _said(beats, "signals", now_us)
+    if facts is None:
         return None
     return {
-        "wires": beat.facts.get("wires", {}),
-        "unfit": beat.facts.get("unfit") or None,
-        "triggers": beat.facts.get("triggers", {}),
-        "result": beat.facts.get("result", {}),
+        "wires": facts.get("wires", {}),
+        "unfit": facts.get("unfit") or None,
+        "triggers": facts.get("triggers", {}),
+        "result": facts.get("result", {}),
     }
 
 
 def camera_figures(beats: Mapping[str, Beat], now_us: int) -> dict[str, dict[str, int]]:
     """What each camera gave and did not give, since its process started; a silent camera is left out."""
     return {
-        name.removeprefix("capture-"): {count: int(beat.facts.get(count, 0)) for count in CAMERA_COUNTS}
-        for name, beat in sorted(beats.items())
-        if name.startswith("capture-") and beat.age_s(now_us) <= SILENT_AFTER_S
+        name.removeprefix("capture-"): {count: int(facts.get(count, 0)) for count in CAMERA_COUNTS}
+        for name in sorted(beats)
+        if name.startswith("capture-") and (facts := _said(beats, name, now_us)) is not None
     }
 
 
@@ -222,6 +220,12 @@ def _version() -> str:
         return metadata.version("edge-inspection")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _said(beats: Mapping[str, Beat], process: str, now_us: int) -> Mapping[str, Any] | None:
+    """What a process said of itself at its last beat; None where it is silent."""
+    beat = beats.get(process)
+    return None if beat is None or beat.age_s(now_us) > SILENT_AFTER_S else beat.facts
 
 
 def _unconfirmed(store: Store, limit_s: float | None) -> health_messages.Unconfirmed:

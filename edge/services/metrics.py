@@ -91,7 +91,7 @@ class _Figures(Collector):
         return self._many(name, kind, what, [({}, value)])
 
     def _many(self, name: str, kind: Kind, what: str, samples: Iterable[tuple[Labels, Value]]) -> Metric:
-        """One family; samples that are not known are left out."""
+        """One family; samples that are not known are left out, and yes is 1."""
         known = [(labels, value) for labels, value in samples if value is not None]
         unit = next((one for one in ("seconds", "bytes") if name.endswith(f"_{one}")), "")
         keys = [] if not known else list(known[0][0])
@@ -107,7 +107,7 @@ class _Figures(Collector):
             "edge_process_up",
             "gauge",
             "Whether the process is heard and says that it is ready.",
-            [({"process": name}, int(one["state"] == "ready")) for name, one in told.items()],
+            [({"process": name}, one["state"] == "ready") for name, one in told.items()],
         )
         for name, key, kind, what in _PROCESS:
             yield self._many(name, kind, what, [({"process": process}, one[key]) for process, one in told.items()])
@@ -162,8 +162,7 @@ class _Figures(Collector):
     def _queues(self) -> Iterator[Metric]:
         queues: Mapping[str, Mapping[str, Any]] = self.health["queues"] or {}
         for queue, key, name, what in _QUEUES:
-            value = queues.get(queue, {}).get(key)
-            yield self._one(name, "gauge", what, None if value is None else float(value))
+            yield self._one(name, "gauge", what, queues.get(queue, {}).get(key))
 
     def _alarms(self) -> Iterator[Metric]:
         told: Mapping[str, Any] | None = self.health["alarms"]
@@ -190,14 +189,14 @@ class _Figures(Collector):
             "edge_drift_alarm",
             "gauge",
             "Whether a sign comes more often than in the base.",
-            [({"sign": sign}, int(sign in drifted)) for sign in SIGNS if ready],
+            [({"sign": sign}, sign in drifted) for sign in SIGNS if ready],
         )
         cause = None if told["line_stop"] is None else told["line_stop"]["cause"]
         yield self._many(
             "edge_line_stop",
             "gauge",
             "Whether the line is to stand still until a person resets it, by cause.",
-            [({"cause": one.value}, int(cause == one)) for one in StopCause],
+            [({"cause": one.value}, cause == one) for one in StopCause],
         )
         if self.counts is not None:
             yield self._many(
@@ -221,25 +220,25 @@ class _Figures(Collector):
             "edge_disk_full",
             "gauge",
             "Whether triggers are refused because less is free (disk_full).",
-            None if not disk else int(disk["full"]),
+            disk.get("full"),
         )
-        connected = health["broker"]["connected"]
         yield self._one(
             "edge_broker_connected",
             "gauge",
             "Whether the messenger is connected to the broker.",
-            None if connected is None else int(connected),
+            health["broker"]["connected"],
         )
         yield self._one("edge_frame_age_seconds", "gauge", "Age of the newest frame.", health["frame_age_s"])
-        for key, name, what in (
-            (
-                "answer_age_s",
-                "edge_erp_age_seconds",
-                "Age of what ERP said last: its record's age, and the time since.",
-            ),
-            ("snapshot_age_s", "edge_erp_snapshot_age_seconds", "Age of the copy of ERP's records."),
-        ):
-            yield self._one(name, "gauge", what, health["erp"][key])
+        erp: Mapping[str, Any] = health["erp"]
+        yield self._one(
+            "edge_erp_age_seconds",
+            "gauge",
+            "Age of what ERP said last: its record's age, and the time since.",
+            erp["answer_age_s"],
+        )
+        yield self._one(
+            "edge_erp_snapshot_age_seconds", "gauge", "Age of the copy of ERP's records.", erp["snapshot_age_s"]
+        )
         cameras: Mapping[str, Mapping[str, int]] = health["cameras"]
         yield self._many(
             "edge_camera_events",
@@ -256,9 +255,9 @@ class _Figures(Collector):
             "edge_wire_open",
             "gauge",
             "Whether the other end of a wire is reached: a trigger's input, the PLC, the lights.",
-            [({"wire": name}, int(state == "open")) for name, state in told["wires"].items()],
+            [({"wire": name}, state == "open") for name, state in told["wires"].items()],
         )
-        yield self._one("edge_fit", "gauge", "Whether the heartbeat to the PLC beats.", int(told["unfit"] is None))
+        yield self._one("edge_fit", "gauge", "Whether the heartbeat to the PLC beats.", told["unfit"] is None)
         sources: Mapping[str, Mapping[str, int]] = told["triggers"]
         yield self._many(
             "edge_wire_triggers",
