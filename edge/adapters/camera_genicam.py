@@ -104,7 +104,7 @@ class GenicamCamera:
 
     def __init__(self, link: GenicamLink, *, take_timeout_ms: int) -> None:
         self.counts = CameraCounts()
-        self.link = self._link = link
+        self.link = link
         self._take_timeout_ms = take_timeout_ms
         self._exposure_name: str | None = None
         self._gain_name: str | None = None
@@ -120,7 +120,7 @@ class GenicamCamera:
             CameraError: it has no software trigger.
         """
         self.close()
-        link = self._link
+        link = self.link
         model, serial = link.connect()
         for automatic in ("ExposureAuto", "GainAuto"):
             link.choose(automatic, "Off")
@@ -157,7 +157,7 @@ class GenicamCamera:
             CameraLostError: it does not answer.
         """
         if self._exposure_name is not None:
-            self._link.number(self._exposure_name)
+            self.link.number(self._exposure_name)
 
     def take(self, order: Order) -> CameraFrame:
         """Set what is asked for, trigger, and wait for that trigger's frame.
@@ -167,7 +167,7 @@ class GenicamCamera:
             CameraError: it refuses, is not ready, or its frame is missing or damaged.
         """
         exposure_us, gain_db = self._set(order)
-        if not self._link.wait_ready(READY_TIMEOUT_MS):
+        if not self.link.wait_ready(READY_TIMEOUT_MS):
             self.counts.over_triggered += 1
             raise CameraError(
                 f"the camera was not ready for a trigger within {READY_TIMEOUT_MS} ms of the last one: "
@@ -175,7 +175,7 @@ class GenicamCamera:
             )
         self._drop_old()
         sent_us = now_us()
-        self._link.trigger()
+        self.link.trigger()
         buffer = self._wait(self._take_timeout_ms + order.exposure_us // 1000)
         received_us = now_us()
         pixels = self._pixels(buffer)
@@ -195,16 +195,16 @@ class GenicamCamera:
 
     def close(self) -> None:
         """End the acquisition and let the device go."""
-        self._link.close()
+        self.link.close()
         self._last_id = self._last_ns = None
 
     def _enable_chunks(self) -> bool:
         """Let the camera add to each frame what it was exposed with; False where it cannot."""
-        if not self._link.switch("ChunkModeActive", on=True):
+        if not self.link.switch("ChunkModeActive", on=True):
             return False
         for chunk in CHUNKS:
-            if self._link.choose("ChunkSelector", chunk):
-                self._link.switch("ChunkEnable", on=True)
+            if self.link.choose("ChunkSelector", chunk):
+                self.link.switch("ChunkEnable", on=True)
         return True
 
     def _set(self, order: Order) -> tuple[float, float]:
@@ -217,20 +217,20 @@ class GenicamCamera:
         return exposure_us, gain_db
 
     def _set_number(self, name: str, value: float) -> float:
-        least, most = self._link.bounds(name)
-        self._link.set_number(name, min(max(value, least), most))
-        return self._link.number(name)
+        least, most = self.link.bounds(name)
+        self.link.set_number(name, min(max(value, least), most))
+        return self.link.number(name)
 
     def _drop_old(self) -> None:
         """Throw away what came without being waited for; there is none unless a frame came late."""
-        while (old := self._link.grab(0)) is not None:
+        while (old := self.link.grab(0)) is not None:
             self._count(old)
 
     def _wait(self, timeout_ms: int) -> GenicamBuffer:
         until_s = time.monotonic() + timeout_ms / 1000
         newest_ns = self._last_ns
         while (left_s := until_s - time.monotonic()) > 0:
-            buffer = self._link.grab(max(1, int(left_s * 1000)))
+            buffer = self.link.grab(max(1, int(left_s * 1000)))
             if buffer is None:
                 continue
             self._count(buffer)
@@ -238,7 +238,7 @@ class GenicamCamera:
                 continue  # by its own clock it is older than the frame before: it is not this trigger's
             return buffer
         self.counts.missed += 1
-        self._link.end()
+        self.link.end()
         self._begin()
         raise CameraError(
             f"no frame came within {timeout_ms} ms of its trigger: packets were lost (look at the network's MTU and "
@@ -256,7 +256,7 @@ class GenicamCamera:
             raise
 
     def _begin(self) -> None:
-        self._link.begin()
+        self.link.begin()
         self._last_id = self._last_ns = None
 
     def _count(self, buffer: GenicamBuffer) -> None:
