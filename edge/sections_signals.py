@@ -46,14 +46,18 @@ Address = Annotated[Whole, Field(ge=0, le=65_535)]
 OpcuaUrl = Annotated[str, Field(max_length=2048), url_of("opc.tcp")]
 
 
-class _Gpio(Table):
+class Gpio(Table):
+    """A GPIO chip of this PC."""
+
     chip: Chip = Field(description="Device file of the GPIO chip; gpiodetect lists them.")
     active_low: bool = Field(
         default=False, description="Whether a line is active while its voltage is low; true or false."
     )
 
 
-class _Modbus(Table):
+class Modbus(Table):
+    """A PLC by Modbus TCP."""
+
     host: Annotated[str, AfterValidator(host_name)] = Field(description="Host of the PLC (Modbus TCP).")
     port: Port = Field(default=502, description="Port of the PLC (1 to 65535).")
     unit: Whole = Field(default=1, ge=0, le=255, description="Unit id of the PLC (0 to 255).")
@@ -62,7 +66,9 @@ class _Modbus(Table):
     )
 
 
-class _Opcua(Table):
+class Opcua(Table):
+    """A PLC's OPC UA server."""
+
     url: OpcuaUrl = Field(description="Address of the PLC's OPC UA server: opc.tcp://HOST:PORT/PATH.")
     username: LongName | None = Field(default=None, description="User name at the server; unset: anonymous.")
     password_file: FilePath | None = Field(
@@ -97,7 +103,7 @@ class _Input(_Trigger):
     )
 
 
-class GpioTrigger(_Input, _Gpio):
+class GpioTrigger(_Input, Gpio):
     """A digital input of this PC triggers as it becomes active."""
 
     kind: Literal["gpio"] = Field(description=_TRIGGER_KIND)
@@ -107,7 +113,7 @@ class GpioTrigger(_Input, _Gpio):
     )
 
 
-class ModbusTrigger(_Input, _Modbus):
+class ModbusTrigger(_Input, Modbus):
     """A bit of the PLC by Modbus TCP triggers as it becomes 1."""
 
     kind: Literal["modbus"] = Field(description=_TRIGGER_KIND)
@@ -124,7 +130,7 @@ class ModbusTrigger(_Input, _Modbus):
     )
 
 
-class OpcuaTrigger(_Input, _Opcua):
+class OpcuaTrigger(_Input, Opcua):
     """A Boolean node of the PLC's OPC UA server triggers as it becomes true; by subscription."""
 
     kind: Literal["opcua"] = Field(description=_TRIGGER_KIND)
@@ -180,7 +186,7 @@ class NoResult(_Result):
     kind: Literal["none"] = Field(default="none", description=_RESULT_KIND)
 
 
-class GpioResult(_Result, _Gpio):
+class GpioResult(_Result, Gpio):
     """Result lines at digital outputs of this PC."""
 
     kind: Literal["gpio"] = Field(description=_RESULT_KIND)
@@ -189,7 +195,7 @@ class GpioResult(_Result, _Gpio):
     )
 
 
-class ModbusResult(_Result, _Modbus):
+class ModbusResult(_Result, Modbus):
     """Result lines as coils of the PLC by Modbus TCP: pass, fail, hold, busy, heartbeat, fit in a row."""
 
     kind: Literal["modbus"] = Field(description=_RESULT_KIND)
@@ -199,7 +205,7 @@ class ModbusResult(_Result, _Modbus):
     )
 
 
-class OpcuaResult(_Result, _Opcua):
+class OpcuaResult(_Result, Opcua):
     """Result lines as nodes of the PLC's OPC UA server."""
 
     kind: Literal["opcua"] = Field(description=_RESULT_KIND)
@@ -226,7 +232,7 @@ class NoLights(_Lights):
     kind: Literal["none"] = Field(default="none", description=_LIGHTS_KIND)
 
 
-class GpioLights(_Lights, _Gpio):
+class GpioLights(_Lights, Gpio):
     """Lights at digital outputs of this PC."""
 
     kind: Literal["gpio"] = Field(description=_LIGHTS_KIND)
@@ -235,7 +241,7 @@ class GpioLights(_Lights, _Gpio):
     )
 
 
-class ModbusLights(_Lights, _Modbus):
+class ModbusLights(_Lights, Modbus):
     """Lights at coils of the PLC, or of a remote I/O block, by Modbus TCP."""
 
     kind: Literal["modbus"] = Field(description=_LIGHTS_KIND)

@@ -50,7 +50,7 @@ def _table(key: Key, table: tables.Trigger | tables.Result | tables.Lights) -> I
     if needed is not None and importlib.util.find_spec(needed[0]) is None:
         module, extra = needed
         yield Problem((*key, "kind"), f"is {table.kind}, which needs {module}: pip install 'edge-inspection[{extra}]'")
-    if isinstance(table, tables.OpcuaTrigger | tables.OpcuaResult):
+    if isinstance(table, tables.Opcua):
         opcua = table
         if opcua.username is not None or opcua.password_file is not None:
             yield from secret(lambda: opcua.password, *key, "password_file")
@@ -102,12 +102,11 @@ def _inputs(triggers: Mapping[str, tables.Trigger]) -> _Places:
     for name, one in triggers.items():
         match one:
             case tables.GpioTrigger():
-                places.append((("triggers", name, "line"), f"line {one.line} of {one.chip}"))
+                places.append((("triggers", name, "line"), _at(one, f"line {one.line}")))
             case tables.ModbusTrigger():
-                what = f"{one.table} {one.address} of {one.host}:{one.port} unit {one.unit}"
-                places.append((("triggers", name, "address"), what))
+                places.append((("triggers", name, "address"), _at(one, f"{one.table} {one.address}")))
             case tables.OpcuaTrigger():
-                places.append((("triggers", name, "node"), f"node {one.node} of {one.url}"))
+                places.append((("triggers", name, "node"), _at(one, f"node {one.node}")))
     return places
 
 
@@ -115,27 +114,30 @@ def _outputs(result: tables.Result, lights: tables.Lights) -> _Places:
     places: _Places = []
     match result:
         case tables.GpioResult():
-            places += [
-                (("result", "lines", name), f"line {line} of {result.chip}") for name, line in result.lines.items()
-            ]
+            places += [(("result", "lines", name), _at(result, f"line {line}")) for name, line in result.lines.items()]
         case tables.ModbusResult():
-            where = f"of {result.host}:{result.port} unit {result.unit}"
-            places += [(("result", "coils"), f"coil {result.coils + place} {where}") for place in range(6)]
+            places += [(("result", "coils"), _at(result, f"coil {result.coils + place}")) for place in range(6)]
         case tables.OpcuaResult():
-            places += [
-                (("result", "nodes", name), f"node {node} of {result.url}") for name, node in result.nodes.items()
-            ]
+            places += [(("result", "nodes", name), _at(result, f"node {node}")) for name, node in result.nodes.items()]
     match lights:
         case tables.GpioLights():
-            places += [
-                (("lights", "lines", name), f"line {line} of {lights.chip}") for name, line in lights.lines.items()
-            ]
+            places += [(("lights", "lines", name), _at(lights, f"line {line}")) for name, line in lights.lines.items()]
         case tables.ModbusLights():
-            where = f"of {lights.host}:{lights.port} unit {lights.unit}"
-            places += [(("lights", "coils", name), f"coil {address} {where}") for name, address in lights.coils.items()]
+            places += [(("lights", "coils", name), _at(lights, f"coil {coil}")) for name, coil in lights.coils.items()]
         case tables.CameraLights():
             places += [(("lights", "lines", name), f"line {line} of the camera") for name, line in lights.lines.items()]
     return places
+
+
+def _at(end: tables.Gpio | tables.Modbus | tables.Opcua, what: str) -> str:
+    """A place at the other end of a wire; the same place in another table has the same name."""
+    match end:
+        case tables.Gpio():
+            return f"{what} of {end.chip}"
+        case tables.Modbus():
+            return f"{what} of {end.host}:{end.port} unit {end.unit}"
+        case tables.Opcua():
+            return f"{what} of {end.url}"
 
 
 def _twice(places: _Places) -> Iterator[Problem]:

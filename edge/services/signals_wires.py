@@ -69,11 +69,11 @@ def open_lights(config: tables.Lights) -> LightSwitch | None:
             assert_never(config)
 
 
-def _plc(config: tables.ModbusTrigger | tables.ModbusResult | tables.ModbusLights) -> Plc:
+def _plc(config: tables.Modbus) -> Plc:
     return Plc(config.host, config.port, config.unit, config.timeout_ms)
 
 
-def _server(config: tables.OpcuaTrigger | tables.OpcuaResult) -> Server:
+def _server(config: tables.Opcua) -> Server:
     def password() -> str | None:
         secret = config.password
         return None if secret is None else secret.get_secret_value()
