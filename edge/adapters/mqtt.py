@@ -10,8 +10,6 @@ Waits between connections grow to a limit, with a random part; after an end that
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
 import select
 import threading
@@ -24,6 +22,7 @@ from edge.adapters.mqtt_connection import CONNECT_TIMEOUT_S, Connection, Outgoin
 from edge.adapters.mqtt_endings import Ending
 from edge.adapters.mqtt_facts import BackOff, Broker, Command, CommandDropped, Fact, Presence
 from edge.adapters.mqtt_properties import PublishProperties
+from edge.adapters.wake import Wake
 
 #: Facts not yet taken by the messenger; above it a command is dropped and told as `CommandDropped`. One of QoS 1 comes
 #: again on the next connection, since it was not acknowledged.
@@ -48,9 +47,9 @@ class Link:
         self._new_session_id = new_session_id
         self._back_off = back_off or BackOff()
         self._facts: deque[Fact] = deque()
-        self._facts_ready = os.eventfd(0, os.EFD_NONBLOCK)
+        self._facts_ready = Wake()
         self._orders: queue.SimpleQueue[Callable[[Connection], None]] = queue.SimpleQueue()
-        self._orders_ready = os.eventfd(0, os.EFD_NONBLOCK)
+        self._orders_ready = Wake()
         #: Whether the other side was woken and has not looked yet: one wake-up is enough for all that comes till then.
         self._is_told = self._is_ordered = False
         self._stopping = threading.Event()
@@ -62,12 +61,11 @@ class Link:
 
     def fileno(self) -> int:
         """A file descriptor that is readable while `take` has something to give."""
-        return self._facts_ready
+        return self._facts_ready.fd
 
     def take(self) -> list[Fact]:
         """All facts since the last call, in the order in which they happened; never blocks."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._facts_ready)
+        self._facts_ready.clear()
         self._is_told = False
         facts = []
         while self._facts:
@@ -124,7 +122,7 @@ class Link:
     def stop(self) -> None:
         """Say `stopped`, disconnect cleanly, and end; at most a few seconds."""
         self._stopping.set()
-        os.eventfd_write(self._orders_ready, 1)
+        self._orders_ready()
         if self._thread.is_alive():
             # A connection that is being made is waited for: TCP and TLS, each within its time.
             self._thread.join(2 * CONNECT_TIMEOUT_S + STOP_TIMEOUT_S + 1)
@@ -132,8 +130,8 @@ class Link:
     def close(self) -> None:
         """Give the file descriptors back, after `stop`."""
         if not self._thread.is_alive():  # a name service that hangs: the numbers must not become another file's
-            os.close(self._facts_ready)
-            os.close(self._orders_ready)
+            self._facts_ready.close()
+            self._orders_ready.close()
 
     def _order_to(self, session_id: str, order: Callable[[Connection], None]) -> None:
         def obey(connection: Connection) -> None:
@@ -146,7 +144,7 @@ class Link:
         self._orders.put(order)
         if not self._is_ordered:
             self._is_ordered = True
-            os.eventfd_write(self._orders_ready, 1)
+            self._orders_ready()
 
     def _tell(self, fact: Fact) -> None:
         if isinstance(fact, Command) and len(self._facts) >= MAX_FACTS:
@@ -154,7 +152,7 @@ class Link:
         self._facts.append(fact)
         if not self._is_told:
             self._is_told = True
-            os.eventfd_write(self._facts_ready, 1)
+            self._facts_ready()
 
     def _run(self) -> None:
         failures = packet_id = 0
@@ -194,7 +192,7 @@ class Link:
         # A TLS socket may hold decrypted bytes that select cannot see.
         if not (hasattr(socket, "pending") and socket.pending()):
             writers = [socket] if connection.client.want_write() else []
-            readable, _, _ = select.select([socket, self._orders_ready], writers, [], timeout_s)
+            readable, _, _ = select.select([socket, self._orders_ready.fd], writers, [], timeout_s)
             if socket in readable:
                 connection.client.loop_read()
         else:
@@ -205,8 +203,7 @@ class Link:
         connection.after_reading()
 
     def _obey(self, connection: Connection) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._orders_ready)
+        self._orders_ready.clear()
         self._is_ordered = False
         while True:
             try:
@@ -218,7 +215,6 @@ class Link:
     def _wait(self, wait_s: float) -> None:
         deadline_s = time.monotonic() + wait_s
         while not self._stopping.is_set() and (left_s := deadline_s - time.monotonic()) > 0:
-            select.select([self._orders_ready], [], [], left_s)
-            with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(self._orders_ready)
+            select.select([self._orders_ready.fd], [], [], left_s)
+            self._orders_ready.clear()
             self._is_ordered = False

@@ -134,7 +134,7 @@ class Capture:
         stopped = stop.is_set if isinstance(stop, threading.Event) else stop
         poller = zmq.Poller()
         poller.register(self._publisher.socket, zmq.POLLIN)
-        poller.register(self._device.wake_fd, zmq.POLLIN)
+        poller.register(self._device.wake.fd, zmq.POLLIN)
         try:
             while not stopped():
                 self._turn()

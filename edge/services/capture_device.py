@@ -1,6 +1,6 @@
 """The one thread that touches the camera, so that a read that never returns blocks this thread and nothing else.
 
-A job goes in by `start`, its answer comes out by `finished`, and `wake_fd` becomes readable when there is one. One job
+A job goes in by `start`, its answer comes out by `finished`, and `wake` calls when there is one. One job
 at a time. Whatever happens inside becomes an answer with a named cause; only a call that never returns gives none, and
 then the owner sees `wedged_share` and ends the process. What a call may take depends on what it does: an opening waits
 for networks and key frames, a frame is there in its time or never.
@@ -8,7 +8,6 @@ for networks and key frames, a frame is there in its time or never.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -24,6 +23,7 @@ import structlog
 
 from edge.adapters.camera import Camera, CameraFacts, CameraFrame, CameraLostError, FrozenWatch, Order, Pixels
 from edge.adapters.frames import Frame, FrameFailure, Take
+from edge.adapters.wake import Wake
 from edge.errors import CameraError
 from edge.vision import presence
 
@@ -94,7 +94,7 @@ class CaptureDevice:
         *,
         limits: Limits | None = None,
     ) -> None:
-        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.wake = Wake()
         self._camera = camera
         self._limits = limits or Limits()
         self._doing: tuple[float, float] = (0.0, 1.0)  # since when, and how long it may take
@@ -140,8 +140,7 @@ class CaptureDevice:
         except queue.Empty:
             return None
         self._busy_since_s = None
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self.wake_fd)
+        self.wake.clear()
         return done
 
     def close(self, *, patience_s: float) -> bool:
@@ -150,13 +149,13 @@ class CaptureDevice:
         self._thread.join(patience_s)
         if self._thread.is_alive():
             return False
-        os.close(self.wake_fd)
+        self.wake.close()
         return True
 
     def _work(self) -> None:
         while (job := self._jobs.get()) != "end":
             self._done.put(self._do(job))
-            os.eventfd_write(self.wake_fd, 1)
+            self.wake()
         self._camera.close()
 
     def _do(self, job: Take | Literal["check", "look"]) -> Done:

@@ -122,7 +122,7 @@ class Inspector:
         stopped = stop.is_set if isinstance(stop, threading.Event) else stop
         self._stopped = stopped
         poller = zmq.Poller()
-        for source in (self._poked, self._frames.socket, self._reader.socket, self._records.wake_fd):
+        for source in (self._poked, self._frames.socket, self._reader.socket, self._records.wake.fd):
             poller.register(source, zmq.POLLIN)
         try:
             for row in self._store.interrupted():

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from edge.adapters.database import monotonic_us
 from edge.adapters.erp import Erp, Record
 from edge.adapters.frames import Frame
+from edge.adapters.wake import Wake
 from edge.core.actions import LookUp
 from edge.core.events import RecordFound, RecordMissing, RecordUnavailable
 from edge.core.outcome import Evidence
@@ -24,7 +23,7 @@ RecordEvent = RecordFound | RecordMissing | RecordUnavailable
 
 
 class RecordDesk:
-    """Asks ERP in threads of its own; `finished` gives the answers as events. Poll `wake_fd`."""
+    """Asks ERP in threads of its own; `finished` gives the answers as events. Poll `wake`."""
 
     def __init__(
         self,
@@ -47,7 +46,7 @@ class RecordDesk:
         self._open = 0
         self._newest_us: int | None = None
         self._pool = ThreadPoolExecutor(MAX_OPEN_LOOK_UPS, thread_name_prefix="erp")
-        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.wake = Wake()
 
     def ask(self, action: LookUp, inspection_id: str) -> None:
         """Ask; never blocks."""
@@ -64,8 +63,7 @@ class RecordDesk:
                 action, asked_for, told = self._answers.get_nowait()
             except Empty:
                 return
-            with suppress(BlockingIOError):  # an earlier read took the count of several answers at once
-                os.eventfd_read(self.wake_fd)
+            self.wake.clear()
             self._open -= 1
             if asked_for == inspection_id:
                 yield self._event(action, inspection_id, told)
@@ -95,7 +93,7 @@ class RecordDesk:
 
     def _answer(self, action: LookUp, inspection_id: str, told: Record | str) -> None:
         self._answers.put((action, inspection_id, told))
-        os.eventfd_write(self.wake_fd, 1)
+        self.wake()
 
     def _event(self, action: LookUp, inspection_id: str, told: Record | str) -> RecordEvent:
         now_us = monotonic_us()

@@ -11,7 +11,6 @@ station asks, and give way to each.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections import Counter
@@ -29,6 +28,7 @@ import zmq
 from edge.adapters import sockets, systemd
 from edge.adapters.heartbeat import Heartbeat
 from edge.adapters.reader_link import Question, ReaderDesk, now_us
+from edge.adapters.wake import Wake
 from edge.core.fields import Product
 from edge.errors import ConfigError
 from edge.readers import opening
@@ -74,7 +74,7 @@ class ReaderService:
         self._pieces: SimpleQueue[tuple[Question, str]] = SimpleQueue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._batch: Future[None] | None = None
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._wake = Wake()
         self._counts: Counter[str] = Counter()
         self._batches: Counter[int] = Counter()
 
@@ -86,7 +86,7 @@ class ReaderService:
         """
         stopped = stop.is_set if isinstance(stop, threading.Event) else stop
         poller = zmq.Poller()
-        for source in (self._desk.socket, self._wake_fd):
+        for source in (self._desk.socket, self._wake.fd):
             poller.register(source, zmq.POLLIN)
         try:
             # Warmed by the thread that reads: OpenMP keeps its helpers by the thread that calls.
@@ -101,8 +101,7 @@ class ReaderService:
 
     def _turn(self) -> None:
         """Look once at everything that may have happened."""
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._wake_fd)
+        self._wake.clear()
         self._tell_answers()
         self._tell_pieces()
         while (question := self._desk.receive()) is not None:
@@ -133,13 +132,13 @@ class ReaderService:
         if batch := self._queue.take(self._max_batch):
             self._batches[len(batch)] += 1
             self._batch = self._thread.submit(self._work.work, batch, self._tell)
-            self._batch.add_done_callback(lambda _done: os.eventfd_write(self._wake_fd, 1))
+            self._batch.add_done_callback(lambda _done: self._wake())
         elif guest := self._guests.take():
             self._guest = (
                 guest,
                 self._thread.submit(self._guest_work.work, guest, self._asked_to_give_way, self._piece_of(guest)),
             )
-            self._guest[1].add_done_callback(lambda _done: os.eventfd_write(self._wake_fd, 1))
+            self._guest[1].add_done_callback(lambda _done: self._wake())
 
     def _asked_to_give_way(self) -> bool:
         """Whether a station waits, or the guest does not; the reader's thread asks."""
@@ -148,7 +147,7 @@ class ReaderService:
     def _piece_of(self, guest: Question) -> Callable[[str], None]:
         def hear(text: str) -> None:
             self._pieces.put((guest, text))
-            os.eventfd_write(self._wake_fd, 1)
+            self._wake()
 
         return hear
 
@@ -176,7 +175,7 @@ class ReaderService:
     def _tell(self, question: Question, told: Told) -> None:
         """Hand an answer over to the loop; the reader's thread calls it."""
         self._answers.put((question, told))
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
 
     def _tell_answers(self) -> None:
         while True:
@@ -234,7 +233,7 @@ class ReaderService:
             self._end_guest(*self._guest)
         self._desk.close()
         self._heartbeat.close()
-        os.close(self._wake_fd)
+        self._wake.close()
 
 
 def _gpu_memory_bytes() -> int | None:

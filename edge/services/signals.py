@@ -31,6 +31,7 @@ from edge.adapters.rows import InspectionIds
 from edge.adapters.signals import LightSwitch, ResultOutput
 from edge.adapters.signals_link import Appeared, Begun, Listening
 from edge.adapters.store import LimitError, Store
+from edge.adapters.wake import Wake
 from edge.core.result_lines import Decided, Lines, ResultLines, ResultRules
 from edge.core.trigger_input import MAX_TRIGGER_RATE, InputRules, TriggerInput
 from edge.errors import ConfigError, DiskFullError, StoreError
@@ -41,7 +42,6 @@ from edge.services.signals_desks import (
     InputDesk,
     LightDesk,
     ResultDesk,
-    Wake,
 )
 from edge.services.signals_fitness import unfit
 from edge.services.signals_wires import input_rules, open_input, open_lights, open_result

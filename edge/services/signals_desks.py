@@ -6,7 +6,6 @@ back by itself. What waits between the threads is bounded: a few triggers, the n
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -260,24 +259,3 @@ class LightDesk(Desk):
         """End, with the socket."""
         super().close(patience_s=patience_s)
         self._requests.close()
-
-
-class Wake:
-    """Wakes a loop that polls `fd`."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def __call__(self) -> None:
-        """Wake it."""
-        with suppress(OSError):  # the loop has ended
-            os.eventfd_write(self.fd, 1)
-
-    def clear(self) -> None:
-        """It is awake."""
-        with suppress(BlockingIOError):
-            os.eventfd_read(self.fd)
-
-    def close(self) -> None:
-        """Close."""
-        os.close(self.fd)

@@ -58,7 +58,7 @@ def ask(store: Store, erp: Erp, serial: str = SERIAL, inspection_id: str = "now"
     desk = RecordDesk(erp, store.earlier_pass)
     desk.ask(LookUp(2, serial), inspection_id)
     ready = select.poll()
-    ready.register(desk.wake_fd, select.POLLIN)
+    ready.register(desk.wake.fd, select.POLLIN)
     assert ready.poll(PATIENCE_MS), "no answer came"
     (event,) = desk.finished(inspection_id)
     desk.close()
@@ -153,7 +153,7 @@ def test_the_age_of_what_erp_said_grows_until_it_speaks_again(stores: tuple[Stor
     def answered() -> float:
         desk.ask(LookUp(1, SERIAL), "now")
         ready = select.poll()
-        ready.register(desk.wake_fd, select.POLLIN)
+        ready.register(desk.wake.fd, select.POLLIN)
         assert ready.poll(PATIENCE_MS), "no answer came"
         list(desk.finished("now"))
         age_s = desk.ages_s()["answer_age_s"]
