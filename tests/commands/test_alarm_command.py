@@ -11,6 +11,7 @@ from edge import cli
 from edge.adapters.store import Store
 from edge.core.outcome import Outcome, Reason
 from edge.settings import load
+from tests import smallest_station
 
 AT = "2026-01-01T00:00:00.000Z"
 
@@ -18,13 +19,7 @@ AT = "2026-01-01T00:00:00.000Z"
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration whose line stands still after three parts in a row that did not pass."""
-    file = tmp_path / "edge.toml"
-    file.write_text(
-        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
-        f'[paths]\ndata = "{tmp_path}/data"\nruntime = "{tmp_path}/run"\n'
-        f'[cameras.top]\nkind = "file"\npath = "{tmp_path}"\n[alarm]\nin_a_row = 3\nstop_on = "in_a_row"\n',
-        encoding="utf-8",
-    )
+    file = smallest_station.write(tmp_path, '[alarm]\nin_a_row = 3\nstop_on = "in_a_row"\n')
     store = Store.open(tmp_path / "data", "st", alarm=load(file).alarm.policy)
     for number in range(4):
         reason = Reason.OVERRUN if number else Reason.MATCHED

@@ -10,6 +10,7 @@ import pytest
 from edge import cli
 from edge.adapters.store import Store
 from edge.core.outcome import Outcome, Reason
+from tests import smallest_station
 
 AT = "2026-01-01T00:00:00.000Z"
 
@@ -17,13 +18,7 @@ AT = "2026-01-01T00:00:00.000Z"
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration whose store holds three outcomes: one dead letter, two that wait."""
-    file = tmp_path / "edge.toml"
-    file.write_text(
-        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
-        f'[paths]\ndata = "{tmp_path}/data"\nruntime = "{tmp_path}/run"\n'
-        f'[cameras.top]\nkind = "file"\npath = "{tmp_path}"\n',
-        encoding="utf-8",
-    )
+    file = smallest_station.write(tmp_path)
     store = Store.open(tmp_path / "data", "st")
     for number in range(3):
         inspection_id, _ = store.add_trigger(f"t{number}", expected=None, source="x", at=AT, at_us=1)

@@ -22,6 +22,7 @@ from edge.adapters.mqtt_access import broker_of, try_out
 from edge.adapters.mqtt_facts import BackOff, Broker, Connected, Disconnected, Fact, Presence
 from edge.errors import BrokerError, ConfigError
 from edge.sections import Mqtt
+from tests import smallest_station
 from tests.brokers import Mosquitto, free_port, mosquitto, wait_for
 from tests.certificates import Authority
 from tests.delivery.station import BASE, Station
@@ -244,14 +245,8 @@ def messenger_process(tmp_path: Path) -> Iterator[tuple[Path, Mosquitto]]:
     passwords.write_text(f"edge:{SECRET}\near:ear\n", encoding="ascii")
     subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True)
     with mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}") as running:
-        config = tmp_path / "edge.toml"
-        config.write_text(
-            'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
-            f'[paths]\ndata = "data"\nruntime = "run"\n[cameras.top]\nkind = "file"\npath = "{tmp_path}"\n'
-            f'[mqtt]\nport = {running.port}\nusername = "edge"\n[log]\nlevel = "debug"\nformat = "json"\n',
-            encoding="utf-8",
-        )
-        yield config, running
+        more = f'[mqtt]\nport = {running.port}\nusername = "edge"\n[log]\nlevel = "debug"\nformat = "json"\n'
+        yield smallest_station.write(tmp_path, more), running
 
 
 @pytest.mark.parametrize("given", [SECRET, "wrong-" + SECRET], ids=["right", "wrong"])

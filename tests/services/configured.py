@@ -12,20 +12,14 @@ from edge.adapters.store import Store
 from edge.core.outcome import Outcome, Reason
 from edge.services import messenger
 from edge.services.messenger import Messenger
+from tests import smallest_station
 
 AT = "2026-01-01T00:00:00.000Z"
 
 
 def configure(folder: Path, mqtt: str) -> settings.Settings:
     """Settings of a station with these lines in [mqtt], and what tables may follow them."""
-    file = folder / "edge.toml"
-    file.write_text(
-        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n'
-        '[paths]\ndata = "data"\nruntime = "run"\n'
-        f'[cameras.top]\nkind = "file"\npath = "{folder}"\n[mqtt]\n{mqtt}\n',
-        encoding="utf-8",
-    )
-    return settings.load(file)
+    return settings.load(smallest_station.write(folder, f"[mqtt]\n{mqtt}\n"))
 
 
 @contextmanager

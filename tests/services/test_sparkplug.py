@@ -19,6 +19,7 @@ import pytest
 
 from edge.adapters.sparkplug_wire import DataType
 from edge.core.outcome import Reason
+from tests import smallest_station
 from tests.brokers import Ear, mosquitto, wait_for
 from tests.node import NODE_MODULES, needs_node_modules
 from tests.services.sparkplug_session import (
@@ -366,11 +367,7 @@ def test_without_the_setting_nothing_of_it_is_loaded(tmp_path: Path) -> None:
         f"made = messenger.build(settings.load(Path({str(tmp_path / 'edge.toml')!r})))\n"
         "print(sorted(name for name in sys.modules if 'sparkplug' in name))"
     )
-    (tmp_path / "edge.toml").write_text(
-        'version = 1\n[station]\nsite = "s"\nline = "l"\nname = "st"\ncamera = "top"\n[paths]\ndata = "data"\n'
-        f'runtime = "run"\n[cameras.top]\nkind = "file"\npath = "{tmp_path}"\n',
-        encoding="utf-8",
-    )
+    smallest_station.write(tmp_path)
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
