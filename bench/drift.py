@@ -1,8 +1,8 @@
 """How soon a drift is told, and how rarely nothing is: the chart of `edge.core.drift` on simulated outcomes.
 
 Run: `python bench/drift.py`. Each row is one sign, by its share in the base: the limit of its score; outcomes to a
-false alarm, exact by the Markov chain of Brook and Evans (Biometrika 59, 1972), and against what is promised for one
-sign of all; outcomes until a share that has risen is told, mean of so many runs.
+false alarm, exact by a Markov chain, and against what is promised for one sign of all; outcomes until a share that has
+risen is told, mean of so many runs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import numpy as np
 
 from edge.core.drift import SIGNS, Drift, DriftLimits
 
-#: Shares whose steps of the score lie on a grid, by this number: log(factor) / log(1 + (factor - 1) share)
-#: is a whole number: the chain is exact.
+#: Shares whose steps of the score lie on a grid (`share_of`), so that the chain is exact.
 PARTS = (14, 35, 70, 139)
 RISES = (2, 3, 5, 10)
 
@@ -35,15 +34,25 @@ def main() -> None:
     print(f"| share in the base | limit | false alarm once in | as promised x | {risen} |")
     print("| ---: " * (4 + len(RISES)) + "|")
     for parts in PARTS:
-        share = (limits.factor ** (1 / parts) - 1) / (limits.factor - 1)
-        exact = outcomes_to_false_alarm(share, parts, ceil(limits.score(share) * parts / log(limits.factor) - 1e-9))
+        share = share_of(limits.factor, parts)
+        exact = outcomes_to_false_alarm(limits, parts)
         delays = [delay(share, min(0.95, share * rise), limits, asked.runs) for rise in RISES]
         told = " | ".join(f"{one:,.0f}" for one in delays)
         print(f"| {share:.1%} | {limits.score(share):.1f} | {exact:,.0f} | {exact / promised:.1f} | {told} |")
 
 
-def outcomes_to_false_alarm(share: float, parts: int, units: int) -> float:
-    """Mean number of outcomes to an alarm where the share is that of the base."""
+def share_of(factor: float, parts: int) -> float:
+    """The share where a sign weighs `parts` - 1 units up and its absence one unit down, log(factor) / parts each."""
+    return (factor ** (1 / parts) - 1) / (factor - 1)
+
+
+def outcomes_to_false_alarm(limits: DriftLimits, parts: int) -> float:
+    """Exact mean number of outcomes to the first false alarm of a sign whose share is that, in the base and since.
+
+    By the Markov chain of Brook and Evans, Biometrika 59 (1972) 539-549.
+    """
+    share = share_of(limits.factor, parts)
+    units = ceil(limits.score(share) * parts / log(limits.factor) - 1e-9)
     moves = np.zeros((units, units))
     for state in range(units):
         moves[state, max(0, state - 1)] += 1 - share

@@ -94,7 +94,8 @@ def test_a_reset_ends_a_stop_and_a_new_base_does_not(tmp_path: Path) -> None:
     again = store.alarms.watch().line_stop
 
     assert learning.drift.num_base == 0
-    assert before.line_stop == learning.line_stop != None  # noqa: E711 - both at once
+    assert before.line_stop == learning.line_stop
+    assert before.line_stop is not None
     assert ended.line_stop is None
     assert again is not None
     assert again.seq == 4

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from math import ceil, exp, log
+from math import exp
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.drift import outcomes_to_false_alarm, share_of
 from edge.core.drift import SIGNS, Drift, DriftLimits, base_rate, sign_of, signs_of, step
 from edge.core.outcome import DISPOSITION_OF, Attempt, Defect, Disposition, Outcome, Reason
 
@@ -82,29 +83,13 @@ def test_a_step_is_a_log_likelihood_ratio(rate: float, factor: float) -> None:
     assert expected == pytest.approx(1)
 
 
-def mean_outcomes_to_alarm(factor: float, parts: int, units: int) -> float:
-    """Exact mean number of outcomes to the first false alarm, by the Markov chain of Brook and Evans.
-
-    For the share where a sign weighs `parts` - 1 units up and its absence one unit down, log(factor) / parts each; the
-    limit is `units`. Biometrika 59 (1972) 539-549.
-    """
-    share = (factor ** (1 / parts) - 1) / (factor - 1)
-    moves = np.zeros((units, units))
-    for state in range(units):
-        moves[state, max(0, state - 1)] += 1 - share
-        if state + parts - 1 < units:
-            moves[state, state + parts - 1] += share
-    return float(np.linalg.solve(np.eye(units) - moves, np.ones(units))[0])
-
-
 @pytest.mark.parametrize("factor", [1.5, 2.0, 4.0])
 @pytest.mark.parametrize("parts", [3, 14, 70])
 def test_false_alarms_are_rarer_than_promised(factor: float, parts: int) -> None:
     """The exact distance of false alarms is at least what was promised, and no more than some times that."""
-    share = (factor ** (1 / parts) - 1) / (factor - 1)
     for outcomes_per_false_alarm in (100, 1000, 10_000):
-        limit = DriftLimits(factor=factor, outcomes_per_false_alarm=outcomes_per_false_alarm).score(share)
-        exact = mean_outcomes_to_alarm(factor, parts, ceil(limit * parts / log(factor) - 1e-9))
+        limits = DriftLimits(factor=factor, outcomes_per_false_alarm=outcomes_per_false_alarm)
+        exact = outcomes_to_false_alarm(limits, parts)
 
         assert 1 <= exact / (outcomes_per_false_alarm * len(SIGNS)) <= 25
 
@@ -112,9 +97,8 @@ def test_false_alarms_are_rarer_than_promised(factor: float, parts: int) -> None
 def test_simulated_false_alarms_are_as_many_as_computed() -> None:
     """The chart itself, on random outcomes of the base's share, alarms as often as the Markov chain says."""
     factor, parts = 2.0, 14
-    share = (factor ** (1 / parts) - 1) / (factor - 1)
+    share = share_of(factor, parts)
     limits = DriftLimits(factor=factor, outcomes_per_false_alarm=8)
-    units = ceil(limits.score(share) * parts / log(factor) - 1e-9)
     dice = random.Random(8)
     waits, drift, begun = [], learnt(share), 0
     for seq in range(100_000):
@@ -122,7 +106,7 @@ def test_simulated_false_alarms_are_as_many_as_computed() -> None:
         if "glare" in drift.since:
             waits.append(seq + 1 - begun)
             drift, begun = learnt(share), seq + 1
-    computed = mean_outcomes_to_alarm(factor, parts, units)
+    computed = outcomes_to_false_alarm(limits, parts)
 
     # The waits are close to exponential: their mean is off by no more than four of its own deviations.
     assert abs(np.mean(waits) - computed) < 4 * computed / len(waits) ** 0.5
@@ -149,9 +133,7 @@ def test_a_doubled_rate_is_an_alarm_and_its_end_ends_it() -> None:
         for seq in range(1, 3000)
         if "glare" in (drift := drift.after({"glare"} if dice.random() < 0.2 else set(), seq, limits)).since
     )
-    ended = next(
-        seq for seq in range(1, 3000) if not (drift := drift.after({"blur"} & set(), found + seq, limits)).since
-    )
+    ended = next(seq for seq in range(1, 3000) if not (drift := drift.after(frozenset(), found + seq, limits)).since)
 
     assert 10 <= found <= 300
     assert ended <= 300
