@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import asdict
 from typing import Any
 
 from edge.adapters import outbox
@@ -58,23 +59,8 @@ class Alarms:
         db.execute(
             """INSERT INTO watches (station, state) VALUES (?, ?)
                ON CONFLICT (station) DO UPDATE SET state = excluded.state""",
-            (self._station, json.dumps(_facts(watch))),
+            (self._station, json.dumps(asdict(watch))),
         )
-
-
-def _facts(watch: Watch) -> dict[str, Any]:
-    drift, stop = watch.drift, watch.line_stop
-    return {
-        "in_a_row": watch.in_a_row,
-        "drift": {
-            "num_base": drift.num_base,
-            "base": dict(drift.base),
-            "rates": None if drift.rates is None else dict(drift.rates),
-            "scores": dict(drift.scores),
-            "since": dict(drift.since),
-        },
-        "line_stop": stop and {"cause": stop.cause, "signs": stop.signs, "seq": stop.seq, "at": stop.at},
-    }
 
 
 def _watch(facts: dict[str, Any]) -> Watch:

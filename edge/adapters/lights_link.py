@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import zmq
@@ -38,21 +39,16 @@ class LightLink:
         """
         number = next(self._numbers)
         until_s = time.monotonic() + self._timeout_ms / 1000
-        try:
+        with suppress(zmq.Again):  # nobody is there
             self._socket.send(json.dumps({"number": number, "light": light}).encode())
-            while (left_ms := int((until_s - time.monotonic()) * 1000)) > 0:
-                if not self._socket.poll(left_ms):
-                    break
+            while (left_ms := int((until_s - time.monotonic()) * 1000)) > 0 and self._socket.poll(left_ms):
                 answer = json.loads(self._socket.recv())
-                if answer["number"] == number:
-                    if answer["problem"]:
-                        raise CameraError(f"light {light} could not be switched: {answer['problem']}")
-                    return
-        except zmq.Again:
-            pass
-        raise CameraError(
-            f"light {light} was not switched within {self._timeout_ms} ms: see the log of `edge signals`"
-        ) from None
+                if answer["number"] != number:
+                    continue  # to a request whose time was over
+                if answer["problem"]:
+                    raise CameraError(f"light {light} could not be switched: {answer['problem']}")
+                return
+        raise CameraError(f"light {light} was not switched within {self._timeout_ms} ms: see the log of `edge signals`")
 
     def close(self) -> None:
         """Close the socket."""
