@@ -32,7 +32,7 @@ from edge.adapters.signals import LightSwitch, ResultOutput
 from edge.adapters.signals_link import Appeared, Begun, Listening
 from edge.adapters.store import LimitError, Store
 from edge.adapters.wake import Wake
-from edge.core.result_lines import Decided, Lines, ResultLines, ResultRules
+from edge.core.result_lines import Decided, ResultLines, ResultRules
 from edge.core.trigger_input import MAX_TRIGGER_RATE, InputRules, TriggerInput
 from edge.errors import ConfigError, DiskFullError, StoreError
 from edge.services.signals_desks import (
@@ -261,18 +261,13 @@ class Signals:
     def _beat(self) -> None:
         desks = self._desks()
         away = [f"{desk.name} is away: {desk.problem}" for desk in desks if desk.state == "away"]
-        sources = self._source_counts()
-        shown: Lines = self._lines.lines(monotonic_us())
         self._heartbeat.beat(
             state="ready",
             problem="; ".join(away),
             unfit=self._unfit,
             wires={desk.name: desk.state for desk in desks},
-            triggers={name: dict(counts) for name, counts in sources.items()},
+            triggers={name: dict(counts) for name, counts in self._source_counts().items()},
             result={**self._lines.counts, **(self._result.counts if self._result else {})},
-            shown=shown.result,
-            waiting=len(self._waiting),
-            limits=self._limits(),
         )
 
     def _close(self) -> None:
