@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.adapters.database import monotonic_us
-from edge.adapters.signals import LightSwitch, ResultOutput, SignalInput
 from edge.commands.checks.finding import Finding, fail, judged, ok
 from edge.commands.checks.running import heard
 from edge.core.result_lines import Lines
 from edge.sections_signals import FreeTrigger, Trigger
+from edge.services.signals_wires import open_input, open_lights, open_result
 from edge.settings import Settings
 
 Check = Callable[[], Finding]
@@ -35,14 +35,12 @@ def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
 
 
 def _trigger(name: str, trigger: Trigger, settings: Settings) -> Finding:
-    from edge.services.signals_wires import open_input  # noqa: PLC0415 - a library is imported where it is opened
-
     if isinstance(trigger, FreeTrigger):
         return _free(name, settings)
     running = _running(f"trigger {name}", settings.paths.runtime)
     if running is not None:
         return running
-    link: SignalInput = open_input(trigger, monotonic_us)
+    link = open_input(trigger, monotonic_us)
     try:
         begun_s = time.monotonic()
         active = link.open()
@@ -63,9 +61,7 @@ def _free(name: str, settings: Settings) -> Finding:
 
 
 def _result(settings: Settings) -> Finding:
-    from edge.services.signals_wires import open_result  # noqa: PLC0415 - a library is imported where it is opened
-
-    output: ResultOutput | None = open_result(settings.result)
+    output = open_result(settings.result)
     assert output is not None  # asked for only where there is one
     try:
         begun_s = time.monotonic()
@@ -83,9 +79,7 @@ def _result(settings: Settings) -> Finding:
 
 
 def _lights(settings: Settings) -> Finding:
-    from edge.services.signals_wires import open_lights  # noqa: PLC0415 - a library is imported where it is opened
-
-    switch: LightSwitch | None = open_lights(settings.lights)
+    switch = open_lights(settings.lights)
     assert switch is not None  # asked for only where there is one
     try:
         switch.open()
