@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 import urllib.error
@@ -25,6 +24,7 @@ from edge.products import read_product
 from edge.services.metrics import openmetrics
 from edge.services.panel import Panel, Place, build
 from edge.settings import Settings
+from simulator.ports import free_port
 
 PATIENCE_S = 20.0
 families_of: Any = parser.text_string_to_metric_families
@@ -363,8 +363,7 @@ def test_a_taken_port_is_a_named_error(station: Station, tmp_path: Path) -> None
 def test_the_panel_as_configured_serves_page_and_programs(tmp_path: Path) -> None:
     """Built from its settings it takes decisions by the token of its file, and has the addresses for programs."""
     (tmp_path / "token").write_text("swordfish\n", encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = Settings.model_validate(
         {
             "version": 1,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from simulator.broker import Broker
+from simulator.mosquitto import Mosquitto
 from tests.simulator.conftest import WAIT_S, PeerMaker
 
 
@@ -58,32 +53,9 @@ def _act_out(peer_at: PeerMaker, port: int) -> dict[str, object]:
     return seen
 
 
-@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="mosquitto is not installed")
 def test_is_indistinguishable_from_mosquitto(broker: Broker, peer_at: PeerMaker, tmp_path: Path) -> None:
     """The same actions of the same clients give the same observations at this broker and at mosquitto."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = tmp_path / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-    process = subprocess.Popen(["mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)
-    try:
-        _wait_for_port(port)
-        theirs = _act_out(peer_at, port)
-    finally:
-        process.terminate()
-        process.wait(WAIT_S)
+    with Mosquitto(tmp_path) as mosquitto:
+        theirs = _act_out(peer_at, mosquitto.port)
 
     assert _act_out(peer_at, broker.port) == theirs
-
-
-def _wait_for_port(port: int) -> None:
-    until = time.monotonic() + WAIT_S
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionRefusedError:
-            time.sleep(0.02)
-        else:
-            return
-    pytest.fail("mosquitto does not listen")

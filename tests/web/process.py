@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator.ports import free_port
 from tests.web.site import until
 
 SETTINGS = """\
@@ -95,8 +96,7 @@ def panel_process(
     folder: Path, more: str = "", *, tls: ssl.SSLContext | None = None, environment: dict[str, str] | None = None
 ) -> Iterator[PanelProcess]:
     """A panel with these settings below `[panel]`, ended at the end; its log is `panel.log` in the folder."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "edge.toml").write_text(f"{SETTINGS}[panel]\nport = {port}\n{more}", encoding="utf-8")
     with (folder / "panel.log").open("wb") as log:
         child = subprocess.Popen(
