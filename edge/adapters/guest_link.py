@@ -69,11 +69,7 @@ class GuestLink:
         Raises:
             GuestError: there is no answer.
         """
-        found: Judged | None = None
-        async for header, body in self._ask({"task": "read"}, image, timeout_s):
-            found = _parsed(_JUDGED, body) if header["kind"] == "answer" else found
-        assert found is not None  # a question ends in an answer or an error
-        return found
+        return await self._answer(_JUDGED, {"task": "read"}, image, timeout_s)
 
     async def judge(self, image: bytes, *, timeout_s: float) -> Quality:
         """Measure the quality of an encoded image.
@@ -81,11 +77,7 @@ class GuestLink:
         Raises:
             GuestError: there is no answer.
         """
-        found: Quality | None = None
-        async for header, body in self._ask({"task": "judge"}, image, timeout_s):
-            found = _parsed(_QUALITY, body) if header["kind"] == "answer" else found
-        assert found is not None  # a question ends in an answer or an error
-        return found
+        return await self._answer(_QUALITY, {"task": "judge"}, image, timeout_s)
 
     async def ask(
         self, image: bytes, question: str, *, pattern: str | None = None, cap: int = 64, timeout_s: float
@@ -111,10 +103,14 @@ class GuestLink:
         Raises:
             GuestError: there is no answer.
         """
-        found: Inside | None = None
         asked = {"task": "inside", "question": question, "field": field, "cap": cap, "layer": layer}
+        return await self._answer(_INSIDE, asked, image, timeout_s)
+
+    async def _answer(self, kind: TypeAdapter[T], asked: Mapping[str, Any], image: bytes, timeout_s: float) -> T:
+        """The answer to a question, whole."""
+        found: T | None = None
         async for header, body in self._ask(asked, image, timeout_s):
-            found = _parsed(_INSIDE, body) if header["kind"] == "answer" else found
+            found = _parsed(kind, body) if header["kind"] == "answer" else found
         assert found is not None  # a question ends in an answer or an error
         return found
 
