@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import structlog
 
+from edge.adapters import whole_file
 from edge.adapters.database import Clock
 from edge.adapters.erp import Erp, ErpAwayError, ListedErp, Record
 from edge.errors import ErpError, StoreError
@@ -215,19 +215,10 @@ class Snapshot:
             with suppress(FileNotFoundError):
                 if time.time() - old.stat().st_mtime > LEFTOVER_S:
                     old.unlink()
-        number, name = tempfile.mkstemp(dir=folder, prefix=f"{self.path.name}.new-")
-        if os.geteuid() == 0:  # by hand, for a station that runs as the folder's owner
-            os.fchown(number, folder.stat().st_uid, folder.stat().st_gid)
-        os.close(number)
-        beside = Path(name)
-        try:
-            yield beside
-            _sync(beside, os.O_RDWR)
-            beside.replace(self.path)
-            _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        with whole_file.beside(self.path, f"{self.path.name}.new-") as new:
+            if os.geteuid() == 0:  # by hand, for a station that runs as the folder's owner
+                os.chown(new, folder.stat().st_uid, folder.stat().st_gid)
+            yield new
 
 
 def open_snapshot(config: ErpSettings, path: Path) -> Snapshot:
@@ -272,14 +263,6 @@ def _write_facts(path: Path, facts: Facts) -> None:
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("DELETE FROM facts")
         db.execute("INSERT INTO facts VALUES (?)", (json.dumps(asdict(facts)),))
-
-
-def _sync(path: Path, how: int) -> None:
-    number = os.open(path, how)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 class ErpOrSnapshot:

@@ -7,15 +7,13 @@ file is removed only when its outcome was told, or when no outcome ever named it
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edge.adapters import disk
+from edge.adapters import disk, whole_file
 from edge.adapters.kept import AT_ONCE
 from edge.adapters.rows import KeptEvidence
 from edge.adapters.store import Store
@@ -135,19 +133,8 @@ class EvidenceFolder:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
             for parent in (path.parent.parent, self._data_dir):
-                _sync_folder(parent)
-        number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(image)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)  # noqa: PTH105 - Path.replace says the same, os says it is the system call
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)  # noqa: PTH108
-            raise
-        _sync_folder(path.parent)
+                whole_file.sync_folder(parent)
+        whole_file.write(path, image)
 
     def _sizes(self) -> dict[str, int]:
         sizes: dict[str, int] = {}
@@ -167,11 +154,3 @@ class EvidenceFolder:
                     sizes.pop(path)
                     removed += 1
         return removed
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

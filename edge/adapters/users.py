@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -18,6 +17,7 @@ from pathlib import Path
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from edge.adapters import whole_file
 from edge.errors import ConfigError, UseError
 
 #: Letters that stand in no log, header or message for anything else.
@@ -166,19 +166,8 @@ def write(path: Path, users: Mapping[str, User]) -> None:
     text += "".join(f"{user.name} {user.role.word} {user.hash}\n" for user in users.values())
     try:
         there = path.stat() if path.exists() else path.parent.stat()
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".users-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(handle)
-                os.fchmod(handle, _MODE)
-                if os.geteuid() == 0:
-                    os.fchown(handle, there.st_uid, there.st_gid)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        owner = (there.st_uid, there.st_gid) if os.geteuid() == 0 else None
+        whole_file.write(path, text.encode(), mode=_MODE, owner=owner)
     except OSError as error:
         raise ConfigError(f"panel.users_file: {path} cannot be written ({error.strerror}); run it as root") from None
 

@@ -10,10 +10,11 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.adapters import whole_file
 from edge.errors import ConfigError, UseError
 from edge.products import NAMEPLATE, place_of, read_product
 from edge.settings import load
@@ -110,33 +111,14 @@ class ProductDesk:
         if before.sha256 != sha256:
             raise ChangedError(f"{before.path} was changed meanwhile: load it anew, and make your change again")
         try:
-            _write(before.path, text.encode())
+            before.path.parent.mkdir(parents=True, exist_ok=True)
+            mode = before.path.stat().st_mode & 0o777 if before.is_there else 0o644
+            whole_file.write(before.path, text.encode(), mode=mode)
         except OSError as error:
             raise UseError(
                 f"{before.path} cannot be written ({error.strerror}): let edge's user write there, or copy the text"
             ) from None
         return self.now()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _hash(raw: bytes) -> str:
