@@ -58,11 +58,6 @@ class GuestLink:
         sockets.connect(self._socket, runtime_dir, SOCKET)
         self._listening = asyncio.get_running_loop().create_task(self._listen(), name="guests")
 
-    @property
-    def num_open(self) -> int:
-        """How many guests wait now."""
-        return len(self._open)
-
     async def read(self, image: bytes, *, timeout_s: float) -> Judged:
         """Judge and read an encoded image.
 
