@@ -208,14 +208,15 @@ def state_message(
         "station": station,
         "state": state,
         "session_id": session_id,
-        "version": _version(),
+        "version": version(),
         "at": wall_time(),
         "refuses": refuses,
     }
     return encode(message)
 
 
-def _version() -> str:
+def version() -> str:
+    """Which edge this is."""
     try:
         return metadata.version("edge-inspection")
     except metadata.PackageNotFoundError:

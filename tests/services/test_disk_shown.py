@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics import parser
 
+from edge.adapters.database import monotonic_us
 from edge.adapters.heartbeat import Beat
 from edge.adapters.store import Store
 from edge.services.metrics import openmetrics
-from edge.services.panel import Panel, Place
+from edge.services.panel_health import Place, StationHealth
+from edge.web.stored import Stored
 
 families_of: Any = parser.text_string_to_metric_families
 MORE_THAN_ANY_DISK = 10**18
@@ -22,19 +24,13 @@ def test_the_panel_says_that_triggers_are_refused_for_want_of_room(reserve_bytes
     """`/health` is down with the messenger's named state, and `/metrics` has free space, reserve and whether full."""
     Store.open(tmp_path / "data", "st").close()
     is_full = reserve_bytes > 0
-    panel = Panel(
-        Place("s", "l", "st", "nameplate", ("messenger",)),
-        runtime_dir=tmp_path / "run",
-        data_dir=tmp_path / "data",
-        host="127.0.0.1",
-        port=0,
-        reserve_bytes=reserve_bytes,
-    )
-    now_us = panel._started_us + 1
+    stored = Stored(tmp_path / "data", "st", correction_topic="", reserve_bytes=reserve_bytes)
+    station = StationHealth(Place("s", "l", "st", "nameplate", ("messenger",)), stored)
+    now_us = monotonic_us()
     facts = {"state": "disk_full" if is_full else "ready"}
-    panel._beats = {"messenger": Beat("messenger", 1, now_us, now_us, facts)}
+    station.hear({"messenger": Beat("messenger", 1, now_us, now_us, facts)}, {})
 
-    health = panel.health()
+    health = station.told()
 
     text = openmetrics(health, "1")
     told = {sample.name: sample.value for family in families_of(text) for sample in family.samples}
@@ -44,4 +40,4 @@ def test_the_panel_says_that_triggers_are_refused_for_want_of_room(reserve_bytes
     assert told["edge_disk_full"] == int(is_full)
     assert told["edge_disk_reserve_bytes"] == reserve_bytes
     assert told["edge_disk_free_bytes"] > 0
-    panel._close()
+    stored.close()

@@ -22,7 +22,8 @@ from edge.core.outcome import Outcome, Reason
 from edge.errors import WorldError
 from edge.products import read_product
 from edge.services.metrics import openmetrics
-from edge.services.panel import Panel, Place, build
+from edge.services.panel import Panel, build
+from edge.services.panel_health import Place
 from edge.settings import Settings
 from simulator.ports import free_port
 
@@ -313,7 +314,7 @@ def test_metrics_of_a_dead_station_say_only_what_is_known(station: Station) -> N
 
 def test_a_label_with_any_character_stays_one_label(station: Station) -> None:
     """A station may be called anything that is a topic level; the text stays well-formed."""
-    told = station.panel.health() | {"station": 'st "7"\\\nlinks'}
+    told = station.panel.health.told() | {"station": 'st "7"\\\nlinks'}
     families = list(families_of(openmetrics(told, "1.0")))
 
     assert families[0].samples[0].labels["station"] == 'st "7"\\\nlinks'

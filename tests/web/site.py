@@ -25,7 +25,8 @@ from edge.adapters.store import Store
 from edge.core.fields import FieldRule, Product
 from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, Outcome, Reason
 from edge.core.reading import Character, FieldReading, Quad
-from edge.services.panel import Doors, Panel, Place
+from edge.services.panel import Doors, Panel
+from edge.services.panel_health import Place
 from edge.web import chat, reading
 from edge.web.guests import PATIENCE_S as PATIENCE_OF_GUESTS_S
 from edge.web.product_desk import ProductDesk
