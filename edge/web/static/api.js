@@ -14,7 +14,7 @@ export async function change(method, address, body) {
 
 /** A file that the panel makes, saved under the name that the panel gives it. */
 export async function download(address) {
-  const answer = await sent(address, { method: "POST", headers: csrf ? { "x-edge-csrf": csrf } : {} });
+  const answer = await sent(address, { method: "POST", headers: word() });
   if (!answer.ok) await answered(answer);
   const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "bundle.edge.zip";
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });

@@ -8,7 +8,7 @@ import { history } from "./history.js";
 import { line } from "./line.js";
 import { Live } from "./live.js";
 import { story } from "./story.js";
-import { LANGUAGES, language, preferred, speak, t, time } from "./words.js";
+import { LANGUAGES, language, preferred, sentence, speak, t, time } from "./words.js";
 
 // Views that few people open come when they are asked for.
 const later = (name) => async (...given) => (await import(`./${name}.js`))[name](...given);
@@ -67,7 +67,7 @@ async function show({ focus = false } = {}) {
   try {
     const made = await VIEWS[view](root, {
       live, rest, query, go: (to) => (location.hash === `#/${to}` || (to === "line" && !location.hash) ? show() : (location.hash = `#/${to}`)),
-      session: () => session, may, signIn, say, counted, first: taken,
+      session: () => session, may, offers, signIn, say, counted, first: taken,
     });
     if (mine !== turn) return made.close();
     opened = made;
@@ -76,7 +76,7 @@ async function show({ focus = false } = {}) {
   } catch (failure) {
     if (mine !== turn) return;
     failed = true;
-    fill(main, el("h1", {}, t(`view.${view}`)), el("p", { class: "detail" }, words(failure)),
+    fill(main, el("h1", {}, t(`view.${view}`)), el("p", { class: "detail" }, sentence(failure)),
       el("button", { type: "button", onclick: () => show() }, t("error.again")));
   }
   main.removeAttribute("aria-busy");
@@ -86,6 +86,11 @@ async function show({ focus = false } = {}) {
 /** Whether whoever is here may ask for this; what they may not is not offered. */
 function may(row) {
   return session.may.includes(row);
+}
+
+/** Whether this is offered: whoever has not signed in yet may be somebody who may. */
+function offers(row) {
+  return session.state === "signed_out" || may(row);
 }
 
 /** What stands in the place of every view while nobody has signed in who may see it. */
@@ -114,12 +119,8 @@ function taken() {
   return given;
 }
 
-function words(failure) {
-  return failure.unreachable ? t("error.unreachable") : failure.message;
-}
-
 function say(failure) {
-  said.textContent = typeof failure === "string" ? failure : words(failure);
+  said.textContent = typeof failure === "string" ? failure : sentence(failure);
   clearTimeout(say.timer);
   say.timer = setTimeout(() => { said.textContent = ""; }, 8000);
 }
@@ -176,7 +177,7 @@ function signIn() {
           if (could && !NEEDS[address().view]) drawHead();
           else await show();
         } catch (failure) {
-          wrong.textContent = words(failure);
+          wrong.textContent = sentence(failure);
         }
       } },
       el("h2", { id: "enter-title" }, t("session.enter")), el("p", {}, t("session.says")),

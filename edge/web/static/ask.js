@@ -4,7 +4,7 @@ import { change, streamed } from "./api.js";
 import { el, fill, svg } from "./dom.js";
 import { fieldName } from "./fields.js";
 import { base64, given } from "./given.js";
-import { number, t } from "./words.js";
+import { number, sentence, t } from "./words.js";
 
 export async function ask(root, { say }) {
   let image = null;
@@ -99,7 +99,7 @@ export async function ask(root, { say }) {
     if (failure.name === "AbortError") return;
     tell("");
     say(failure);
-    answer.textContent = failure.unreachable ? t("error.unreachable") : failure.message;
+    answer.textContent = sentence(failure);
   }
 
   return {

@@ -1,4 +1,4 @@
-// Elements. Everything from outside is put in as text: there is no way here to put in HTML.
+// Elements, and keys for them. Everything from outside is put in as text: there is no way here to put in HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,6 +16,12 @@ export function svg(tag, attributes = {}, ...children) {
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
+}
+
+/** Whether a pressed key is meant for the view: not for a text, a dialog or the browser. */
+export function isCommand(event) {
+  const isTyped = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  return !(event.ctrlKey || event.metaKey || event.altKey || isTyped || document.querySelector("dialog[open]"));
 }
 
 function filled(element, attributes, children) {

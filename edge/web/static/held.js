@@ -2,7 +2,7 @@
 
 import { change, get } from "./api.js";
 import { shape, why } from "./disposition.js";
-import { el, fill } from "./dom.js";
+import { el, fill, isCommand } from "./dom.js";
 import { fieldName, fields } from "./fields.js";
 import { frame } from "./frame.js";
 import { looks } from "./story.js";
@@ -170,7 +170,7 @@ export async function held(root, { live, session, may, signIn, say, counted }) {
   fresh.addEventListener("click", () => { arrived = 0; });
 
   function keys(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
+    if (!isCommand(event)) return;
     const action = ACTIONS.find(([, key]) => key === event.key);
     const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
     if (action && chosen) decide(action[0]);

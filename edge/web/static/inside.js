@@ -4,7 +4,7 @@ import { change, get } from "./api.js";
 import { el, fill, svg } from "./dom.js";
 import { fieldName } from "./fields.js";
 import { base64, given } from "./given.js";
-import { number, percent, t } from "./words.js";
+import { number, percent, sentence, t } from "./words.js";
 
 const SHADES = 9;
 
@@ -84,7 +84,7 @@ export async function inside(root, { rest, say }) {
     } catch (failure) {
       clear();
       say(failure);
-      tell(failure.unreachable ? t("error.unreachable") : failure.message);
+      tell(sentence(failure));
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { change, get } from "./api.js";
 import { shape, why } from "./disposition.js";
-import { el, fill, svg } from "./dom.js";
+import { el, fill, isCommand, svg } from "./dom.js";
 import { fields } from "./fields.js";
 import { frame } from "./frame.js";
 import { age, number, t, time } from "./words.js";
@@ -12,7 +12,7 @@ const TRIGGER = "POST /v1/trigger";
 const TURN = 2 * Math.PI * 42;
 const END_STOP = "DELETE /v1/line_stop";
 
-export async function line(root, { live, go, first, session, may, signIn, say }) {
+export async function line(root, { live, go, first, session, may, offers, signIn, say }) {
   const begun = first() ?? (await get("/v1/line"));
   const { station } = begun;
   let newest = begun.newest;
@@ -110,9 +110,7 @@ export async function line(root, { live, go, first, session, may, signIn, say })
     fill(states, told.map(([name, [state, says]]) => el("li", { class: state }, sign(state),
       el("span", {}, el("b", {}, t(`state.of_${name}`)), el("small", {}, says)))));
     fill(problems, health.problems.map((problem) => el("li", {}, problem)));
-    // Whoever has not signed in yet may be somebody who may.
-    const offered = session().state === "signed_in" ? may(END_STOP) : session().state !== "off";
-    stopped.hidden = !health.alarms?.line_stop || !offered;
+    stopped.hidden = !health.alarms?.line_stop || !offers(END_STOP);
     const queue = health.queues;
     fill(queues, [
       ["unsent", queue?.outbox.oldest_age_s, queue?.outbox.waiting],
@@ -141,8 +139,7 @@ export async function line(root, { live, go, first, session, may, signIn, say })
   }
 
   function keys(event) {
-    if (event.key !== "t" || event.repeat || event.ctrlKey || event.metaKey || event.altKey || !may(TRIGGER)) return;
-    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
+    if (event.key !== "t" || event.repeat || !isCommand(event) || !may(TRIGGER)) return;
     begin();
     event.preventDefault();
   }

@@ -5,7 +5,7 @@ import { el, fill } from "./dom.js";
 import { badge } from "./disposition.js";
 import { fieldName } from "./fields.js";
 import { sign } from "./line.js";
-import { dateTime, number, t } from "./words.js";
+import { dateTime, number, sentence, t } from "./words.js";
 
 const AGAIN_MS = 700;
 const LEVELS = { ok: "good", warn: "fair", fail: "bad" };
@@ -64,7 +64,7 @@ function aid() {
       draw(frame);
     } catch (failure) {
       told.hidden = false;
-      told.textContent = failure.unreachable ? t("error.unreachable") : failure.message;
+      told.textContent = sentence(failure);
     }
   }
 
@@ -126,7 +126,7 @@ function check() {
         else end.textContent = ended === 0 ? t("setup.all_well") : why || t("setup.not_all_well");
       }
     } catch (failure) {
-      if (failure.name !== "AbortError") end.textContent = failure.unreachable ? t("error.unreachable") : failure.message;
+      if (failure.name !== "AbortError") end.textContent = sentence(failure);
     }
     button.disabled = false;
   }
@@ -199,7 +199,7 @@ async function product(context) {
         }
       }
     } catch (failure) {
-      if (failure.name !== "AbortError") summary.textContent = failure.unreachable ? t("error.unreachable") : failure.message;
+      if (failure.name !== "AbortError") summary.textContent = sentence(failure);
     }
     test.disabled = false;
   }

@@ -9,7 +9,7 @@ import { age, dateTime, number, percent, t } from "./words.js";
 
 const BUNDLE = "POST /v1/outcomes/{inspection_id}/bundle";
 
-export async function story(root, { rest, go, session, may, signIn, say }) {
+export async function story(root, { rest, go, session, may, offers, signIn, say }) {
   const told = await get(`/v1/outcomes/${encodeURIComponent(rest)}`);
   const { outcome } = told;
   const shown = el("div", { class: "pictured" });
@@ -35,7 +35,7 @@ export async function story(root, { rest, go, session, may, signIn, say }) {
   fill(root,
     el("p", { class: "tools" },
       el("button", { type: "button", onclick: () => (history.length > 1 ? history.back() : go("history")) }, t("story.back")),
-      session().state === "signed_out" || may(BUNDLE)
+      offers(BUNDLE)
         ? el("button", { type: "button", onclick: save, title: t("story.save_says") }, t("story.save")) : null),
     el("h1", {}, badge(outcome.disposition), " · ", outcome.fields.serial?.text || t("field.unread")),
     el("p", { class: "why" }, why(outcome), outcome.detail ? ` — ${outcome.detail}` : ""),

@@ -30,6 +30,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+/** What failed, as a person hears it. */
+export function sentence(failure) {
+  return failure.unreachable ? t("error.unreachable") : failure.message;
+}
+
 export function number(value, digits = 0) {
   return value.toLocaleString(current, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
