@@ -14,12 +14,10 @@ from edge.core.outcome import Reason
 from edge.readers.opening import SMALL
 from edge.readers.pair import OcrOnce, Pair
 from edge.readers.vlm import Vlm
+from tests.web.browser import AXE, PHONE, SCREEN, show
 from tests.web.site import TOKEN, PartOf, Site
 from tests.web.test_inside import PNG
-from tests.web.test_page import AXE, PHONE, SCREEN, opened, show
 from tests.web.test_setup import PRODUCT, Place, bench
-
-__all__ = ["opened"]
 
 SIGN_IN = """async (token) => (await import("/static/api.js")).signIn("Ada", "token", token)"""
 

@@ -9,86 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from edge.adapters import reviews, users
 from edge.adapters.bundle_reading import Bundle
 from edge.core.outcome import Defect, Reason
 from edge.services.panel import Doors
-from edge.services.reader import ReaderService
+from tests.web.browser import AXE, HTML, PHONE, SCREEN, show, sign_in
 from tests.web.crowd import pour
-from tests.web.site import PROCESSES, PRODUCT, TOKEN, PartOf, Site, plate, site, until
-from tests.web.test_asking import Talker
+from tests.web.site import PartOf, Site, site, until
 from tests.web.test_line_stop import stop_the_line
 
-expect.set_options(timeout=20_000)
-
-AXE = Path("tests/web/axe/axe.min.js")
-SCREEN = {"width": 1280, "height": 800}
-PHONE = {"width": 360, "height": 740}
 VIEWS = ("line", "held", "history", "ask")
 PASSWORD = "correct horse battery"
-HTML = '<img src=x onerror=document.title="owned"><b>1</b>'
-
-
-@pytest.fixture
-def talker() -> Talker:
-    """The reader behind the page's questions."""
-    return Talker()
-
-
-@pytest.fixture
-def asked(tmp_path: Path, talker: Talker) -> Iterator[Site]:
-    """A station whose reader process is a real one, with the test's reader in it."""
-    with site(tmp_path, processes=tuple(name for name in PROCESSES if name != "reader")) as made:
-        over = threading.Event()
-        service = ReaderService(made.runtime_dir, talker, PRODUCT)
-        working = threading.Thread(target=service.run, args=(over,))
-        working.start()
-        yield made
-        over.set()
-        working.join(20)
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Any]:
-    """Opens the page of a station; whatever the browser complains about fails the test at its end."""
-    contexts = []
-    complaints: list[str] = []
-
-    def open_page(station: Site, view: str = "line", **options: Any) -> Page:
-        context = browser.new_context(**({"viewport": SCREEN, "locale": "en-US"} | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        show(page, station, view)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [one for one in complaints if "Failed to load resource" not in one and "ERR_" not in one] == []
-
-
-def show(page: Page, station: Site, view: str) -> None:
-    """Load a view from nothing, until it stands."""
-    page.goto("about:blank")
-    page.goto(f"{station.url}/#/{view}")
-    page.wait_for_selector("html[data-ready=true]")
-    page.wait_for_selector("main:not([aria-busy]) h1")
-
-
-def sign_in(page: Page) -> None:
-    """Sign in as Ada."""
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Name").fill("Ada")
-    page.get_by_label("Token").fill(TOKEN)
-    page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("button", name="Sign out Ada")).to_be_visible()
-    # The view is drawn anew for her: a key that is pressed before would be the old one's.
-    expect(page.locator("main[aria-busy]")).to_have_count(0)
 
 
 @pytest.fixture(scope="module")
@@ -268,20 +201,6 @@ def test_text_on_a_plate_stays_text(station: Site, opened: Any) -> None:
     assert shown[1:] == [True, True, True]
 
 
-def test_an_answer_that_is_html_stays_text(asked: Site, opened: Any, tmp_path: Path) -> None:
-    """What a reader answers is put in as text, as it streams and at its end; nothing of it runs."""
-    (tmp_path / "plate.png").write_bytes(plate(HTML))
-    page = opened(asked, "ask")
-    page.locator("#file").set_input_files(tmp_path / "plate.png")
-    page.get_by_label("Question").fill(HTML)
-    page.get_by_role("button", name="Ask").click()
-    expect(page.locator(".ask")).to_contain_text("ms in all")
-
-    expect(page.locator(".answer")).to_contain_text("onerror=document.title")
-    assert page.locator(".answer img, .answer b").count() == 0
-    assert page.title() != "owned"
-
-
 def test_a_viewer_is_offered_no_decision(tmp_path: Path, opened: Any) -> None:
     """A closed panel shows the way in and nothing else; a viewer sees held parts, an operator decides, by password."""
     users.write(
@@ -309,51 +228,6 @@ def test_a_viewer_is_offered_no_decision(tmp_path: Path, opened: Any) -> None:
         assert "HELD-1" not in shut
         assert "signed in" in shut
         assert offered == {"viewer": 0, "operator": 4}
-
-
-def test_an_image_is_asked_about_only_with_a_reader_that_can(station: Site, opened: Any, tmp_path: Path) -> None:
-    """What is no image, and a panel without such a reader, are said in a sentence; nothing hangs."""
-    (tmp_path / "note.txt").write_text("no image")
-    page = opened(station, "ask")
-    page.get_by_role("button", name="Ask").click()
-    expect(page.locator(".answer")).to_contain_text("Choose an image first")
-    page.locator("#file").set_input_files(tmp_path / "note.txt")
-
-    expect(page.locator(".answer")).to_contain_text("Only JPEG, PNG and WebP")
-
-
-def test_an_answer_comes_word_by_word(asked: Site, talker: Talker, opened: Any, tmp_path: Path) -> None:
-    """Each word stands on the screen before the reader has said the next one; then how soon the first one came."""
-    (tmp_path / "plate.png").write_bytes(plate("AB12"))
-    said = {word: threading.Event() for word in ("alpha", "beta", "gamma")}
-
-    def hold(word: str) -> None:
-        said[word].wait(30)
-
-    talker.hold = hold
-    page = opened(asked, "ask")
-    page.locator("#file").set_input_files(tmp_path / "plate.png")
-    page.get_by_label("Question").fill("alpha beta gamma")
-    page.get_by_role("button", name="Ask").click()
-    told = []
-    for word, may_be_said in said.items():
-        may_be_said.set()
-        expect(page.locator(".answer")).to_contain_text(word)
-        told.append(page.locator(".answer").inner_text())
-    expect(page.locator(".ask")).to_contain_text("ms in all")
-
-    assert told == ["alpha", "alpha beta", "alpha beta gamma"]
-    expect(page.locator(".ask")).to_contain_text("first token after")
-
-
-def test_fields_are_read_on_an_image(asked: Site, opened: Any, tmp_path: Path) -> None:
-    """An image that a person gives is read as the station would read it."""
-    (tmp_path / "plate.png").write_bytes(plate("AB12"))
-    page = opened(asked, "ask")
-    page.locator("#file").set_input_files(tmp_path / "plate.png")
-    page.get_by_role("button", name="Read the fields").click()
-
-    expect(page.locator(".answer")).to_contain_text("AB12")
 
 
 @pytest.mark.slow
