@@ -148,9 +148,18 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             continue
         if own is None and rule.pattern is None and any(map(_owns, linked)):
             continue
-        habit = around.habits.of(own, index) if own else 0.0
         row = around.row(own, piece)
-        place = _Place(index, own, other, theirs, row, _part(around.page, own, piece, row), habit)
+        place = _Place(
+            at=index,
+            own=own,
+            other=other,
+            theirs=theirs,
+            row=row,
+            part=_part(around.page, own, piece, row),
+            habit=around.habits.of(own, index) if own else 0.0,
+            farther=around.farther(own, piece),
+            barred=_is_barred(own, piece),
+        )
         found += [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
     return found
 
@@ -159,8 +168,9 @@ class _Place(NamedTuple):
     """A value of a page (`at`, its index) and the field's key that holds it.
 
     `other` is how strongly keys of other kinds hold it, `theirs` the same times how usual that place is, `row` the keys
-    beside its own, `part` what of it is its own key's among those, and `habit` how usual it is round its key that
-    values stand so.
+    beside its own, `part` what of it is its own key's among those, `habit` how usual it is round its key that values
+    stand so, `farther` how much farther from its key it stands than others, and `barred` that only the pattern can make
+    a part of it the field's.
     """
 
     at: int
@@ -170,6 +180,8 @@ class _Place(NamedTuple):
     row: Sequence[Piece]
     part: tuple[int, int] | None
     habit: float
+    farther: float
+    barred: bool
 
 
 def _look(text: str, own: Link | None) -> float:
@@ -215,12 +227,11 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     fits = rule.pattern is not None and violation(text, rule) is None
     piece = page.pieces[place.at]
     if not fits and (
-        _is_none(rule, text, keyed=own is not None, natural=span.natural)
+        place.barred
+        or _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or (looks(piece.text) == "a place" and own is not None and own.relation != "inline")
-        or (own is None and (looks(piece.text) in _NEVER_CUT or piece.text.count(" ") >= _SENTENCE))
     ):
-        # Without a key a code with its version on the side is the print of a circuit board, and "Gare 7" a street.
+        # Without a key a code with its version on the side is the print of a circuit board.
         return None
     features = {
         **_features(rule, text, own, place.other, fits),
@@ -242,8 +253,8 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     ):
         features["looks"] = 1.0
     features["theirs"] = place.theirs
-    features["elsewhere"] = around.elsewhere(place.at, rule.name) if rule.name in _ONCE else 0.0
-    features["farther"] = around.farther(own, piece)
+    features["elsewhere"] = around.elsewhere(place.at, rule.name)
+    features["farther"] = place.farther
     features["crown"] = features["head"] * (1 - place.habit) if own is not None and own.relation == "above" else 0.0
     features["maker_word"] = float(around.has_maker(text))
     if fits:
@@ -256,6 +267,13 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
 def _plain(raw: str) -> tuple[str, str | None]:
     """Normalise a text that no pattern speaks of; most stand on every plate of a product."""
     return normalise(raw, _ANY)
+
+
+def _is_barred(own: Link | None, piece: Piece) -> bool:
+    """Say whether no part of a text can be a field's that no pattern speaks for: "Gare 7" is a street."""
+    if own is None:
+        return looks(piece.text) in _NEVER_CUT or piece.text.count(" ") >= _SENTENCE
+    return looks(piece.text) == "a place" and own.relation != "inline"
 
 
 def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:

@@ -10,6 +10,7 @@ from edge.readers.linking.geometry import Rect
 from edge.readers.linking.keywords import Lexicon, distance, fold
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, key_row, parts_of
+from edge.readers.linking.printed import FIELDS
 from edge.readers.linking.shape import is_brand
 from edge.readers.linking.spans import Segment
 
@@ -50,8 +51,9 @@ class Surroundings:
             link.key.kind for found in linked.values() for link in found
             if link.key.strength > _SURE and link.relation in ("inline", "right")
         }  # fmt: skip
-        self.gaps = _gaps(linked, page)
-        self.plates = _plates(page, linked)
+        self._gaps = _gaps(linked, page)
+        self._plates = _plates(page, linked)
+        self._homes = {name: self._homes_of_others(name) for name in FIELDS}
         self.repeats: dict[str, int] = {}
         self._places: dict[int, dict[str, float]] = {}
         for piece in page.pieces:
@@ -64,18 +66,22 @@ class Surroundings:
 
     def elsewhere(self, index: int, name: str) -> float:
         """Say whether a value stands on another plate than all keys of the other fields that are asked for."""
-        homes = {
-            self.plates[at] for at, piece in enumerate(self.page.pieces)
-            if piece.kind in _ONCE and piece.kind != name and piece.strength > _SURE
+        homes = self._homes.get(name)
+        return float(bool(homes) and self._plates[index] not in homes)
+
+    def _homes_of_others(self, name: str) -> set[int]:
+        """Give the plates that have a sure key of another field than this one."""
+        return {
+            plate for plate, piece in zip(self._plates, self.page.pieces, strict=True)
+            if piece.kind in FIELDS and piece.kind != name and piece.strength > _SURE
         }  # fmt: skip
-        return float(bool(homes) and self.plates[index] not in homes)
 
     def farther(self, own: Link | None, piece: Piece) -> float:
         """Say how much farther below or above its key a value stands than the others of the page do, 0 to 1."""
         if own is None or own.relation not in ("below", "above"):
             return 0.0
         mine = _gap(own, piece)
-        others = sorted(gap for at, gap in self.gaps[own.relation] if at is not piece)
+        others = sorted(gap for at, gap in self._gaps[own.relation] if at is not piece)
         return max(0.0, min(1.0, mine - others[len(others) // 2])) if others else 0.0
 
     def has_maker(self, text: str) -> bool:
