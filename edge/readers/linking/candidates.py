@@ -18,6 +18,7 @@ from edge.readers.linking.fitting import fitting_spans
 from edge.readers.linking.geometry import Rect, quad
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.links import PARTS, RELATIONS, Link, parts_of
+from edge.readers.linking.printed import FIELDS
 from edge.readers.linking.shape import (
     counted,
     doubtful,
@@ -45,7 +46,6 @@ _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
 _OWNS = 0.85
 _ANY = FieldRule("any")
-_ONCE = ("model", "serial")
 #: What no key makes a model or a serial number of.
 _NEVER = frozenset((
     "a place", "an address on the web", "a hardware address", "a network address",
@@ -283,7 +283,7 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
     if rule.pattern is not None and not (keyed and natural):
         return True
-    if keyed and rule.name in _ONCE and looks(text) in _NEVER:
+    if keyed and rule.name in FIELDS and looks(text) in _NEVER:
         return True
     if rule.name == "serial" and not any(map(str.isdigit, text)) and text != text.upper():
         # "see label"

@@ -16,7 +16,7 @@ from edge.core.reading import Character, TextLine
 from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
 from edge.readers.linking.keywords import Lexicon, fold
-from edge.readers.linking.printed import SEPARATORS, Caption, separated
+from edge.readers.linking.printed import FIELDS, HIDING, SEPARATORS, Caption, separated
 from edge.readers.linking.rejoined import rejoined
 
 #: A key box at least this much longer than high tells its own slope.
@@ -28,7 +28,7 @@ MAX_LINES = 400
 _BEFORE = SEPARATORS + ")]/\\\uff09"
 _AFTER = SEPARATORS + "([/\\\uff08"
 #: A value that somebody made unreadable.
-_HIDDEN = re.compile(r"[\s:]*([*#\u2022\u25a0\u25cf\u2588]{2,})\s*")
+_HIDDEN = re.compile(rf"[\s:]*([{HIDING}]{{2,}})\s*")
 
 #: Letters in front of a number that may be part of it, though they make a key.
 _MOST_PREFIX = 3
@@ -36,7 +36,6 @@ _MOST_PREFIX = 3
 _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
-_ASKED = ("model", "serial")
 _WORD = re.compile(r"[^\W\d_]+?(?<=[^\W\d_A-Z\u0410-\u042f])(?=[A-Z])|[^\W\d_]+|[º°№]")
 #: The last of several keys in one box.
 _LAST_KEY = re.compile(r"[^\s/]+$")
@@ -284,7 +283,7 @@ def _whole_where_captioned(lines: Sequence[TextLine], cuts: list[list[_Cut]]) ->
     }
     for number in glued:
         caption, start, _ = cuts[number][0]
-        if caption is not None and caption.word.kind in plain and caption.word.kind in _ASKED:
+        if caption is not None and caption.word.kind in plain and caption.word.kind in FIELDS:
             cuts[number] = [(None, start, cuts[number][1][2]), *cuts[number][2:]]
     return cuts
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.printed import HIDING
 from edge.readers.linking.shape import looks
 
 #: Which way a value stands from its key, and how often that is so on plates.
@@ -39,8 +40,6 @@ _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "ratin
 
 #: What stands between the parts of a value that has several keys.
 PARTS = " / "
-#: What a part that is made unreadable looks like.
-_HIDING = " *#\u2022\u25a0\u25cf\u2588"
 #: Keys farther apart (in text heights) do not share a value.
 _ONE_ROW_GAP = 3.0
 #: Single signs that are a key by themselves; a single letter is not.
@@ -108,9 +107,9 @@ def parts_of(page: Page, piece: Piece) -> list[tuple[int, int]]:
     for part in piece.text.split(PARTS):
         spans.append((at, at + len(part)))
         at += len(part) + len(PARTS)
-    if text[piece.end :].strip(_HIDING) == "/":
+    if text[piece.end :].strip(f" {HIDING}") == "/":
         spans.append((piece.end, piece.end))
-    if text[: piece.start].strip(_HIDING) == "/":
+    if text[: piece.start].strip(f" {HIDING}") == "/":
         spans.insert(0, (piece.start, piece.start))
     return spans
 

@@ -14,6 +14,7 @@ MOST_ATOMS = 6
 SHORT = 3
 #: A key word glued to its value may be damaged when it is this long (folded).
 LONG = 9
+#: What stands once on a plate, and is asked for of most.
 FIELDS = ("model", "serial")
 #: Letters of keys in which no other letter is taken for one of theirs.
 TWO = 2
@@ -26,6 +27,8 @@ _ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
 SEPARATORS = f":{WIDE_COLON}=;.…·#_-\u2013\u2014~|>*,'\"`"
 AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
+#: Signs that somebody puts over a value that nobody shall read.
+HIDING = "*#\u2022\u25a0\u25cf\u2588"
 #: What may follow a key word in brackets: its translation, never the value.
 TRANSLATION = re.compile(rf"\s*[({WIDE_OPEN}\[【][^0-9){WIDE_CLOSE}\]】]{{1,24}}[){WIDE_CLOSE}\]】]")
 

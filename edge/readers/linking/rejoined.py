@@ -10,8 +10,8 @@ from edge.core.reading import Character, TextLine
 from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, angle_of, off, rect_of
 from edge.readers.linking.keywords import Lexicon
+from edge.readers.linking.printed import FIELDS
 
-_ASKED = ("model", "serial")
 #: How far apart (in text heights) two boxes of one value stand at most.
 _ONE_VALUE_GAP = 1.3
 #: A value with two parts, or the end or beginning of one.
@@ -41,7 +41,7 @@ def rejoined(lines: tuple[TextLine, ...], lexicon: Lexicon) -> tuple[TextLine, .
 
 def _asks(line: TextLine, lexicon: Lexicon) -> bool:
     """Say whether a line has a key of a model or a serial number."""
-    return any(caption.word.kind in _ASKED for caption in captions(line.text, lexicon))
+    return any(caption.word.kind in FIELDS for caption in captions(line.text, lexicon))
 
 
 def _next_box(one: TextLine, other: TextLine) -> bool:
