@@ -75,6 +75,11 @@ def _width(length: float, height: float) -> int:
     return max(GAP_PX, round(ROW_PX * length / max(height, 1.0)))
 
 
+def _pressed(width: int) -> int:
+    """How wide a line of this width stands on a sheet, px: one wider than the sheet is pressed."""
+    return width if width <= WIDTH_PX else max(WIDTH_PX, round(width * _PRESSED))
+
+
 def thumbnail(image: Pixels) -> Pixels:
     """The whole frame in `THUMBNAIL_ROWS` x `THUMBNAIL_COLUMNS` tokens."""
     return resized(image, THUMBNAIL_COLUMNS * ROW_PX, THUMBNAIL_ROWS * ROW_PX)
@@ -97,8 +102,7 @@ def spans(made: Sheet, quads: Sequence[Quad]) -> list[tuple[float, float]]:
     shown: dict[int, int] = {}
     for place in made.places:
         length, height = size_of(quads[place.line])
-        whole = _width(length, height)
-        whole = whole if whole <= WIDTH_PX else max(WIDTH_PX, round(whole * _PRESSED))
+        whole = _pressed(_width(length, height))
         begin = shown.get(place.line, 0)
         found.append((begin / whole, min(1.0, (begin + place.width_px) / whole)))
         shown[place.line] = begin + WIDTH_PX - _TWICE_PX
@@ -141,10 +145,9 @@ def pack(lines: Sequence[Pixels], small: Pixels | None = None, rows: Sequence[in
 
 def _broken(line: Pixels) -> list[Pixels]:
     """A line in pieces that fit a row: pressed a little if that is enough, else cut."""
-    width = line.shape[1]
-    if width <= WIDTH_PX:
+    if line.shape[1] <= WIDTH_PX:
         return [line]
-    pressed = max(WIDTH_PX, round(width * _PRESSED))
+    pressed = _pressed(line.shape[1])
     narrow = np.asarray(cv2.resize(line, (pressed, ROW_PX), interpolation=cv2.INTER_AREA), np.uint8)
     if pressed == WIDTH_PX:
         return [narrow]
