@@ -11,7 +11,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,13 +82,13 @@ class Bundle:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._archive.close()
 
-    def parts(self) -> Iterator[BundledPart]:
-        """Every inspection, in the order that the bundle has them.
+    def parts(self, chosen: Sequence[PartFacts] | None = None) -> Iterator[BundledPart]:
+        """Every inspection, in the order that the bundle has them, or those chosen of its manifest.
 
         Raises:
             BundleError: a file of it is not what the manifest says.
         """
-        for facts in self.manifest.parts:
+        for facts in self.manifest.parts if chosen is None else chosen:
             yield self._part(facts)
 
     def text(self, sha256: str) -> str | None:

@@ -142,12 +142,10 @@ def _kept(data_dir: Path, part: RecordedPart) -> Kept:
 def _bundled(args: argparse.Namespace, bundle: Bundle) -> Iterator[tuple[Kept, Rules]]:
     named = _rules(args, load(args.config)) if args.config is not None else None
     own = cache(lambda config, calibration: _own_rules(args, bundle, config, calibration))
-    parts = [part for part in bundle.manifest.parts if part.at >= (args.since or "")][-args.limit :]
-    wanted = {part.inspection_id for part in parts}
-    for part in bundle.parts():
-        if part.facts.inspection_id in wanted:
-            calibration = "" if part.course is None else part.course.calibration
-            yield _of_bundle(part), named or own(str(part.outcome["config"]["hash"]), calibration)
+    chosen = [part for part in bundle.manifest.parts if part.at >= (args.since or "")][-args.limit :]
+    for part in bundle.parts(chosen):
+        calibration = "" if part.course is None else part.course.calibration
+        yield _of_bundle(part), named or own(str(part.outcome["config"]["hash"]), calibration)
 
 
 def _own_rules(args: argparse.Namespace, bundle: Bundle, config_hash: str, calibration: str) -> Rules:
