@@ -46,7 +46,7 @@ _COPY = "copy it again, or have it made anew by `edge record`"
 
 @dataclass(frozen=True, slots=True)
 class BundledPart:
-    """One inspection of a bundle. `frames` has the bytes of each attempt that was kept, `lost` the attempts that not.
+    """One inspection of a bundle. `frames` has the bytes of each attempt that was kept.
 
     `outcome` is the message as it was published; `payload` its bytes.
     """
@@ -56,7 +56,6 @@ class BundledPart:
     outcome: Mapping[str, Any]
     course: Course | None
     frames: Mapping[int, bytes]
-    lost: tuple[int, ...]
 
 
 class Bundle:
@@ -187,7 +186,7 @@ class Bundle:
             frames[one.attempt] = self._read(one.file)
             if self.manifest.files[one.file].sha256 != evidence.get(one.attempt):
                 raise self._wrong(f"holds {one.file}, which is not the frame that the reader saw")
-        return BundledPart(facts, payload, outcome, course, frames, tuple(sorted({*evidence} - {*frames})))
+        return BundledPart(facts, payload, outcome, course, frames)
 
     def _read(self, name: str) -> bytes:
         facts: FileFacts = self.manifest.files[name]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge.core.events import Event, ReadFailed, TimerFired
+from edge.core.events import Event
 from edge.core.match import same
 
 
@@ -28,11 +28,6 @@ class Step:
     after_us: int
     event: Event | None = None
     asked: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether no answer came: the time was over, or the reader could not."""
-        return isinstance(self.event, TimerFired | ReadFailed)
 
 
 @dataclass(frozen=True, slots=True)
