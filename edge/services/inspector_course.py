@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.adapters import course_text
 from edge.core.course import Course, Step
 from edge.core.events import Event, FieldsRead, FrameJudged, Interrupted, Triggered
@@ -24,8 +26,7 @@ class CourseNotes:
         outside = None if isinstance(event, FrameJudged | FieldsRead) else event
         asked = self._asked if state == "checking" else ""
         step = Step(state, attempt, event.at_us - self._begun_us, outside, asked)
-        course = self._course
-        self._course = Course(course.begun, course.expected, (*course.steps, step), course.calibration)
+        self._course = replace(self._course, steps=(*self._course.steps, step))
 
     def asked(self, serial: str) -> None:
         """Note which serial ERP is asked for."""
