@@ -202,14 +202,13 @@ class Vlm:
         *,
         product: Product | None = None,
         field: str = "",
-        pattern: str | None = None,
         cap: int = MOST_TOKENS,
         layer: int | None = None,
     ) -> Inside:
         """Answer a question, or read one field of a product as `read` does, and tell what the model did and looked at.
 
-        `pattern` is of a free question's answer; a field has its own. `cap` is the most tokens, never over 64. `layer`
-        (from 0 on) is whose attention is told; None: the mean of all.
+        A free question's answer is held to no pattern, a field's to its own. `cap` is the most tokens, never over 64.
+        `layer` (from 0 on) is whose attention is told; None: the mean of all.
 
         Raises:
             ReaderError: the reader could not do its work.
@@ -224,7 +223,7 @@ class Vlm:
             asked = self._aim_at_field(image, product, field)
         else:
             lines = self._ocr.lines(image, self._ocr.locate(image).boxes)
-            asked = Aim(question, "", pattern, (), cap, lines)
+            asked = Aim(question, "", None, (), cap, lines)
         clock.stage("ocr")
         cap = min(asked.cap, MOST_TOKENS)
         with told(f"the model in {self.model.folder.path.name} could not be looked into"), self._turn:
