@@ -95,6 +95,8 @@ def play(bundle: Path, *, at_pace: bool = False, say: Callable[[str], None] = pr
     """
     recording = Recording(bundle)
     settings, product = recording.configuration()
+    if settings["reader"]["kind"] == "remote":
+        raise RecordingError("its reader was on a server, which is not here: `edge replay --config` can name one")
     folder = Path(tempfile.mkdtemp(prefix="edge-play-", dir="/tmp"))
     counted = {"alike": 0, "differs": 0, "not played": 0}
     try:
@@ -154,8 +156,6 @@ def _configure(
     own = settings["cameras"][settings["station"]["camera"]]
     camera = {key: own[key] for key in ("exposure_us", "exposure_min_us", "exposure_max_us", "gain_db", "light")}
     reader = {**settings["reader"], "timeout_ms": READ_MS, "shared": None, "remote": None}
-    if reader["kind"] == "remote":
-        raise RecordingError("its reader was on a server, which is not here: `edge replay --config` can name one")
     no_erp = settings["erp"]["kind"] == "none"
     erp: Mapping[str, Any] = {
         "kind": "sql",
