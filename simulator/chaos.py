@@ -271,7 +271,6 @@ def _world(folder: Path, dice: random.Random) -> Iterator[World]:
             folder / "s",
             PRODUCT,
             broker.port,
-            lambda _trigger_id, _number: None,
             more_settings=_SETTINGS,
             more_mqtt=_MQTT,
             environment={} if clock_file is None else _false_clock(clock_file),

@@ -101,7 +101,7 @@ def play(bundle: Path, *, at_pace: bool = False, say: Callable[[str], None] = pr
     counted = {"alike": 0, "differs": 0, "not played": 0}
     try:
         with Broker() as broker:
-            station = Station(folder / "s", "gearmotor", broker.port, lambda _trigger, _take: None)
+            station = Station(folder / "s", "gearmotor", broker.port)
             erp = PlayedErp(folder / "played.db", sorted(product["fields"]))
             _configure(station, settings, product, folder / "played.db", broker.port)
             started_s = time.monotonic()

@@ -90,7 +90,7 @@ class Station:
         folder: Path,
         product: str,
         broker_port: int,
-        on_take: OnTake,
+        on_take: OnTake | None = None,
         *,
         reader: str = READERS[0],
         reader_of: Station | None = None,
@@ -104,7 +104,7 @@ class Station:
             folder: a new one; the names of sockets below it have a limit.
             product: what is made here; decides ERP and mode.
             broker_port: of the broker on this PC.
-            on_take: told of each frame that the camera is asked for.
+            on_take: told of each frame that the camera is asked for; None: nobody is.
             reader: the kind of reader.
             reader_of: the station whose reader reads here too.
             more_settings: further tables for `edge.toml`.

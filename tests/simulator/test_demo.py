@@ -173,8 +173,8 @@ def test_lists_what_two_readers_must_give(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("reader", READERS)
 def test_a_station_is_set_to_the_reader(reader: str, folder: Path) -> None:
     """The station's configuration names the reader of the demo, and nothing else of it differs."""
-    told = Station(folder / "a", "device", 1883, lambda *_: None, reader=reader).config.read_text()
-    usual = Station(folder / "b", "device", 1883, lambda *_: None).config.read_text()
+    told = Station(folder / "a", "device", 1883, reader=reader).config.read_text()
+    usual = Station(folder / "b", "device", 1883).config.read_text()
 
     assert f'[reader]\nkind = "{reader}"\n' in told
     assert len(told.splitlines()) == len(usual.splitlines())
