@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -21,8 +20,8 @@ from edge.core.events import FrameFailed, FrameTaken, ReadFailed, RecordFound, T
 from edge.core.outcome import Outcome, Reason
 from edge.errors import BundleError
 from tests.recordings import AT, STATION, bundled, configure
+from tests.remade import Files, manifest, remade, sound
 
-Files = dict[str, bytes]
 FRAME = b"\xff\xd8\xff one frame"
 COURSE = Course(
     "triggered",
@@ -60,31 +59,6 @@ def whole(tmp_path: Path) -> Path:
     with Bundle(path) as opened:
         assert [part.frames for part in opened.parts()] == [{1: FRAME}]
     return path
-
-
-def remade(path: Path, change: Callable[[Files], None], *, compression: int = zipfile.ZIP_STORED) -> Path:
-    """The bundle with its files changed; its manifest is as it was unless that was changed too."""
-    with zipfile.ZipFile(path) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    change(files)
-    other = path.with_name("changed.edge.zip")
-    with zipfile.ZipFile(other, "w", compression) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return other
-
-
-def manifest(files: Files, **facts: object) -> None:
-    """Change what the manifest says."""
-    files["manifest.json"] = json.dumps({**json.loads(files["manifest.json"]), **facts}).encode()
-
-
-def sound(files: Files, name: str, content: bytes) -> None:
-    """Put a file in under a manifest that knows it."""
-    told = json.loads(files["manifest.json"])
-    told["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    files[name] = content
-    files["manifest.json"] = json.dumps(told).encode()
 
 
 def read_all(path: Path) -> None:

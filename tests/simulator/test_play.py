@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from simulator import __main__ as simulator
 from simulator.play import toml
 from simulator.recording import LEFT_OUT, Recording, RecordingError, canonical, differences
 from tests.recordings import bundled, record
+from tests.remade import manifest, remade, sound
 
 #: The recording reads a dozen frames, the playing starts five processes: minutes on a PC that does more.
 pytestmark = pytest.mark.timeout(1800)
+COURSE = "inspections/000001/course.json"
 SCENES = ("matched_label", "mismatch_serial", "record_missing", "erp_table_gone", "camera_recovers", "stale_frame_late")
 
 
@@ -41,15 +43,14 @@ def test_a_station_decides_again_what_another_recorded(bundle: Path, capsys: pyt
     assert f"{len(SCENES)} alike, 0 differs, 0 not played" in said
 
 
-def test_what_time_decided_is_not_played(bundle: Path, tmp_path: Path) -> None:
+def test_what_time_decided_is_not_played(bundle: Path) -> None:
     """An overrun, a deadline or a reader that failed is named as what no frame decides."""
     with zipfile.ZipFile(bundle) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    course = json.loads(files["inspections/000001/course.json"])
+        course = json.loads(archive.read(COURSE))
     late = {"order": "reading", "attempt": 1, "after_us": 9, "event": "timer_fired", "timer": "deadline"}
     whys = []
     for changed in ({**course, "begun": "busy"}, {**course, "steps": [late]}, {**course, "steps": []}):
-        path = _with(files, tmp_path / "x.zip", "inspections/000001/course.json", json.dumps(changed).encode())
+        path = remade(bundle, partial(sound, name=COURSE, content=json.dumps(changed).encode()))
         whys.append(next(Recording(path).parts()).cannot)
 
     assert [why.partition(",")[0] for why in whys] == ["it was busy", "deadline failed it", "matched: it has no frame"]
@@ -63,15 +64,9 @@ def test_what_time_decided_is_not_played(bundle: Path, tmp_path: Path) -> None:
         ({"files": {}}, "is no bundle"),
     ],
 )
-def test_what_is_no_bundle_is_refused(bundle: Path, tmp_path: Path, change: dict[str, Any], says: str) -> None:
+def test_what_is_no_bundle_is_refused(bundle: Path, change: dict[str, Any], says: str) -> None:
     """A form that the simulator does not play is one sentence."""
-    with zipfile.ZipFile(bundle) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    told = json.dumps({**json.loads(files["manifest.json"]), **change}).encode()
-    path = tmp_path / "wrong.edge.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in {**files, "manifest.json": told}.items():
-            archive.writestr(name, content)
+    path = remade(bundle, partial(manifest, **change))
 
     with pytest.raises(RecordingError, match=says):
         next(Recording(path).parts())
@@ -103,13 +98,3 @@ def test_settings_are_written_as_toml() -> None:
     told = {"a": 'quote " \\ ü \n', "none": None, "list": ["0O", "1I"], "deep": {"1": 0.5, "x": {"on": True}}, "n": 3}
 
     assert tomllib.loads(toml(told)) == {key: value for key, value in told.items() if value is not None}
-
-
-def _with(files: dict[str, bytes], path: Path, name: str, content: bytes) -> Path:
-    """The bundle with one file replaced, and vouched for."""
-    told = json.loads(files["manifest.json"])
-    told["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    with zipfile.ZipFile(path, "w") as archive:
-        for other, raw in {**files, name: content, "manifest.json": json.dumps(told).encode()}.items():
-            archive.writestr(other, raw)
-    return path
