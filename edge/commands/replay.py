@@ -59,19 +59,20 @@ def run(args: argparse.Namespace) -> int:
     """
     image_files.printable_stdout()
     counted: Counter[str] = Counter()
+    num_identical = 0
     console = Console()
     with opened(args) as parts:
         for kept, rules in parts:
             told, why, played = _play(kept, rules)
             counted[told] += 1
-            counted["identical"] += played is not None and played.identical is True
+            num_identical += played is not None and played.identical is True
             if args.json:
                 image_files.print_json(_facts(kept, told, why, played))
             elif told in ("changed", "open", "failed"):
                 console.print(_line(kept, told, why, played), highlight=False, soft_wrap=True)
             sys.stdout.flush()
     if not args.json:
-        console.print(_summary(counted), highlight=False)
+        console.print(_summary(counted, num_identical), highlight=False)
     return 1 if counted["failed"] else 0
 
 
@@ -124,12 +125,11 @@ def _line(kept: Kept, told: str, why: str, played: Played | None) -> str:
     return f"{head}{verdict}  {escape('  '.join(texts))}"
 
 
-def _summary(counted: Counter[str]) -> str:
+def _summary(counted: Counter[str], num_identical: int) -> str:
     played = counted["same"] + counted["changed"]
-    total = counted.total() - counted["identical"]
     return (
-        f"{total} outcomes: {played} played again, of which {counted['changed']} would change and "
-        f"{counted['identical']} came byte for byte; "
+        f"{counted.total()} outcomes: {played} played again, of which {counted['changed']} would change and "
+        f"{num_identical} came byte for byte; "
         f"{counted['open']} would need what was never taken, {counted['not played']} were decided by no frame, "
         f"{counted['failed']} failed"
     )
