@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.layout import Page, Piece, begins_like_key
 from edge.readers.linking.shape import looks
 from edge.readers.linking.spans import Segment, Span, boxes, left_out, parts, tokens_of, within
 
 #: Of longer lines only so many tokens are tried.
 _MOST_TOKENS = 16
-#: Letters of a key that may be the beginning of its value, and tokens behind them.
-_MOST_PREFIX, _MOST_PREFIXED = 3, 4
+#: Tokens behind a key that may be the beginning of its value.
+_MOST_PREFIXED = 4
 #: The next line of a value begins this near (in text heights) below it and its beginning.
 _NEXT_LINE_GAP, _NEXT_LINE_INSET = 1.2, 1.0
 #: Words glued before a text, up to a digit or from small letters to a capital, and behind one, with a digit of its own.
@@ -52,7 +52,7 @@ def fitting_spans(
             yield Span(segments, *around, natural=False)
         if keyed:
             yield from _over_lines(page, piece, (piece.line, start, end), around)
-    if (key := _begins_like_key(page, index)) is not None:
+    if index and begins_like_key(key := page.pieces[index - 1], page.pieces[index]):
         for _, end in tokens[:_MOST_PREFIXED]:
             cut = (key.start, end)
             yield Span(((piece.line, *cut),), *left_out(line, replace(piece, start=key.start), *cut), natural=False)
@@ -77,14 +77,6 @@ def _over_lines(page: Page, piece: Piece, first: Segment, around: tuple[str, str
         for begin, stop in parts(page.lines[below.line].text, tokens_of(below)[:2]):
             if begin == below.start:
                 yield Span((first, (below.line, begin, stop)), *around, natural=False)
-
-
-def _begins_like_key(page: Page, index: int) -> Piece | None:
-    """Give the key before a value in its line that may be its beginning: a few capitals, no separator ("PF 573")."""
-    key = page.pieces[index - 1] if index else None
-    if key is None or not key.kind or key.line != page.pieces[index].line or key.separated:
-        return None
-    return key if key.end - key.start <= _MOST_PREFIX and key.text.isupper() else None
 
 
 def _next_lines(page: Page, piece: Piece) -> Iterator[Piece]:

@@ -232,13 +232,8 @@ def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece
     for index in range(len(pieces) - 1):
         key, value = pieces[index], pieces[index + 1]
         if (
-            key.kind
-            and not value.kind
-            and key.line == value.line
-            and not key.separated
-            and key.end - key.start <= _MOST_PREFIX
+            begins_like_key(key, value)
             and lines[key.line].text[: key.end].strip() == key.text
-            and key.text.isupper()
             and any(map(str.isdigit, value.text))
         ):
             first[index] = key
@@ -253,6 +248,18 @@ def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece
     if not dropped:
         return pieces
     return [dropped.get(at - 1, piece) for at, piece in enumerate(pieces) if at not in dropped]
+
+
+def begins_like_key(key: Piece, value: Piece) -> bool:
+    """Say whether a key may be the beginning of the value behind it: a few capitals, no separator ("PF 573")."""
+    return (
+        bool(key.kind)
+        and not value.kind
+        and key.line == value.line
+        and not key.separated
+        and key.end - key.start <= _MOST_PREFIX
+        and key.text.isupper()
+    )
 
 
 def _before_in_row(piece: Piece, pieces: Sequence[Piece]) -> Piece | None:
