@@ -43,7 +43,7 @@ def main() -> None:
 
 def share_of(factor: float, parts: int) -> float:
     """The share where a sign weighs `parts` - 1 units up and its absence one unit down, log(factor) / parts each."""
-    return (factor ** (1 / parts) - 1) / (factor - 1)
+    return float(factor ** (1 / parts) - 1) / (factor - 1)
 
 
 def outcomes_to_false_alarm(limits: DriftLimits, parts: int) -> float:

@@ -66,7 +66,7 @@ class Surroundings:
 
     def elsewhere(self, index: int, name: str) -> float:
         """Say whether a value stands on another plate than all keys of the other fields that are asked for."""
-        homes = self._homes.get(name)
+        homes = self._homes.get(name, set())
         return float(bool(homes) and self._plates[index] not in homes)
 
     def _homes_of_others(self, name: str) -> set[int]:
