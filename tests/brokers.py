@@ -124,7 +124,8 @@ class Ear:
 class FaultBroker:
     """A broker that answers each publish as `decide` says: a PUBACK code, no answer, or a broken connection.
 
-    It remembers what came: `tried` is every publish, `taken` those that it acknowledged without failure.
+    It remembers what came: `tried` is every publish, `taken` those that it acknowledged without failure. It knows a
+    client that was there before, unless it `keeps_sessions` no longer.
     """
 
     def __init__(self, decide: Callable[[mqtt5.PublishPacket], Fault] | None = None) -> None:
@@ -133,6 +134,7 @@ class FaultBroker:
         self.taken: list[mqtt5.PublishPacket] = []
         self.connects: list[mqtt5.ConnectPacket] = []
         self.acknowledged_commands: list[int] = []
+        self.keeps_sessions = True
         self.max_packet_size: int | None = None
         self.receive_maximum = 65_535
         self.judge = Judge()
@@ -178,10 +180,13 @@ class FaultBroker:
                 match packet:
                     case mqtt5.ConnectPacket():
                         self._client = client
-                        self.connects.append(packet)
                         self._judge_will(packet)
+                        known = self.keeps_sessions and any(one.client_id == packet.client_id for one in self.connects)
+                        self.connects.append(packet)
                         accepted = mqtt5.ConnAckPacket(
-                            max_packet_size=self.max_packet_size, receive_max=self.receive_maximum
+                            session_present=known,
+                            max_packet_size=self.max_packet_size,
+                            receive_max=self.receive_maximum,
                         )
                         client.sendall(accepted.write())
                     case mqtt5.SubscribePacket():

@@ -31,17 +31,20 @@ class Judge:
     def __init__(self) -> None:
         self.checked = 0
         self.violations: list[str] = []
-        self._answer_topics: set[str] = set()
+        #: The name of the answer to each command, by where it is answered and by what it is recognised.
+        self._answers: dict[tuple[str, bytes | None], str] = {}
 
     def see(self, packet: mqtt5.PublishPacket) -> None:
         """Judge a message, if it is one of edge's."""
         base, _, suffix = packet.topic.partition("/cmd/")
         if base.startswith("edge/v1/") and suffix:
             if packet.response_topic:
-                self._answer_topics.add(packet.response_topic)
+                name = "resend_answer" if suffix == "resend" else "answer"
+                self._answers[packet.response_topic, packet.correlation_data] = name
             return
-        name = "answer" if packet.topic in self._answer_topics else packet.topic.rpartition("/")[2]
-        if name != "answer" and (not packet.topic.startswith("edge/v1/") or name not in _bindings()):
+        answers = packet.topic, packet.correlation_data
+        name = self._answers.get(answers, packet.topic.rpartition("/")[2])
+        if answers not in self._answers and (not packet.topic.startswith("edge/v1/") or name not in _bindings()):
             return
         self.checked += 1
         self.violations += violations(name, packet.payload, packet.user_properties)

@@ -77,6 +77,15 @@ class Confirm(TypedDict):
     at: NotRequired[_CommandAt]
 
 
+class Resend(TypedDict):
+    """Somebody misses outcomes: they are sent again, the same bytes on the same topic."""
+
+    first: Annotated[int, Says(ge=1, description="`seq` of the first outcome that is missing.")]
+    last: Annotated[int, Says(ge=1, description="`seq` of the last one; at most 999 more than `first`.")]
+    station: NotRequired[str]
+    at: NotRequired[_CommandAt]
+
+
 class TriggerAccepted(TypedDict):
     """The trigger is on the station's disk."""
 
@@ -101,6 +110,18 @@ class ConfirmAccepted(TypedDict):
     inspection_id: Id
 
 
+class ResendAccepted(TypedDict):
+    """The outcomes are on their way.
+
+    `again`: how many were put back into the outbox. The others wait there already, or the station no longer has them.
+    """
+
+    accepted: Literal[True]
+    first: int
+    last: int
+    again: int
+
+
 class Refusal(StrEnum):
     """Why a command was not followed. May gain members."""
 
@@ -114,6 +135,7 @@ class Refusal(StrEnum):
     UNKNOWN_INSPECTION = "unknown_inspection"
     MAX_WAITING_TRIGGERS = "max_waiting_triggers"
     MAX_WAITING_EXPECTATIONS = "max_waiting_expectations"
+    MAX_AGAIN = "max_again"
     DISK_FULL = "disk_full"
 
 
@@ -126,3 +148,4 @@ class Refused(TypedDict):
 
 
 Answer = TriggerAccepted | ExpectAccepted | ConfirmAccepted | Refused
+ResendAnswer = ResendAccepted | Refused

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.adapters.database import Database
+from edge.adapters.taken import Taken, close
 from edge.errors import UseError
 
 #: A message whose first sending is later than this after it was written tells of the past: `historical` is true.
@@ -23,14 +24,18 @@ EXPIRE_AT_ONCE = 200
 
 _COLUMNS = """outbox.row_id, outbox.kind, outbox.inspection_id, outbox.topic,
     coalesce(outbox.payload, outcomes.payload) AS payload,
-    outbox.properties, outbox.at, outbox.at_us, outbox.boot, outbox.historical, outbox.attempts, outbox.reason"""
+    outbox.properties, outbox.at, outbox.at_us, outbox.boot, outbox.historical, outbox.again, outbox.attempts,
+    outbox.reason"""
 _TABLES = """outbox LEFT JOIN outcomes
     ON outbox.kind = 'outcome' AND outcomes.inspection_id = outbox.inspection_id"""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message on its way out. `reason` is the broker's last refusal; `historical` is None until first sent."""
+    """One message on its way out. `reason` is the broker's last refusal; `historical` is None until first sent.
+
+    `is_again` says that the broker took it before.
+    """
 
     row_id: int
     kind: str
@@ -41,6 +46,7 @@ class Message:
     at: str
     age_s: float
     historical: bool | None
+    is_again: bool
     attempts: int
     reason: str | None
 
@@ -49,6 +55,11 @@ class Message:
         """Whether it tells of the past: as it was at its first sending; for one not sent yet, as it was when read."""
         return self.age_s > HISTORICAL_AFTER_S if self.historical is None else self.historical
 
+    @property
+    def goes_alone(self) -> bool:
+        """Whether it is sent with no other on its way: what is live, and told for the first time."""
+        return not (self.is_past or self.is_again)
+
 
 class Outbox:
     """The messages of one station that wait for the broker, and those set aside as dead letters."""
@@ -56,6 +67,7 @@ class Outbox:
     def __init__(self, database: Database, station: str) -> None:
         self._database = database
         self._station = station
+        self.taken = Taken(database, station)
 
     def pending(self, limit: int, *, after: int = 0) -> list[Message]:
         """Messages to send, oldest first, from the row behind `after` on."""
@@ -94,9 +106,9 @@ class Outbox:
             ).fetchall()
         ready: list[Message] = []
         for message in map(self._message, rows):
-            if message.is_past or (alone and not ready):
+            if not message.goes_alone or (alone and not ready):
                 ready.append(message)
-            if not message.is_past:
+            if message.goes_alone:
                 break
         with self._database.transaction() as db:
             self._close(db, taken, "acknowledged")
@@ -200,7 +212,21 @@ class Outbox:
         return [self._message(row) for row in rows]
 
     def _message(self, row: tuple[Any, ...]) -> Message:
-        row_id, kind, inspection_id, topic, payload, properties, at, at_us, boot, historical, attempts, reason = row
+        (
+            row_id,
+            kind,
+            inspection_id,
+            topic,
+            payload,
+            properties,
+            at,
+            at_us,
+            boot,
+            historical,
+            again,
+            attempts,
+            reason,
+        ) = row
         return Message(
             row_id=row_id,
             kind=kind,
@@ -211,19 +237,13 @@ class Outbox:
             at=at,
             age_s=self._database.clock.age_s(at, at_us, boot),
             historical=None if historical is None else bool(historical),
+            is_again=bool(again),
             attempts=attempts,
             reason=reason,
         )
 
     def _close(self, db: sqlite3.Connection, row_ids: Sequence[int], closed_as: str) -> None:
-        rows = [(row_id,) for row_id in row_ids]
-        at = self._database.clock.at()
-        db.executemany(
-            """INSERT OR IGNORE INTO closed_outcomes SELECT number, station, at, ?, ? FROM outcomes
-               WHERE inspection_id = (SELECT inspection_id FROM outbox WHERE row_id = ? AND kind = 'outcome')""",
-            [(at, closed_as, row_id) for row_id in row_ids],
-        )
-        closed = db.executemany("DELETE FROM outbox WHERE row_id = ?", rows).rowcount
+        closed = close(db, self._database, self._station, row_ids, closed_as)
         if closed > 0:
             count(db, self._station, closed_as, closed)
 

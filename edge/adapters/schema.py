@@ -206,6 +206,30 @@ STEPS: tuple[tuple[str, ...], ...] = (
             text TEXT NOT NULL
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # A broker can forget what it has acknowledged: what was sent can be sent again, the same and at its old place.
+        "ALTER TABLE closed_outcomes ADD COLUMN row_id INTEGER",
+        "ALTER TABLE closed_outcomes ADD COLUMN topic TEXT",
+        "ALTER TABLE closed_outcomes ADD COLUMN properties TEXT",
+        "ALTER TABLE closed_outcomes ADD COLUMN historical INTEGER",
+        "ALTER TABLE closed_outcomes ADD COLUMN closed_us INTEGER",
+        "ALTER TABLE closed_outcomes ADD COLUMN boot TEXT",
+        # The newest messages of other kinds, whose payload stands nowhere else.
+        """CREATE TABLE closed_messages (
+            row_id INTEGER PRIMARY KEY,
+            station TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            inspection_id TEXT,
+            topic TEXT NOT NULL,
+            payload BLOB NOT NULL,
+            properties TEXT NOT NULL,
+            historical INTEGER,
+            closed_at TEXT NOT NULL,
+            closed_us INTEGER NOT NULL,
+            boot TEXT NOT NULL
+        ) STRICT""",
+        "ALTER TABLE outbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 

@@ -29,7 +29,7 @@ class Message:
     """One kind of message: its type, who sends it ("send": the station), where, and how.
 
     `suffix` follows the topic's base; None: the topic is the asker's own. `properties` are the user properties.
-    `summary` stands for a type that has no docstring.
+    `summary` stands for a type that has no docstring. `answer` names the message that answers a command.
     """
 
     type: Any
@@ -39,6 +39,7 @@ class Message:
     retain: bool = False
     properties: Any = None
     summary: str = ""
+    answer: str = "answer"
 
 
 #: Everything that a station says and hears. The names are those of the files in `config/schemas/`.
@@ -56,11 +57,18 @@ MESSAGES: Mapping[str, Message] = {
         summary="The part that comes next, for the next trigger without `expected`.",
     ),
     "confirm": Message(command_messages.Confirm, "receive", "cmd/confirm"),
+    "resend": Message(command_messages.Resend, "receive", "cmd/resend", answer="resend_answer"),
     "answer": Message(
         command_messages.Answer,
         "send",
         None,
         summary="To the response topic of the command, with its correlation data.",
+    ),
+    "resend_answer": Message(
+        command_messages.ResendAnswer,
+        "send",
+        None,
+        summary="To the response topic of a `cmd/resend`, with its correlation data.",
     ),
 }
 
@@ -181,7 +189,7 @@ def _operation(name: str, message: Message) -> Schema:
         operation["description"] = f"At most {MAX_COMMAND_BYTES} bytes."
         operation["reply"] = {
             "address": {"location": "$message.header#/responseTopic"},
-            "channel": {"$ref": "#/channels/answer"},
+            "channel": {"$ref": f"#/channels/{message.answer}"},
         }
     return operation
 

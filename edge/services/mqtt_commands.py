@@ -26,18 +26,22 @@ from edge.adapters.messages import MAX_ID_LENGTH
 from edge.adapters.mqtt_facts import Command
 from edge.adapters.payload import clean
 from edge.adapters.store import LimitError, Store
+from edge.adapters.taken import MAX_AGAIN
 from edge.errors import DiskFullError
 
 #: The longest command, in bytes of its JSON.
 MAX_COMMAND_BYTES = 64 * 1024
 #: `at` of a command is believed old from then on: longer than a part stays in place on any line that we know of.
 MAX_AGE_S = 60.0
+#: The largest number that SQLite holds.
+MAX_SEQ = 2**63 - 1
 #: What the station's own topics begin with, below its root.
 _SPOKEN_ON = frozenset({"state", "outcome", "retake", "health", "correction", "cmd"})
 #: What may stand in a command; in `expect` beside fields of any name.
 _KEYS = {
     "trigger": frozenset({"trigger_id", "expected", "source", "station", "at"}),
     "confirm": frozenset({"inspection_id", "station", "at"}),
+    "resend": frozenset({"first", "last", "station", "at"}),
 }
 
 
@@ -52,7 +56,7 @@ class _RefusedError(Exception):
 class Answer:
     """What the asker is told; `new_trigger` where the inspector has something to do."""
 
-    message: command_messages.Answer
+    message: command_messages.Answer | command_messages.ResendAnswer
     new_trigger: bool = False
 
     @property
@@ -73,6 +77,7 @@ class Commands:
             "trigger": self._trigger,
             "expect": self._expect,
             "confirm": self._confirm,
+            "resend": self._resend,
         }
 
     def handle(self, command: Command) -> Answer:
@@ -188,10 +193,24 @@ class Commands:
             )
         return Answer({"accepted": True, "inspection_id": inspection_id})
 
+    def _resend(self, _command: Command, parsed: dict[str, Any]) -> Answer:
+        first, last = _seq(parsed, "first"), _seq(parsed, "last")
+        if last < first:
+            raise _RefusedError(Refusal.MALFORMED, f"`last` is {last} and `first` is {first}: give the smaller first")
+        if last - first >= MAX_AGAIN:
+            raise _RefusedError(
+                Refusal.MAX_AGAIN,
+                f"{last - first + 1} outcomes are asked for and the limit is {MAX_AGAIN}: ask for them in parts",
+            )
+        again = self._store.outbox.taken.again(first, last)
+        return Answer({"accepted": True, "first": first, "last": last, "again": again})
+
 
 def _unknown(command: Command, _parsed: dict[str, Any]) -> Answer:
     name = command.topic.rpartition("/")[2][:50]
-    raise _RefusedError(Refusal.UNKNOWN_COMMAND, f"there is no command {name!r}: use trigger, expect or confirm")
+    raise _RefusedError(
+        Refusal.UNKNOWN_COMMAND, f"there is no command {name!r}: use trigger, expect, confirm or resend"
+    )
 
 
 def answers_into_own_topics(command: Command) -> bool:
@@ -226,6 +245,15 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _seq(parsed: Mapping[str, Any], name: str) -> int:
+    value = parsed.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_SEQ:
+        raise _RefusedError(
+            Refusal.MALFORMED, f"`{name}` must be the `seq` of an outcome, 1 to {MAX_SEQ}: correct the command"
+        )
+    return value
 
 
 def _text(parsed: Mapping[str, Any], name: str, limit: int) -> str:

@@ -86,6 +86,7 @@ class Sending:
         self._taken: list[int] = []
         self._taken_since_us = 0
         self._unwritten: deque[Callable[[], object]] = deque()
+        self._is_forgotten = False
 
     @property
     def num_on_their_way(self) -> int:
@@ -102,8 +103,9 @@ class Sending:
         return max(self._window.wait_left_us(now_us), self._pause_until_us - now_us)
 
     def note_connected(self, fact: Connected) -> None:
-        """There is a broker from now on."""
+        """There is a broker from now on; one that lost the session may have lost messages with it."""
         self._connected = fact
+        self._is_forgotten = not fact.session_present
 
     def note_end(self, fact: Disconnected, now_us: int) -> None:
         """There is no broker any more: what was on its way will go again."""
@@ -152,6 +154,8 @@ class Sending:
         while self._unwritten:
             self._unwritten[0]()
             self._unwritten.popleft()
+        if self._is_forgotten:
+            self._send_again()
         if self._connected is not None:
             self._leave_a_silent_broker(self._connected, now_us)
             while self._connected is not None and now_us >= self._pause_until_us:
@@ -159,6 +163,16 @@ class Sending:
                     break
         if not self._window.on_their_way or now_us - self._taken_since_us > WRITE_AFTER_US:
             self._write_taken()
+
+    def _send_again(self) -> None:
+        """Put what the broker took last back into the outbox: it may have forgotten that, too."""
+        self._write_taken()
+        again = self._outbox.taken.newest_again()
+        self._is_forgotten = False
+        self._look_anew()
+        if again:
+            self._counts["sent_again"] += again
+            log.warning("the broker has lost the session: what it took last is sent again", messages=again)
 
     def close(self) -> None:
         """Write what was taken, so that it is not repeated; a store that cannot write costs repeats, no message."""
@@ -200,7 +214,7 @@ class Sending:
         if message is None:
             self._window.not_sent(row_id, closed=True)  # a person closed it in this very moment
             return True
-        self._live = None if message.is_past else row_id
+        self._live = row_id if message.goes_alone else None
         if message.kind == "outcome":
             self._outcomes.add(row_id)
         properties = dict(message.properties) | {"historical": "true" if message.is_past else "false"}
@@ -226,7 +240,7 @@ class Sending:
             self._taken.clear()
             self._read = {message.row_id: message for message in messages}
         message = self._read.get(row_id)
-        if message is None or (not message.is_past and not alone):
+        if message is None or (message.goes_alone and not alone):
             return None
         return self._read.pop(row_id)
 

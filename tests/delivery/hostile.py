@@ -71,6 +71,7 @@ class HostileBroker:
         self._limits = {} if receive_max is None else {"receive_max": receive_max}
         self._receive_max = receive_max or 65_535
         self._max_packet_size = max_packet_size
+        self._knows_session = False
         self._clients: dict[socket.socket, Call] = {}
         self._changing = threading.Lock()
         self._server = Server(self._serve)
@@ -149,7 +150,8 @@ class HostileBroker:
         match packet:
             case mqtt5.ConnectPacket():
                 limits = dict(self._limits) | {"max_packet_size": self._max_packet_size}
-                return bytes(mqtt5.ConnAckPacket(session_present=call.number > 1, **limits).write())
+                known, self._knows_session = self._knows_session, True
+                return bytes(mqtt5.ConnAckPacket(session_present=known, **limits).write())
             case mqtt5.SubscribePacket():
                 granted = [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]
                 return bytes(mqtt5.SubAckPacket(packet.packet_id, granted).write())
