@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "record": ("record", "write inspections into one file, to be played again elsewhere"),
     "replay": ("replay", "read kept frames again, and show every outcome that would change"),
     "erp": ("erp", "ask ERP for a record, or see what it holds"),
+    "pool": ("pool", "serve readers to many stations, on GPU servers that they share"),
     "users": ("users", "add, list and remove the people who may sign in to the panel"),
     "bench": ("bench", "measure the speed on this machine"),
 }

@@ -115,12 +115,34 @@ class RemoteReader(Table):
         return secrets.find(self.redis_password_file, "redis_password", "reader.remote.redis_password_file")
 
 
+class PoolReader(Table):
+    """The pool of kind pool: readers on GPU servers that many stations share (`edge pool up`)."""
+
+    url: HttpUrl = Field(description="Address of the pool: http://HOST:PORT or https://HOST.")
+    kind: Literal["ocr", "vlm", "ocr+vlm"] = Field(
+        default="ocr+vlm", description="Kind of the pool's readers, as its own file has it: ocr, vlm or ocr+vlm."
+    )
+    hedge_ms: Whole = Field(
+        default=250,
+        ge=10,
+        le=60_000,
+        description="The local ocr reader begins when the pool has not answered for so long, ms (10 to 60000).",
+    )
+    late: Literal["hold", "ocr", "off"] = Field(
+        default="hold",
+        description="What a local reading is worth: hold (the part is held), ocr (it decides) or off (there is none).",
+    )
+    ca_file: FilePath | None = Field(
+        default=None, description="Certificates that the pool's is checked against; unset: the system's."
+    )
+
+
 class Reader(Table):
     """The reader of the frames."""
 
-    kind: Literal["ocr", "vlm", "ocr+vlm", "remote"] = Field(
+    kind: Literal["ocr", "vlm", "ocr+vlm", "remote", "pool"] = Field(
         default="ocr",
-        description="Kind of the reader: ocr, vlm, ocr+vlm (both look at each frame, and must agree) or remote.",
+        description="Kind of the reader: ocr, vlm, ocr+vlm (both look at each frame, and must agree), remote or pool.",
     )
     threads: Whole = Field(default=2, ge=1, le=256, description="Processor threads that the reader uses (1 to 256).")
     timeout_ms: Whole = Field(
@@ -153,6 +175,7 @@ class Reader(Table):
         description="Share of the frames that the gate rejects that are read in pauses, for statistics (0 to 1).",
     )
     remote: RemoteReader | None = Field(default=None, description="The server of kind remote; unset: none.")
+    pool: PoolReader | None = Field(default=None, description="The pool of kind pool; unset: none.")
 
 
 class Retake(Table):

@@ -321,6 +321,17 @@ def _reader(settings: Settings) -> Iterator[Problem]:
         yield from _server(remote)
     elif reader.kind == "remote":
         yield Problem(("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model")
+    if reader.pool is not None:
+        yield from pem(reader.pool.ca_file, "reader", "pool", "ca_file")
+        if reader.pool.hedge_ms >= reader.timeout_ms:
+            yield Problem(
+                ("reader", "pool", "hedge_ms"),
+                f"is {reader.pool.hedge_ms}, and nobody waits longer for a reading than reader.timeout_ms, "
+                f"{reader.timeout_ms}: the local reader would come too late; choose less",
+                needs=(("reader", "timeout_ms"),),
+            )
+    elif reader.kind == "pool":
+        yield Problem(("reader", "pool"), "is missing, and kind is pool; add [reader.pool] with url")
 
 
 def _shared(settings: Settings, folder: Path) -> Iterator[Problem]:

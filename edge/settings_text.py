@@ -49,6 +49,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("lights", sections_signals.CameraLights, False),
     ("reader", sections.Reader, True),
     ("reader.remote", sections.RemoteReader, False),
+    ("reader.pool", sections.PoolReader, False),
     ("gate", Gate, True),
     ("retake", sections.Retake, True),
     ("accept", sections.Accept, True),
@@ -70,7 +71,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("log", sections.Log, True),
 )
 #: Tables inside tables, which stand on their own.
-_INNER = ("tls", "remote", "oauth", "listing")
+_INNER = ("tls", "remote", "pool", "oauth", "listing")
 #: Tables of which a station has one, of one of several kinds.
 _KINDS = frozenset({"erp", "result", "lights"})
 #: Values for keys that have no default; those of a key that is unset are examples.
@@ -140,6 +141,8 @@ _EXAMPLES: Mapping[str, Any] = {
     "reader.remote.redis_url": "redis://127.0.0.1:6379/0",
     "reader.remote.redis_password_file": "/etc/edge/redis_password",
     "reader.remote.ca_file": "/etc/edge/ca.pem",
+    "reader.pool.url": "http://gpu-pool:8000",
+    "reader.pool.ca_file": "/etc/edge/ca.pem",
     "accept.single_look_confidence": 0.98,
     "accept.single_look_rate": 0.01,
     "accept.calibration": "/etc/edge/calibration.json",

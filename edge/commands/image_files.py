@@ -88,7 +88,7 @@ def reader_of(
         raise UseError(f"--model names {images.shown(str(args.model))}, which is no folder; name the model's folder")
     options: dict[str, Any] = {"model": args.model}
     if asked is not None:
-        options = {"threads": asked.threads, "device": asked.device, "remote": asked.remote}
+        options = {"threads": asked.threads, "device": asked.device, "remote": asked.remote, "pool": asked.pool}
         options["model"] = args.model or asked.model
     if threads is not None:
         options["threads"] = threads

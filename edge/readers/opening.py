@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from edge.errors import ReaderError, UseError
 from edge.readers.asking import Asker
 from edge.readers.reader import Reader
-from edge.sections import RemoteReader
+from edge.sections import PoolReader, RemoteReader
 
 if TYPE_CHECKING:
     from edge.readers.ocr import Ocr
 
-KINDS = ("ocr", "vlm", "ocr+vlm", "remote")
+KINDS = ("ocr", "vlm", "ocr+vlm", "remote", "pool")
 #: The kinds that a model folder belongs to.
 WITH_MODEL = ("vlm", "ocr+vlm")
 #: The model that ships with edge.
@@ -30,6 +30,8 @@ _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "ocr+vlm": (("torch", "transformers"), "vlm"),
     "remote": (("httpx2",), "remote"),
     "redis": (("redis",), "redis"),
+    "pool": (("httpx2",), "remote"),
+    "ray": (("ray",), "pool"),
 }
 
 
@@ -48,6 +50,9 @@ def open_reader(
     device: str = "auto",
     eight_bits: bool = False,
     remote: RemoteReader | None = None,
+    pool: PoolReader | None = None,
+    station: str = "",
+    timeout_s: float = 3.0,
     warm: bool = False,
 ) -> Reader:
     """Load a reader.
@@ -59,6 +64,9 @@ def open_reader(
         device: where the vlm reader runs: "auto", "cpu" or "cuda".
         eight_bits: whether the vlm reader's products are computed in 8 bits.
         remote: the server of kind "remote".
+        pool: the pool of kind "pool".
+        station: whose questions go to the pool: SITE/LINE/STATION.
+        timeout_s: longest wait for the pool.
         warm: prepare every usual shape now, so that no later reading pays for it.
 
     Raises:
@@ -71,11 +79,15 @@ def open_reader(
         raise ReaderError(f"reader {kind} needs {what}")
     if kind == "remote" and remote is None:
         raise UseError("reader remote needs a server; name a configuration that has [reader.remote] with --config")
+    if kind == "pool" and pool is None:
+        raise UseError("reader pool needs a pool; name a configuration that has [reader.pool] with --config")
     from edge.readers.pair import OcrOnce, Pair  # noqa: PLC0415 - it imports openvino
 
     ocr = OcrOnce(threads=threads, warm=warm)
     if remote is not None and kind == "remote":
         return _remote(remote, ocr)
+    if pool is not None and kind == "pool":
+        return _pool(pool, ocr, station, timeout_s)
     if kind == "ocr":
         return ocr
     vlm = open_vlm(model, device=device, threads=threads, ocr=ocr, eight_bits=eight_bits, warm=warm)
@@ -112,6 +124,14 @@ def open_vlm(
     if warm:
         opened.warm()
     return opened
+
+
+def _pool(asked: PoolReader, ocr: Ocr, station: str, timeout_s: float) -> Reader:
+    from edge.readers.pool import Pool  # noqa: PLC0415 - only here
+    from edge.readers.pool_client import PoolClient  # noqa: PLC0415 - only here
+
+    client = PoolClient(asked.url, station, ca=asked.ca_file)
+    return Pool(client, asked.kind, ocr, hedge_s=asked.hedge_ms / 1000, timeout_s=timeout_s, late=asked.late)
 
 
 def _remote(asked: RemoteReader, ocr: Ocr) -> Reader:

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 TURN_MS = 250
 #: The service manager is asked for this much: loading and compiling the weights of ocr takes 2 to 6 s on two cores;
 #: torch alone takes 3 to 15 s to import, and 20 GB of a large model come from a slow disk at 100 MB/s.
-START_S: Mapping[str, float] = {"ocr": 120.0, "remote": 120.0, "vlm": 300.0, "ocr+vlm": 300.0}
+START_S: Mapping[str, float] = {"ocr": 120.0, "remote": 120.0, "pool": 120.0, "vlm": 300.0, "ocr+vlm": 300.0}
 
 Stop = threading.Event | Callable[[], bool]
 
@@ -268,6 +268,9 @@ def open_reader(settings: Settings, *, warm: bool = True) -> Reader:
         device=asked.device,
         eight_bits=asked.eight_bits,
         remote=remote,
+        pool=asked.pool,
+        station=f"{settings.station.site}/{settings.station.line}/{settings.station.name}",
+        timeout_s=asked.timeout_ms / 1000,
         warm=warm,
     )
 

@@ -60,6 +60,8 @@ class BatchWork:
         self, reader: Reader, product: Product, *, now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000
     ) -> None:
         self._reader: Any = reader
+        # A reader elsewhere is sent the frame's own bytes, and told how long its answer is waited for.
+        self._read_frame: Any = getattr(reader, "read_frame", None)
         self._product = product
         self._now_us = now_us
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -90,6 +92,9 @@ class BatchWork:
         if question.task == "judge":
             return quality.measure(known.image, known.located.boxes)
         what = known.image, self.product_of(question), known.located, question.draft
+        if self._read_frame is not None:
+            within_s = (question.expires_us - self._now_us()) / 1e6
+            return self._read_frame(question.image, *what, within_s=within_s)
         return self._reader.request(*what) if self.batches else self._reader.read(*what)
 
     def _read_many(self, reads: Sequence[tuple[Question, Any]], tell: Tell) -> None:

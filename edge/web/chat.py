@@ -91,7 +91,23 @@ async def _chat(guests: Guests, request: Request) -> Response:
 
 
 async def _completions(guests: Guests, request: Request) -> Response:
-    said = object_of(await body_of(request, MAX_BODY_BYTES))
+    asked = asked_of(object_of(await body_of(request, MAX_BODY_BYTES)))
+    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
+    if asked.stream:
+        return _streamed(_completion_events(guests, asked, head))
+    answer = await while_connected(request, _whole(guests, asked))
+    message = {"role": "assistant", "content": answer.text}
+    choice = {"index": 0, "message": message, "finish_reason": answer.finish, "logprobs": None}
+    usage = {"prompt_tokens": 0, "completion_tokens": answer.tokens, "total_tokens": answer.tokens}
+    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def asked_of(said: Mapping[str, Any]) -> Asked:
+    """What a request in OpenAI's form asks.
+
+    Raises:
+        QuestionError: it asks for another model, for several answers, or not about one image.
+    """
     if said.get("model") not in (None, MODEL):
         sentence = f"there is no model {str(said['model'])[:40]!r} here: this station's reader is {MODEL!r}"
         raise QuestionError(404, "model_not_found", sentence)
@@ -101,15 +117,7 @@ async def _completions(guests: Guests, request: Request) -> Response:
         )
     cap = said.get("max_completion_tokens", said.get("max_tokens"))
     image, question = _message(said.get("messages"))
-    asked = Asked(image, question, _cap(cap), _flag(said, "stream"))
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
-    if asked.stream:
-        return _streamed(_completion_events(guests, asked, head))
-    answer = await while_connected(request, _whole(guests, asked))
-    message = {"role": "assistant", "content": answer.text}
-    choice = {"index": 0, "message": message, "finish_reason": answer.finish, "logprobs": None}
-    usage = {"prompt_tokens": 0, "completion_tokens": answer.tokens, "total_tokens": answer.tokens}
-    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+    return Asked(image, question, _cap(cap), _flag(said, "stream"))
 
 
 async def _models(_request: Request) -> Response:

@@ -266,7 +266,7 @@ def test_canary_after_the_breaker(
     """A server that was left alone is tried by the canary before it is believed again; its model may be another."""
     clock = Clock()
     server = serve(model)
-    reader = read_by(server, breaker=Breaker(failures=2, pause_s=15.0, clock=clock))
+    reader = read_by(server, breaker=Breaker(failures=2, pause_s=15.0, jitter=0.0, clock=clock))
     before = reader.hash
     server.steps = [says(b"<html>"), says(b"<html>")]
     with pytest.raises(ReaderError, match="HTML"):

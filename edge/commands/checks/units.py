@@ -71,7 +71,11 @@ def _closed(settings: Settings, units: Mapping[str, Mapping[str, str]]) -> list[
             f"the camera {settings.station.camera} is on the network",
             "capture-network.conf",
         ),
-        "edge-reader.service": (settings.reader.kind == "remote", "the reader asks a server", "reader-network.conf"),
+        "edge-reader.service": (
+            settings.reader.kind in {"remote", "pool"},
+            "the reader asks a server",
+            "reader-network.conf",
+        ),
     }
     closed = [
         (f"{why}, and {name} has no network", _copy(name, drop_in))

@@ -1,16 +1,18 @@
 """Leave a server alone that has failed several times in a row: nobody waits for what is known to be down.
 
-`closed`: requests go out. `open`: they are refused at once, until the pause is over. `half_open`: one request at a time
-goes out; its success closes the breaker, its failure opens it again.
+The rules are `edge.core.circuit`; here are the clock, the lock, and the sentence of a refusal.
 """
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
 from typing import Literal
 
+from edge.core import circuit
+from edge.core.circuit import Circuit, Rule
 from edge.errors import ReaderError
 
 State = Literal["closed", "open", "half_open"]
@@ -19,35 +21,46 @@ State = Literal["closed", "open", "half_open"]
 FAILURES = 3
 #: A server that restarts needs about this long to load its model.
 PAUSE_S = 15.0
+#: Stations that lost a server together try it again within this share of the pause, and not at one moment.
+JITTER = 0.2
 
 
 class Breaker:
-    """One server's circuit breaker. Any thread may call it."""
+    """One server's circuit breaker. Any thread may call it. `who` is what its sentences name."""
 
     def __init__(
-        self, *, failures: int = FAILURES, pause_s: float = PAUSE_S, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        failures: int = FAILURES,
+        pause_s: float = PAUSE_S,
+        jitter: float = JITTER,
+        who: str = "the remote reader",
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        self._failures = failures
-        self._pause_s = pause_s
+        self._rule = Rule(failures, round(pause_s * 1e6), jitter)
+        self._who = who
         self._clock = clock
+        self._chance = chance
         self._lock = threading.Lock()
-        self._in_a_row = 0
-        self._opened_s: float | None = None
-        self._trying = False
+        self._circuit = Circuit()
         self._why = ""
-        self._opened = 0
         self._refused = 0
 
     @property
     def state(self) -> State:
-        """Which of the three it is now."""
+        """Which of the three it is now; the one that is being tried is half open."""
         with self._lock:
-            return self._state()
+            return self._told()
 
     def facts(self) -> dict[str, str | int]:
         """State and counters, for the heartbeat."""
         with self._lock:
-            return {"breaker": self._state(), "breaker_opened": self._opened, "breaker_refused": self._refused}
+            return {
+                "breaker": self._told(),
+                "breaker_opened": self._circuit.opened,
+                "breaker_refused": self._refused,
+            }
 
     def enter(self) -> None:
         """Ask to send one request; every one that may be sent ends in `succeeded` or `failed`.
@@ -56,38 +69,34 @@ class Breaker:
             ReaderError: not now.
         """
         with self._lock:
-            state = self._state()
-            if state == "closed":
-                return
-            if state == "half_open" and not self._trying:
-                self._trying = True
+            now_us = self._now_us()
+            self._circuit, may_go = circuit.enter(self._circuit, now_us)
+            if may_go:
                 return
             self._refused += 1
-            left_s = max(0.0, self._pause_s - (self._clock() - (self._opened_s or 0.0)))
-            when = "one request tries it now" if state == "half_open" else f"it is tried again in {left_s:.0f} s"
+            left_s = max(0.0, (self._circuit.until_us - now_us) / 1e6)
+            when = "one request tries it now" if self._told() == "half_open" else f"it is tried again in {left_s:.0f} s"
             raise ReaderError(
-                f"the remote reader failed {self._in_a_row} times in a row and is left alone ({state}, {when}); "
-                f"the last time: {self._why}"
+                f"{self._who} failed {self._circuit.in_a_row} times in a row and is left alone ({self._told()}, "
+                f"{when}); the last time: {self._why}"
             )
 
     def succeeded(self) -> None:
         """The server answered, with whatever."""
-        with self._lock:
-            self._in_a_row = 0
-            self._opened_s = None
-            self._trying = False
+        self._ended(well=True)
 
     def failed(self, why: str) -> None:
         """The server did not do its work."""
-        with self._lock:
-            self._in_a_row += 1
-            self._why = why
-            self._trying = False
-            if self._opened_s is not None or self._in_a_row >= self._failures:
-                self._opened += self._opened_s is None
-                self._opened_s = self._clock()
+        self._ended(well=False, why=why)
 
-    def _state(self) -> State:
-        if self._opened_s is None:
-            return "closed"
-        return "half_open" if self._clock() - self._opened_s >= self._pause_s else "open"
+    def _ended(self, *, well: bool, why: str = "") -> None:
+        with self._lock:
+            self._why = why or self._why
+            self._circuit = circuit.ended(self._circuit, self._rule, self._now_us(), self._chance(), well=well)
+
+    def _told(self) -> State:
+        state = circuit.at(self._circuit, self._now_us()).state
+        return "half_open" if state == "trying" else state
+
+    def _now_us(self) -> int:
+        return round(self._clock() * 1e6)

@@ -43,7 +43,7 @@ def test_breaker_in_the_client(serve: Callable[..., FaultyChat], connect: Callab
     """A server that failed three times is not asked until the pause is over; its success lets all through again."""
     clock = Clock()
     server = serve(says(b"<html>"))
-    chat = connect(server.url, breaker=Breaker(pause_s=15.0, clock=clock))
+    chat = connect(server.url, breaker=Breaker(pause_s=15.0, jitter=0.0, clock=clock))
     for _ in range(3):
         _said(chat)
 
@@ -63,7 +63,7 @@ def test_breaker_in_the_client(serve: Callable[..., FaultyChat], connect: Callab
 def test_breaker_half_open() -> None:
     """Half open, one request goes out at a time; its failure opens the breaker for a whole pause again."""
     clock = Clock()
-    breaker = Breaker(failures=1, pause_s=15.0, clock=clock)
+    breaker = Breaker(failures=1, pause_s=15.0, jitter=0.0, clock=clock)
     breaker.enter()
     breaker.failed("no answer")
     clock.now_s += 15.0

@@ -1,0 +1,151 @@
+"""One reader of the pool with its batch queue: what a Ray replica runs, and what the bench measures without Ray.
+
+Promises: a frame is read as a station's own reader process reads it: decoded by the same code, by the same reader
+(`edge.readers`), with the station's product and boxes; one broken frame fails no other of its batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from edge.adapters import images
+from edge.core.fields import Product
+from edge.core.reading import FreeAnswer, Quad, Reading
+from edge.errors import EdgeError, ReaderError
+from edge.pool.batch_queue import OF_STATION, WAITING, BatchQueue
+from edge.products import NAMEPLATE, ProductFile, to_product
+from edge.readers.answering import answer
+from edge.readers.reader import Located
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrame:
+    """Read a product's fields on an encoded frame."""
+
+    image: bytes
+    product: ProductFile | None
+    draft: Mapping[str, str]
+    boxes: tuple[Quad, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskFrame:
+    """Answer a free question about an encoded frame."""
+
+    image: bytes
+    question: str
+    cap: int
+
+
+Work = ReadFrame | AskFrame
+Told = Reading | FreeAnswer
+
+
+class Replica:
+    """One reader and its queue. Any thread may ask it.
+
+    Args:
+        reader: what reads; one that batches reads several frames together, any other one by one.
+        max_batch: most frames of a batch.
+        preparing: threads that decode frames and read their lines for a reader that batches.
+        waiting: most questions that wait.
+        of_station: most of one station.
+    """
+
+    def __init__(
+        self,
+        reader: Any,
+        *,
+        max_batch: int = 8,
+        preparing: int = 4,
+        waiting: int = WAITING,
+        of_station: int = OF_STATION,
+    ) -> None:
+        self.reader = reader
+        self._batches = bool(getattr(reader, "batches", False))
+        self._preparing = ThreadPoolExecutor(preparing, thread_name_prefix="preparing") if self._batches else None
+        self._queue: BatchQueue[Work, Told] = BatchQueue(
+            self._answered,
+            max_batch=max_batch if self._batches else 1,
+            waiting=waiting,
+            of_station=of_station,
+        )
+
+    def put(self, station: str, work: Work, within_us: int) -> Future[Told]:
+        """Ask on behalf of a station, for an answer within so long."""
+        return self._queue.put(station, work, time.monotonic_ns() // 1000 + within_us)
+
+    def facts(self) -> dict[str, Any]:
+        """Who reads, and what the queue tells."""
+        return {"reader": self.reader.name, "reader_hash": self.reader.hash, **self._queue.facts()}
+
+    def forget_times(self) -> None:
+        """Measure anew how long a batch takes: what was read so far prepared the reader."""
+        self._queue.forget_times()
+
+    def close(self) -> None:
+        """Answer what waits, and end."""
+        self._queue.close()
+        if self._preparing is not None:
+            self._preparing.shutdown()
+
+    def _answered(self, batch: Sequence[Work]) -> list[Told | Exception]:
+        if self._preparing is None:
+            return [_attempt(self._alone, work) for work in batch]
+        prepared = list(self._preparing.map(lambda work: _attempt(self._prepared, work), batch))
+        readings = iter(self._read_many([one.request for one in prepared if isinstance(one, _Request)]))
+        return [next(readings) if isinstance(one, _Request) else one for one in prepared]
+
+    def _prepared(self, work: Work) -> _Request | Told:
+        if isinstance(work, AskFrame):
+            return self._alone(work)
+        image, product, located = _decoded(work)
+        return _Request(self.reader.request(image, product, located, work.draft))
+
+    def _read_many(self, requests: Sequence[Any]) -> list[Told | Exception]:
+        """Read together; where that fails, each alone, so that none suffers for another."""
+        if not requests:
+            return []
+        try:
+            readings: list[Told | Exception] = list(self.reader.read_many(requests))
+            if len(readings) == len(requests):
+                return readings
+            why = f"the reader gave {len(readings)} readings of {len(requests)} frames: that is a mistake in the reader"
+            return [ReaderError(why) for _ in requests]
+        except EdgeError as error:
+            if len(requests) == 1:
+                return [error]
+        return [one for request in requests for one in self._read_many([request])]
+
+    def _alone(self, work: Work) -> Told:
+        if isinstance(work, AskFrame):
+            image = images.decode(work.image, "the question's image")
+            return answer(self.reader, image, work.question, to_product(NAMEPLATE), cap=work.cap)
+        image, product, located = _decoded(work)
+        reading: Reading = self.reader.read(image, product, located, work.draft)
+        return reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A frame as a reader that batches wants it."""
+
+    request: Any
+
+
+def _decoded(work: ReadFrame) -> tuple[images.Image, Product, Located | None]:
+    image = images.decode(work.image, "the frame")
+    located = None if work.boxes is None else Located(work.boxes, (image.shape[1], image.shape[0]))
+    return image, to_product(work.product or NAMEPLATE), located
+
+
+def _attempt(act: Any, work: Work) -> Any:
+    """What `act` gives; an error with a name is this question's answer and no other's."""
+    try:
+        return act(work)
+    except EdgeError as error:
+        return error

@@ -1,0 +1,172 @@
+"""The pool as a Ray Serve application. What reads, waits and answers is `replica` and `http`; here Ray is told of it.
+
+Promises: a replica takes requests only after it has read its canary, and is replaced when it no longer does; Ray's own
+queues stay empty, since a request that waits there is refused by nobody and takes no turns: a replica takes in more
+than its own queue lets wait.
+
+Only `edge pool` imports this module: it needs the extra `pool`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, HTTPOptions
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edge.errors import ReaderError
+from edge.pool.canary import Canary
+from edge.pool.http import PoolApi
+from edge.pool.replica import Replica
+from edge.pool.scaling import AGE
+from edge.pool.settings import PoolSettings, as_told
+from edge.readers import opening
+
+APPLICATION = "edge"
+#: Beside the one that serves, while it shows what it can do.
+CANDIDATE = "edge-candidate"
+CANDIDATE_PREFIX = "/candidate"
+#: Room for what is in work and on its way, beyond the questions that may wait.
+_IN_WORK = 160
+#: Frames of some 300 kB pass through it; Ray would take 30 % of the machine's memory.
+_STORE_BYTES = 512 * 2**20
+
+
+class PoolReplica:
+    """What Ray runs: one reader with its queue, canary and forms."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        settings = PoolSettings.model_validate(told)
+        asked, queue = settings.reader, settings.queue
+        reader = opening.open_reader(
+            asked.kind,
+            threads=asked.threads,
+            model=asked.model,
+            device=asked.device,
+            eight_bits=asked.eight_bits,
+            warm=True,
+        )
+        self._replica = Replica(
+            reader, max_batch=asked.max_batch, waiting=queue.max_waiting, of_station=queue.max_waiting_station
+        )
+        self._canary = Canary(self._replica, within_s=settings.health.within_s)
+        name = serve.get_replica_context().replica_id.unique_id
+        self._api = PoolApi(self._replica, deadline_ms=queue.deadline_ms, name=name)
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        return await self._api.answer(request)
+
+    async def check_health(self) -> None:
+        """Read the canary.
+
+        Raises:
+            ReaderError: this replica is ill.
+        """
+        await asyncio.to_thread(self._canary.check)
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What the number of replicas goes by."""
+        return {AGE: float(self._replica.facts()["oldest_age_ms"])}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where an application answers."""
+
+    url: str
+
+
+def connect() -> bool:
+    """Join the cluster that RAY_ADDRESS names, or start one on this machine; whether it is this process's own.
+
+    Raises:
+        ReaderError: there is no such cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a plant's servers report to nobody
+    address = os.environ.get("RAY_ADDRESS")
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    try:
+        if address:
+            ray.init(address=address, **common)
+        else:
+            ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **common)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"at RAY_ADDRESS={address}" if address else "on this machine"
+        raise ReaderError(
+            f"no Ray cluster {where} ({str(error)[:200]}): start one with ray start --head, or name one that runs"
+        ) from error
+    return not address
+
+
+def serve_as(settings: PoolSettings, *, candidate: bool = False) -> Served:
+    """Serve by these settings, in place of what served before: old replicas go when new ones have read their canary.
+
+    Raises:
+        ReaderError: the new replicas did not come up.
+    """
+    serve.start(http_options=HTTPOptions(host=settings.listen.host, port=settings.listen.port, request_timeout_s=65))
+    name, prefix = (CANDIDATE, CANDIDATE_PREFIX) if candidate else (APPLICATION, "/")
+    application = _deployment(settings, alone=candidate).bind(as_told(settings))
+    try:
+        serve.run(application, name=name, route_prefix=prefix)
+    except (RuntimeError, TimeoutError) as error:
+        raise ReaderError(
+            f"no replica of reader {settings.reader.kind} came up: {_last_line(str(error))}; "
+            "`serve status` and the replicas' logs below /tmp/ray/session_latest/logs/serve say more"
+        ) from error
+    host = "127.0.0.1" if settings.listen.host in {"0.0.0.0", "::"} else settings.listen.host  # noqa: S104 - asked for
+    return Served(f"http://{host}:{settings.listen.port}{prefix.rstrip('/')}")
+
+
+def runs() -> bool:
+    """Whether the pool serves in this cluster."""
+    return APPLICATION in serve.status().applications
+
+
+def withdraw(*, candidate: bool = False) -> None:
+    """Serve no longer."""
+    serve.delete(CANDIDATE if candidate else APPLICATION)
+
+
+def leave() -> None:
+    """Leave the cluster; one that this process started ends."""
+    ray.shutdown()
+
+
+def _deployment(settings: PoolSettings, *, alone: bool) -> Any:
+    replicas, health = settings.replicas, settings.health
+    options: dict[str, Any] = {"num_replicas": 1}
+    if not alone and replicas.most > replicas.least:
+        options = {
+            "autoscaling_config": AutoscalingConfig(
+                min_replicas=replicas.least,
+                max_replicas=replicas.most,
+                upscale_delay_s=replicas.up_after_s,
+                downscale_delay_s=replicas.down_after_s,
+                policy=AutoscalingPolicy(
+                    policy_function="edge.pool.scaling:QueueAge", policy_kwargs={"aim_ms": replicas.queue_age_ms}
+                ),
+            )
+        }
+    elif not alone:
+        options = {"num_replicas": replicas.least}
+    return serve.deployment(
+        name="reader",
+        max_ongoing_requests=settings.queue.max_waiting + _IN_WORK,
+        health_check_period_s=health.every_s,
+        health_check_timeout_s=health.within_s,
+        ray_actor_options={"num_cpus": replicas.cpus, "num_gpus": replicas.gpus},
+        **options,
+    )(PoolReplica)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no reason is given"
