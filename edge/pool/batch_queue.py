@@ -14,13 +14,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-import structlog
-
 from edge.core.batch_times import BatchTimes
 from edge.core.fair_queue import FairQueue, Refused, Waiting
 from edge.errors import EdgeError, ReaderError
-
-log = structlog.get_logger()
 
 W = TypeVar("W")
 R = TypeVar("R")
@@ -146,10 +142,11 @@ class BatchQueue(Generic[W, R]):
             why = f"the reader gave {len(told)} answers to {len(batch)} questions: that is a mistake in the reader"
         except EdgeError as error:
             return [error] * len(batch)
-        except Exception as error:
-            log.exception("the reader raised an error that it should have named")
-            why = f"{type(error).__name__} in the reader: see the replica's log"
-        return [ReaderError(why) for _ in batch]
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for ever (L3); whoever is told logs it
+            unnamed = ReaderError(f"{type(error).__name__} in the reader: see the replica's log")
+            unnamed.__cause__ = error
+            return [unnamed] * len(batch)
+        return [ReaderError(why)] * len(batch)
 
     def _refuse(self, refused: Refused[tuple[W, Future[R]]]) -> None:
         with self._changed:

@@ -15,6 +15,7 @@ from edge.core.reading import Reading
 from edge.errors import ReaderError
 from edge.pool.batch_queue import RefusedError
 from edge.pool.replica import ReadFrame, Replica
+from edge.products import NAMEPLATE, to_product
 from edge.services.reader import drawn_frame
 
 #: What the drawn frame says; a small model may miss a character of one of them.
@@ -31,7 +32,7 @@ class Canary:
 
     def __init__(self, replica: Replica, *, within_s: float = 30.0) -> None:
         self._replica, self._within_s = replica, within_s
-        self._frame = ReadFrame(cv2.imencode(".png", drawn_frame())[1].tobytes(), None, {})
+        self._frame = ReadFrame(cv2.imencode(".png", drawn_frame())[1].tobytes(), to_product(NAMEPLATE))
         self._answered = 0
         self._read()  # prepares the reader, and says nothing of how long a reading takes
         replica.forget_times()

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,9 +21,12 @@ from edge.core.reading import FreeAnswer, Reading
 from edge.errors import EdgeError, ImageError, ReaderError
 from edge.pool.batch_queue import RefusedError
 from edge.pool.replica import AskFrame, ReadFrame, Replica, Told, Work
+from edge.products import NAMEPLATE, to_product
 from edge.readers import read_form
 from edge.web.chat import MODEL, asked_of
 from edge.web.guests import MAX_BODY_BYTES, MAX_IMAGE_BYTES, QuestionError, body_of, object_of, wrong
+
+log = structlog.get_logger()
 
 #: Longest deadline that is kept, as a station's longest wait (`reader.timeout_ms`).
 MOST_DEADLINE_MS = 60_000
@@ -53,6 +57,8 @@ class PoolApi:
                 raise QuestionError(404, "unknown", f"there is no such address; the pool has {known}")
             response = await handler(request)
         except EdgeError as error:
+            if error.__cause__ is not None:
+                log.error("the reader raised an error that it should have named", exc_info=error.__cause__)
             response = _refusal(error)
         response.headers["edge-replica"] = self._name
         return response
@@ -63,7 +69,8 @@ class PoolApi:
             wanted, image = read_form.asked(body)
         except ValueError as error:
             raise wrong(str(error)) from None
-        reading = await self._told(request, ReadFrame(image, wanted.product, wanted.draft, wanted.boxes))
+        product = to_product(wanted.product or NAMEPLATE)
+        reading = await self._told(request, ReadFrame(image, product, wanted.draft, wanted.boxes))
         assert isinstance(reading, Reading)
         by = {"edge-reader": reading.reader, "edge-reader-hash": reading.reader_hash}
         return Response(read_form.answer(reading), media_type="application/json", headers=by)
@@ -72,7 +79,7 @@ class PoolApi:
         asked = asked_of(object_of(await body_of(request, MAX_BODY_BYTES)))
         if asked.stream:
             raise wrong("the pool answers in one piece: leave `stream` out")
-        told = await self._told(request, AskFrame(asked.image, asked.question, asked.cap))
+        told = await self._told(request, AskFrame(asked.image, asked.question, to_product(NAMEPLATE), asked.cap))
         assert isinstance(told, FreeAnswer)
         choice = {
             "index": 0,

@@ -1,7 +1,8 @@
 """One reader of the pool with its batch queue: what a Ray replica runs, and what the bench measures without Ray.
 
 Promises: a frame is read as a station's own reader process reads it: decoded by the same code, by the same reader
-(`edge.readers`), with the station's product and boxes; one broken frame fails no other of its batch.
+(`edge.readers`), with the station's product and boxes; one broken frame fails no other of its batch. For a reader that
+batches, frames are decoded and their lines read while the batch before them is on the GPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge.adapters import images
@@ -17,32 +18,40 @@ from edge.core.fields import Product
 from edge.core.reading import FreeAnswer, Quad, Reading
 from edge.errors import EdgeError, ReaderError
 from edge.pool.batch_queue import OF_STATION, WAITING, BatchQueue
-from edge.products import NAMEPLATE, ProductFile, to_product
 from edge.readers.answering import answer
 from edge.readers.reader import Located
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFrame:
-    """Read a product's fields on an encoded frame."""
+    """Read a product's fields on an encoded frame, whose text stands in the boxes (None: wherever it is found)."""
 
     image: bytes
-    product: ProductFile | None
-    draft: Mapping[str, str]
+    product: Product
+    draft: Mapping[str, str] = field(default_factory=dict)
     boxes: tuple[Quad, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AskFrame:
-    """Answer a free question about an encoded frame."""
+    """Answer a free question about an encoded frame, with at most `cap` tokens."""
 
     image: bytes
     question: str
-    cap: int
+    product: Product
+    cap: int = 64
 
 
 Work = ReadFrame | AskFrame
 Told = Reading | FreeAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What waits: the work, and what the reader wants to be given for it, once that is there."""
+
+    work: Work
+    prepared: Future[Any]
 
 
 class Replica:
@@ -60,24 +69,26 @@ class Replica:
         self,
         reader: Any,
         *,
-        max_batch: int = 8,
+        max_batch: int = 16,
         preparing: int = 4,
         waiting: int = WAITING,
         of_station: int = OF_STATION,
     ) -> None:
         self.reader = reader
-        self._batches = bool(getattr(reader, "batches", False))
-        self._preparing = ThreadPoolExecutor(preparing, thread_name_prefix="preparing") if self._batches else None
-        self._queue: BatchQueue[Work, Told] = BatchQueue(
-            self._answered,
-            max_batch=max_batch if self._batches else 1,
-            waiting=waiting,
-            of_station=of_station,
+        batches = bool(getattr(reader, "batches", False))
+        self._preparing = ThreadPoolExecutor(preparing, thread_name_prefix="preparing") if batches else None
+        self._queue: BatchQueue[_Task, Told] = BatchQueue(
+            self._answered, max_batch=max_batch if batches else 1, waiting=waiting, of_station=of_station
         )
 
     def put(self, station: str, work: Work, within_us: int) -> Future[Told]:
-        """Ask on behalf of a station, for an answer within so long."""
-        return self._queue.put(station, work, time.monotonic_ns() // 1000 + within_us)
+        """Ask on behalf of a station, for an answer within so long; `RefusedError` where there will be none."""
+        task = _Task(work, Future())
+        told = self._queue.put(station, task, time.monotonic_ns() // 1000 + within_us)
+        # What is refused costs nobody the time to decode it.
+        if self._preparing is not None and not told.done():
+            self._preparing.submit(_prepare, task, self._prepared, told)
+        return told
 
     def facts(self) -> dict[str, Any]:
         """Who reads, and what the queue tells."""
@@ -93,18 +104,18 @@ class Replica:
         if self._preparing is not None:
             self._preparing.shutdown()
 
-    def _answered(self, batch: Sequence[Work]) -> list[Told | Exception]:
+    def _answered(self, batch: Sequence[_Task]) -> list[Told | Exception]:
         if self._preparing is None:
-            return [_attempt(self._alone, work) for work in batch]
-        prepared = list(self._preparing.map(lambda work: _attempt(self._prepared, work), batch))
+            return [_attempt(self._alone, task.work) for task in batch]
+        prepared = [task.prepared.result() for task in batch]
         readings = iter(self._read_many([one.request for one in prepared if isinstance(one, _Request)]))
         return [next(readings) if isinstance(one, _Request) else one for one in prepared]
 
     def _prepared(self, work: Work) -> _Request | Told:
         if isinstance(work, AskFrame):
             return self._alone(work)
-        image, product, located = _decoded(work)
-        return _Request(self.reader.request(image, product, located, work.draft))
+        image, located = _decoded(work)
+        return _Request(self.reader.request(image, work.product, located, work.draft))
 
     def _read_many(self, requests: Sequence[Any]) -> list[Told | Exception]:
         """Read together; where that fails, each alone, so that none suffers for another."""
@@ -124,9 +135,9 @@ class Replica:
     def _alone(self, work: Work) -> Told:
         if isinstance(work, AskFrame):
             image = images.decode(work.image, "the question's image")
-            return answer(self.reader, image, work.question, to_product(NAMEPLATE), cap=work.cap)
-        image, product, located = _decoded(work)
-        reading: Reading = self.reader.read(image, product, located, work.draft)
+            return answer(self.reader, image, work.question, work.product, cap=work.cap)
+        image, located = _decoded(work)
+        reading: Reading = self.reader.read(image, work.product, located, work.draft)
         return reading
 
 
@@ -137,10 +148,22 @@ class _Request:
     request: Any
 
 
-def _decoded(work: ReadFrame) -> tuple[images.Image, Product, Located | None]:
+def _decoded(work: ReadFrame) -> tuple[images.Image, Located | None]:
     image = images.decode(work.image, "the frame")
-    located = None if work.boxes is None else Located(work.boxes, (image.shape[1], image.shape[0]))
-    return image, to_product(work.product or NAMEPLATE), located
+    return image, None if work.boxes is None else Located(work.boxes, (image.shape[1], image.shape[0]))
+
+
+def _prepare(task: _Task, prepare: Any, told: Future[Told]) -> None:
+    """Prepare a task that nobody has refused meanwhile; whatever goes wrong is what it is answered with."""
+    if told.done():
+        task.prepared.set_result(ReaderError("refused"))
+        return
+    try:
+        task.prepared.set_result(_attempt(prepare, task.work))
+    except Exception as error:  # noqa: BLE001 - the batch waits for it
+        unnamed = ReaderError(f"{type(error).__name__} in the reader: see the replica's log")
+        unnamed.__cause__ = error
+        task.prepared.set_result(unnamed)
 
 
 def _attempt(act: Any, work: Work) -> Any:
