@@ -3,8 +3,8 @@
     python bench/pool.py --gpu [--deadline-ms 250] [--seconds 5] [--bits 16] [--out FILE] [--tiny]
     python bench/pool.py [--replicas 1 2 4 8] [--reader vlm] [--seconds 15] [--out FILE]
 
-`--gpu` needs no Ray: the replica and its batch queue (`edge.pool.replica`, the very code that Ray runs) read JPEG frames
-of 1920 x 1200 px on the reference architecture (10.3 billion random weights, `bench/reference.py`); where the text
+`--gpu` needs no Ray: the replica and its batch queue (`edge.pool.replica`, the code that Ray runs) read JPEG frames of
+1920 x 1200 px on the reference architecture (10.3 billion random weights, `bench/reference.py`); where the text
 stands is given, since OCR is not what is measured. Stations ask again as soon as they are answered, twice as many as a
 batch holds; what counts is answers within the deadline a second. Three kinds of drafts, since they decide what a batch
 can gain: `none` (as for free questions, and wherever OCR misread: each token is a pass that reads all weights, which a
@@ -191,8 +191,10 @@ def _of(work: ReadFrame) -> tuple[Any, ...]:
 
 
 def _right(bench: Any, frame: Image, number: int) -> Mapping[str, str]:
-    """A draft that is what the model answers to this frame alone. Random weights know near-ties, so that in another
-    batch a token may differ: such a frame takes a pass more."""
+    """A draft that is what the model answers to this frame alone.
+
+    Random weights know near-ties, so that in another batch a token may differ: such a frame takes a pass more.
+    """
     from bench.reference import DRAFT, PRODUCT  # noqa: PLC0415 - only here
     from edge.readers.vlm import Request  # noqa: PLC0415 - only here
 

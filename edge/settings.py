@@ -150,11 +150,18 @@ class Settings(BaseSettings):
             calibration=read_calibration(self.accept.calibration),
             min_margin=self.accept.min_margin,
             false_accept_rate=dict(self.accept.false_accept_rate),
+            readers=self._readers,
             has_erp=self.erp.kind != "none",
             exposure_us=camera.exposure_us,
             exposure_range_us=camera.exposure_range_us,
             light=camera.light,
         )
+
+    @property
+    def _readers(self) -> frozenset[str]:
+        """The readers that must have looked at a part, where others may read in their place."""
+        pool = self.reader.pool if self.reader.kind == "pool" else None
+        return frozenset() if pool is None or pool.late == "ocr" else frozenset(pool.kind.split("+"))
 
     @property
     def has_signals(self) -> bool:

@@ -19,13 +19,15 @@ from edge.errors import ConfigError, ErpError, UseError
 #: The commands of the design, two that learn from a site's own plates, one for alarms, `record`, and wires.
 DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
 DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay", "alarm", "users", "record"}
-DESIGN |= {"signals"}
+DESIGN |= {"signals", "pool"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
     ("erp", "sync"),
     ("outbox", "list"),
     ("outbox", "retry"),
     ("outbox", "drop"),
+    ("pool", "up"),
+    ("pool", "down"),
     ("users", "list"),
     ("users", "add"),
     ("users", "password"),

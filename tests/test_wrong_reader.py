@@ -14,7 +14,9 @@ from tests.wrong_case import SECRET, Case
 
 CASES = [
     Case(
-        "an unknown kind of reader", ("reader.kind", "ocr, vlm, ocr+vlm, remote"), more=f'[reader]\nkind = "{SECRET}"\n'
+        "an unknown kind of reader",
+        ("reader.kind", "ocr, vlm, ocr+vlm, remote, pool"),
+        more=f'[reader]\nkind = "{SECRET}"\n',
     ),
     Case("an unknown device", ("reader.device", "auto, cpu, cuda"), more=f'[reader]\ndevice = "{SECRET}"\n'),
     Case("a model that is not there", ("reader.model", "nowhere", "no folder"), more='[reader]\nmodel = "nowhere"\n'),
@@ -50,6 +52,23 @@ CASES = [
             ("an address of Redis that is none", "redis_url", "redis://HOST:PORT", f'redis_url = "{SECRET}"'),
             ("a password in the address of Redis", "redis_url", "its own file", f'redis_url = "redis://:{SECRET}@h"'),
         )
+    ),
+    Case("a pool's reader without a pool", ("reader.pool", "add [reader.pool]"), more='[reader]\nkind = "pool"\n'),
+    Case("a pool without an address", ("reader.pool.url", "missing"), more='[reader.pool]\nkind = "ocr"\n'),
+    *(
+        Case(what, (f"reader.pool.{key}", said), more=f'[reader.pool]\nurl = "http://h:8000"\n{line}\n')
+        for what, key, said, line in (
+            ("an unknown kind of the pool's readers", "kind", "ocr, vlm, ocr+vlm", f'kind = "{SECRET}"'),
+            ("a local reader that begins too late", "hedge_ms", "reader.timeout_ms, 3000", "hedge_ms = 3000"),
+            ("an unknown worth of a local reading", "late", "hold, ocr, off", f'late = "{SECRET}"'),
+            ("certificates of the pool that are not there", "ca_file", "ca.pem", 'ca_file = "ca.pem"'),
+            ("a key that the pool does not know", "key", "url", f'key = "{SECRET}"'),
+        )
+    ),
+    Case(
+        "a password in the pool's address",
+        ("reader.pool.url", "its own file"),
+        more=f'[reader.pool]\nurl = "http://u:{SECRET}@h"\n',
     ),
     Case("a batch of nothing", ("reader.max_batch", "at least 1"), more="[reader]\nmax_batch = 0\n"),
     Case(

@@ -83,6 +83,10 @@ def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assess
     least = min((support[name] for name, rule in product.fields.items() if rule.required), default=0)
     needed = {verdict for name, verdict in verdicts.items() if product.fields[name].required or verdict in _FAULTS}
     gravest = next((verdict for verdict in _GRAVITY if verdict in needed), None)
+    absent = policy.readers - {look.reader for look in looks}
+    if absent and (gravest is None or gravest in _FAULTS):
+        # Read well, by readers that are not all that this station decides by: another frame may find them back (L4).
+        return Assessment(evidence, verdicts, Reason.READER_FAILED, confirm=True, looks=least)
     if gravest is None:
         stated = false_accept(evidence, looks, product, policy, least)
         return Assessment(evidence, verdicts, None, looks=least, false_accept=stated)

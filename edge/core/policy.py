@@ -17,6 +17,7 @@ class Policy:
     `single_look_confidence` is the least certain character that it needs, `single_look_rate` the share of wrong passes
     whose threshold in `calibration` it needs. `false_accept_rate` says, by number of agreeing looks, what the site
     counted on labelled plates of its own; it goes before what `calibration` says. One of them is stated in the outcome.
+    Without a look by each of `readers` (names; none: any will do) a part neither passes nor fails by what was read.
     `has_erp` is false where no ERP is configured.
     """
 
@@ -32,6 +33,7 @@ class Policy:
     calibration: Calibration | None = None
     min_margin: float = 0.20
     false_accept_rate: Mapping[int, float] = field(default_factory=dict)
+    readers: frozenset[str] = frozenset()
     has_erp: bool = True
     exposure_us: int = 5_000
     exposure_range_us: tuple[int, int] = (50, 50_000)

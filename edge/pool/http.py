@@ -58,7 +58,8 @@ class PoolApi:
             response = await handler(request)
         except EdgeError as error:
             if error.__cause__ is not None:
-                log.error("the reader raised an error that it should have named", exc_info=error.__cause__)
+                # Not the refusal's own traceback: what it came from.
+                log.error("the reader raised an error that it should have named", exc_info=error.__cause__)  # noqa: TRY400
             response = _refusal(error)
         response.headers["edge-replica"] = self._name
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge.core.actions import AnnounceRetake
+from edge.core.assess import assess
 from edge.core.events import Event
 from edge.core.inspection import State
 from edge.core.outcome import Defect, Reason
@@ -19,6 +20,8 @@ from tests.core.parts import (
     field,
     judged,
     outcome_of,
+    policy,
+    product,
     reading,
     run,
     taken,
@@ -124,3 +127,15 @@ def test_a_serial_that_one_family_cut_is_truncated() -> None:
     _, actions = run(triggered(T), *read_by_both(1, T + 100_000, cut))
 
     assert outcome_of(actions).reason is Reason.TRUNCATED
+
+
+def test_a_local_reader_in_place_of_the_pools_decides_nothing() -> None:
+    """Read well, and by a reader that is not the station's: neither passed nor failed, and looked at again (L4)."""
+    of_both = frozenset({"ocr", "vlm"})
+    alone = assess([reading(), reading()], product(), policy(readers=of_both))
+    wrong = assess([reading({"serial": "123", "model": MODEL})] * 2, product(), policy(readers=of_both))
+    whole = assess([*both(reading(), reading()).looks], product(), policy(readers=of_both))
+
+    assert (alone.reason, alone.final, alone.confirm) == (Reason.READER_FAILED, False, True)
+    assert wrong.reason is Reason.READER_FAILED
+    assert whole.reason is None
