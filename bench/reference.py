@@ -88,8 +88,11 @@ def configuration(*, tiny: bool) -> Any:
     return Glm46VConfig(text_config=text, vision_config=vision)
 
 
-def save_folder(folder: Path, *, tiny: bool) -> float:
-    """Write a folder with random weights and a vocabulary of the right size; gives the number of parameters."""
+def save_folder(folder: Path, *, tiny: bool, said: Sequence[str] = ()) -> float:
+    """Write a folder with random weights and a vocabulary of the right size; gives the number of parameters.
+
+    The words of `said`, as those of the questions, become a token each, as they are in the real vocabulary.
+    """
     config = configuration(tiny=tiny)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.device("meta"):
@@ -110,7 +113,7 @@ def save_folder(folder: Path, *, tiny: bool) -> float:
     trainer = trainers.BpeTrainer(vocab_size=600, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.train_from_iterator(
-        [question_text(["OCR"], rule.question) for rule in PRODUCT.fields.values()] * 3, trainer
+        [*(question_text(["OCR"], rule.question) for rule in PRODUCT.fields.values()), *said] * 3, trainer
     )
     known = json.loads(tokenizer.to_str())["model"]
     words: dict[str, int] = known["vocab"]

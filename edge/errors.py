@@ -5,7 +5,7 @@ EdgeError
 +-- UseError         the caller or the command line is wrong; exit 2
 +-- WorldError       something outside failed; policy turns it into a reason, never into an empty reading
     +-- CameraError  +-- ReaderError  +-- ImageError  +-- ErpError  +-- BrokerError  +-- StoreError
-    +-- BundleError  +-- SignalError                                                     +-- DiskFullError
+    +-- BundleError      +-- AnswerError  +-- SignalError                            +-- DiskFullError
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class CameraError(WorldError):
 
 class ReaderError(WorldError):
     """Raised when a reader cannot be loaded or could not do its work."""
+
+
+class AnswerError(ReaderError):
+    """Raised when a reader answered, and its answer is none that the question profile allows."""
 
 
 class ImageError(WorldError):

@@ -6,6 +6,7 @@ made to provoke that.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,8 @@ PROBE_S = 0.1
 PROBE_AGAIN_S = 1.0
 MATCH_S = 1.0
 BUILT_IN = "nameplate"
+#: How a file begins that the page wrote where it may not change the original; the original's SHA-256 follows.
+_EDITED = "# Edited on the page, in the place of the file with SHA-256 "
 
 Score = Annotated[int, Field(ge=0, le=100, strict=True)]
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -65,7 +68,12 @@ class Gate(_Table):
         return {**below, **self.model_dump(exclude_none=True)}
 
 
-def _sound_pattern(text: str) -> str:
+def sound_pattern(text: str) -> str:
+    """Pass a pattern on that decides any text in time, and not the empty one.
+
+    Raises:
+        ValueError: it does not; says why.
+    """
     try:
         regex.compile(text)
     except (regex.error, RecursionError, OverflowError) as error:
@@ -131,7 +139,7 @@ def _keys(keys: tuple[str, ...]) -> tuple[str, ...]:
 class FieldTable(_Table):
     """One field to read."""
 
-    pattern: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_sound_pattern)] | None = Field(
+    pattern: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(sound_pattern)] | None = Field(
         default=None, description="What the whole text looks like, `regex` syntax; unset: any text."
     )
     keys: Annotated[tuple[str, ...], Field(max_length=50), AfterValidator(_keys)] = Field(
@@ -234,13 +242,15 @@ def to_product(file: ProductFile, station_gate: Gate | None = None) -> Product:
 NAMEPLATE = ProductFile(version=1, name=BUILT_IN, fields={"model": FieldTable(), "serial": FieldTable()})
 
 
-def read_product(name_or_path: str, folder: Path | None = None) -> ProductFile:
+def read_product(name_or_path: str, folder: Path | None = None, edited: Path | None = None) -> ProductFile:
     """Find and check a product file by its name in the folder, or by its path.
+
+    `edited` is the folder of files that the page wrote where it may not write into the other one: they count.
 
     Raises:
         ConfigError: there is none, or it is wrong; lists all mistakes.
     """
-    path = place_of(name_or_path, folder)
+    path = place_of(name_or_path, folder, edited)
     if path is None:
         return NAMEPLATE
     file = toml_file.read(path)
@@ -255,22 +265,65 @@ def read_product(name_or_path: str, folder: Path | None = None) -> ProductFile:
     return product
 
 
-def load_product(name_or_path: str, folder: Path | None = None, station_gate: Gate | None = None) -> Product:
+def load_product(
+    name_or_path: str, folder: Path | None = None, station_gate: Gate | None = None, edited: Path | None = None
+) -> Product:
     """The product of that name in the folder, or of that path; `nameplate` is built in.
 
     Raises:
         ConfigError: there is none, or it is wrong; lists all mistakes.
     """
-    return to_product(read_product(name_or_path, folder), station_gate)
+    return to_product(read_product(name_or_path, folder, edited), station_gate)
 
 
-def place_of(name_or_path: str, folder: Path | None) -> Path | None:
+def is_path(name_or_path: str) -> bool:
+    """Whether a product is named by its file."""
+    return "/" in name_or_path or name_or_path.endswith(".toml")
+
+
+def mark_of(original: Path | None) -> str:
+    """The first line of a file that the page wrote in the place of another: which one it was made from."""
+    is_there = original is not None and original.is_file()
+    what = hashlib.sha256(original.read_bytes()).hexdigest() if original is not None and is_there else "none"
+    return f"{_EDITED}{what}"
+
+
+def without_mark(text: str) -> str:
+    """A product file's text as a person edits it."""
+    return text.partition("\n")[2] if text.startswith(_EDITED) else text
+
+
+def _edited_place(name: str, folder: Path | None, edited: Path) -> Path | None:
+    """The file that the page wrote, where there is one.
+
+    Raises:
+        ConfigError: the file that it was made from is another by now, so that nobody can say which one is meant.
+    """
+    made, original = edited / f"{name}.toml", None if folder is None else folder / f"{name}.toml"
+    if not made.is_file():
+        return None
+    try:
+        first = made.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+        if first != mark_of(original):
+            raise ConfigError(
+                f"{made}: was made on the page from another {original or name} than there is now, so that two files "
+                "say what this product is; take its changes over there and remove it, or remove it alone"
+            )
+    except OSError as error:
+        raise ConfigError(f"{made}: cannot be read ({error.strerror}); let this user read it, or remove it") from None
+    return made
+
+
+def place_of(name_or_path: str, folder: Path | None, edited: Path | None = None) -> Path | None:
     """A product's file; None for the built-in one.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or there are two that disagree.
     """
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
+    is_named = not is_path(name_or_path)
+    if is_named and edited is not None and (made := _edited_place(name_or_path, folder, edited)) is not None:
+        return made
+    if not is_named:
         given = Path(name_or_path)
         return given if given.is_absolute() or given.exists() or folder is None else folder / given
     if folder is not None and (folder / f"{name_or_path}.toml").is_file():

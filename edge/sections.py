@@ -59,6 +59,14 @@ class Paths(Table):
     products: FilePath = Field(
         default=Path("products"), validate_default=True, description="Folder of the product files."
     )
+    profiles: FilePath = Field(
+        default=Path("profiles"), validate_default=True, description="Folder of the question profiles."
+    )
+
+    @property
+    def edited_products(self) -> Path:
+        """Folder of the product files that the page wrote where it may not write into `products`."""
+        return self.data / "products"
 
 
 class RemoteReader(Table):

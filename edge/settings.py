@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from edge.calibrations import calibration_text, read_calibration
 from edge.core.fields import Product
 from edge.core.policy import Policy
 from edge.products import Gate, ProductFile, to_product
+from edge.question_profiles import QuestionProfile
 from edge.section_types import camera_name, trigger_name
 from edge.sections import (
     Accept,
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
 
     _path: Path = PrivateAttr(default=Path())
     _product_file: ProductFile | None = PrivateAttr(default=None)
+    _profiles: Mapping[str, QuestionProfile] = PrivateAttr(default={})
 
     @classmethod
     def settings_customise_sources(
@@ -182,8 +185,15 @@ class Settings(BaseSettings):
         """A topic of this station: `edge/v1/SITE/LINE/STATION/SUFFIX`."""
         return f"edge/v1/{self.station.site}/{self.station.line}/{self.station.name}/{suffix}"
 
-    def bound_to(self, path: Path, product_file: ProductFile) -> Settings:
-        """These settings, with the file that they come from and the product that they name."""
+    @property
+    def profiles(self) -> Mapping[str, QuestionProfile]:
+        """The question profiles, by name."""
+        return self._profiles
+
+    def bound_to(
+        self, path: Path, product_file: ProductFile, profiles: Mapping[str, QuestionProfile] = MappingProxyType({})
+    ) -> Settings:
+        """These settings, with the file that they come from, the product that they name, and the question profiles."""
         mqtt = self.mqtt
         if not mqtt.client_id:
             client_id = f"edge-{self.station.site}-{self.station.line}-{self.station.name}"
@@ -191,6 +201,7 @@ class Settings(BaseSettings):
         bound = self.model_copy(update={"mqtt": mqtt})
         bound._path = path  # noqa: SLF001 - its own
         bound._product_file = product_file  # noqa: SLF001 - its own
+        bound._profiles = profiles  # noqa: SLF001 - its own
         return bound
 
 

@@ -21,6 +21,7 @@ from edge import settings_check_erp, settings_check_panel, settings_check_signal
 from edge.calibrations import read_calibration
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
+from edge.question_profiles import QuestionProfile, read_profiles
 from edge.readers import opening
 from edge.section_types import folder
 from edge.sections import RemoteReader
@@ -79,16 +80,19 @@ def load_checked(path: Path | None, environment: Mapping[str, str] | None) -> Se
         folder.reset(token)
     wrong = {problem.key for problem in problems}
     product = NAMEPLATE
+    profiles: Mapping[str, QuestionProfile] = {}
     sentences: list[str] = []
     if settings is not None:
         if ("station", "product") not in wrong and ("paths", "products") not in wrong:
             product = _product(settings, file, sentences)
         found = [*_rules(settings, product if not sentences else None)]
+        if ("paths", "profiles") not in wrong:
+            profiles = _profiles(settings, sentences)
         problems.extend(problem for problem in found if not _needs_wrong(problem, wrong))
     if problems or sentences:
         raise ConfigError([*(f"{_place(p.key, file, names)} {p.what}" for p in problems), *sentences])
     assert settings is not None, "no problem was found, so there are settings"
-    return settings.bound_to(file.path, product)
+    return settings.bound_to(file.path, product, profiles)
 
 
 def panel_users_file(path: Path | None, environment: Mapping[str, str] | None = None) -> Path:
@@ -200,7 +204,7 @@ def _remove(values: dict[str, Any], key: Key) -> None:
 
 def _product(settings: Settings, file: TomlFile, sentences: list[str]) -> ProductFile:
     try:
-        return read_product(settings.station.product, settings.paths.products)
+        return read_product(settings.station.product, settings.paths.products, settings.paths.edited_products)
     except ConfigError as error:
         own = [
             text if ".toml" in text.split(" ", 1)[0] else f"{file.at(('station', 'product'))}: {text}"
@@ -208,6 +212,14 @@ def _product(settings: Settings, file: TomlFile, sentences: list[str]) -> Produc
         ]
         sentences.extend(own)
         return NAMEPLATE
+
+
+def _profiles(settings: Settings, sentences: list[str]) -> Mapping[str, QuestionProfile]:
+    try:
+        return read_profiles(settings.paths.profiles)
+    except ConfigError as error:
+        sentences.extend(error.problems)
+        return {}
 
 
 def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]:
@@ -273,7 +285,7 @@ def _paths(settings: Settings) -> Iterator[Problem]:
             f"makes the socket path {longest} {over} bytes longer than the {MAX_SOCKET_BYTES} that Linux allows; "
             "choose a shorter folder",
         )
-    for name in ("data", "runtime", "products"):
+    for name in ("data", "runtime", "products", "profiles"):
         path: Path = getattr(settings.paths, name)
         if path.exists() and not path.is_dir():
             yield Problem(("paths", name), f"names {path}, which is not a folder; name a folder")

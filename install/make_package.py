@@ -62,7 +62,7 @@ def make(out: Path, wheels: Path | None = None, constraint: Path | None = None, 
     for name in ("LICENSE", "CHANGELOG.md"):
         shutil.copy2(tree / name, building / name)
     shutil.copytree(tree / "systemd", building / "systemd")
-    for name in ("products", "monitoring"):
+    for name in ("products", "profiles", "monitoring"):
         shutil.copytree(tree / "config" / name, building / "config" / name)
     shutil.copy2(tree / "config" / "edge.toml", building / "config" / "edge.toml")
     (building / "VERSION").write_text(f"{version}\n")

@@ -28,6 +28,7 @@ from edge.calibrations import BUNDLED
 from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
 from edge.products import load_product
+from edge.question_profiles import read_profile
 from edge.settings import Settings
 from tests.certificates import Authority
 
@@ -87,6 +88,8 @@ def test_every_file_in_config_is_right(path: Path) -> None:
         loaded = load_product(path.stem, path.parent)
 
         assert loaded.name == path.stem
+    elif path.parent.name == "profiles":
+        assert read_profile(path).name == path.stem
     else:
         assert settings.load(path, {}).path == path
 

@@ -75,14 +75,21 @@ class GuestLink:
         return await self._answer(_QUALITY, {"task": "judge"}, image, timeout_s)
 
     async def ask(
-        self, image: bytes, question: str, *, pattern: str | None = None, cap: int = 64, timeout_s: float
+        self,
+        image: bytes,
+        question: str,
+        *,
+        pattern: str | None = None,
+        cap: int = 64,
+        profile: str = "",
+        timeout_s: float,
     ) -> AsyncGenerator[str | FreeAnswer]:
-        """Answer a free question: pieces of the text as they are decided, then the answer.
+        """Answer a free question, or one by a `profile` (as JSON): pieces as they are decided, then the answer.
 
         Raises:
             GuestError: there is no answer.
         """
-        asked = {"task": "ask", "question": question, "pattern": pattern, "cap": cap}
+        asked = {"task": "ask", "question": question, "pattern": pattern, "cap": cap, "profile": profile}
         async with contextlib.aclosing(self._ask(asked, image, timeout_s)) as told:
             async for header, body in told:
                 if header["kind"] == "answer":

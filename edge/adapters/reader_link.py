@@ -34,7 +34,8 @@ from edge.core.reading import FreeAnswer, Reading
 
 Task = Literal["judge", "read", "ask", "inside"]
 #: Whose fault it is that a question was not answered.
-Fault = Literal["reader", "image", "question", "busy", "late"]
+#: "answer" is the model's, which said what its question profile does not allow.
+Fault = Literal["reader", "image", "question", "busy", "late", "answer"]
 
 SOCKET = "reader"
 
@@ -50,6 +51,7 @@ class Question:
 
     `product` is the station's product file as JSON; empty: the reader's own. `expires_us` is CLOCK_MONOTONIC. The task
     "ask", which only guests have, is a free `question`, held to `pattern`, answered with at most `cap` tokens.
+    A question `profile` (as JSON) says how it is asked and what its answer may be, in the place of pattern and cap.
     "inside", theirs too, asks what the model does for such a question, or for a `field`; in one `layer`, or in all.
     """
 
@@ -68,6 +70,7 @@ class Question:
     cap: int = 64
     field: str = ""
     layer: int | None = None
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`edge ask`: a free question about an image file to the vlm reader.
+"""`edge ask`: a free question about an image file to the vlm reader, or one by a question profile to any reader.
 
 Promises: a question is held to a form only where it asks for one ("digits only", "yes or no"), or where `--pattern`
 does; with `--stream` each token is printed when it is decided; an answer that its cap cut is said to be cut, exit 1.
@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edge.adapters import images
-from edge.commands import image_files
+from edge.commands import ask_by_profile, image_files
 from edge.errors import UseError, WorldError
 from edge.products import FieldTable
 from edge.readers import opening
@@ -38,8 +38,16 @@ class Said:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """An image, a question, and how the answer is printed."""
-    parser.add_argument("image", metavar="IMAGE", help="image file: JPEG, PNG, BMP, WebP, TIFF, GIF, PPM")
-    parser.add_argument("question", metavar="QUESTION", help='such as "What is the serial number? Digits only."')
+    parser.add_argument("image", metavar="IMAGE", nargs="?", help="image file: JPEG, PNG, BMP, WebP, TIFF, GIF, PPM")
+    parser.add_argument(
+        "question", metavar="QUESTION", nargs="?", default="", help='such as "What is the serial number? Digits only."'
+    )
+    parser.add_argument(
+        "--profile", metavar="P", help="question profile: its name or its file; it says what the answer may be"
+    )
+    parser.add_argument(
+        "--reader", choices=opening.KINDS, help="which reader answers by the profile (else that of --config, else vlm)"
+    )
     parser.add_argument("--stream", action="store_true", help="print each token when it is decided")
     parser.add_argument("--pattern", metavar="P", help="hold the answer to this pattern (`regex` syntax, whole text)")
     parser.add_argument(
@@ -52,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and print the answer."""
+    if args.profile is not None:
+        return ask_by_profile.run(args)
     _check(args)
     query = understand(args.question, image_files.product_of(args) if args.product or args.config else None)
     pattern = args.pattern or query.pattern
@@ -74,18 +84,31 @@ def _check(args: argparse.Namespace) -> None:
     Raises:
         UseError: says what is wrong with the arguments.
     """
+    if args.image is None:
+        raise UseError("name an image file and a question; a question alone needs a --profile that looks at no image")
+    if args.reader is not None:
+        raise UseError("--reader goes with --profile; a free question is for the vlm reader")
     if not args.question.strip() or len(args.question) > MOST_CHARACTERS:
         raise UseError(f"a question has 1 to {MOST_CHARACTERS} characters, and this one has {len(args.question)}")
     if not 1 <= args.cap <= MOST_TOKENS:
         raise UseError(f"--cap must lie between 1 and {MOST_TOKENS}, and is {args.cap}")
-    if args.model is not None and not args.model.is_dir():
-        raise UseError(f"--model names {images.shown(str(args.model))}, which is no folder; name the model's folder")
+    check_model(args)
     if args.pattern is not None:
         try:
             FieldTable(pattern=args.pattern)
         except ValidationError as error:
             why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise UseError(f"--pattern {why}") from None
+
+
+def check_model(args: argparse.Namespace) -> None:
+    """Refuse a folder that is none.
+
+    Raises:
+        UseError: it is none.
+    """
+    if args.model is not None and not args.model.is_dir():
+        raise UseError(f"--model names {images.shown(str(args.model))}, which is no folder; name the model's folder")
 
 
 def _open(args: argparse.Namespace) -> Asker:

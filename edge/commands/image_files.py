@@ -66,7 +66,7 @@ def product_of(args: argparse.Namespace) -> Product:
         settings = load(args.config)
         if args.product is None:
             return settings.product
-        return load_product(args.product, settings.paths.products, settings.gate)
+        return load_product(args.product, settings.paths.products, settings.gate, settings.paths.edited_products)
     folder = next((folder for folder in PRODUCT_FOLDERS if folder.is_dir()), None)
     return load_product(args.product or BUILT_IN, folder)
 

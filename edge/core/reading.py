@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 Point = tuple[float, float]
 Quad = tuple[Point, Point, Point, Point]
@@ -127,10 +127,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class FreeAnswer:
-    """A reader's answer to a free question about an image.
+    """A reader's answer to a free question about an image, or to one by a question profile.
 
     `finish` is "stop", or "length" where it was cut and is no whole answer. `first_token_ms` and `total_ms` count from
-    the question; a reader that reads fields only has one token.
+    the question; a reader that reads fields only has one token. `object` is what the text says as JSON, where the
+    profile's answer is named fields or a query.
     """
 
     text: str
@@ -140,6 +141,8 @@ class FreeAnswer:
     total_ms: float
     reader: str
     reader_hash: str
+    profile: str = ""
+    object: Mapping[str, Any] | None = None
 
 
 def joint_name(readers: Sequence[str]) -> str:

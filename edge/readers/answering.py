@@ -44,7 +44,7 @@ def answer(
     query = understand(question, product)
     ask: Any = getattr(reader, "ask", None)
     if ask is None:
-        text, finish, tokens = _from_reading(reader, image, query, product), "stop", 1
+        text, finish, tokens = from_reading(reader, image, query, product), "stop", 1
         hear(text)
     else:
         told = ask(
@@ -59,8 +59,8 @@ def answer(
     return FreeAnswer(text, finish, tokens, first_ms[0] if first_ms else None, total_ms, reader.name, reader.hash)
 
 
-def _from_reading(reader: Reader, image: Image, query: Query, product: Product) -> str:
-    """What the lines and fields that were read say to a question.
+def from_reading(reader: Reader, image: Image, query: Query, product: Product) -> str:
+    """What the lines and fields of an image say to a question, for a reader that reads fields only.
 
     Raises:
         UseError: they cannot say it.

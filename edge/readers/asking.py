@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edge.products import MAX_TEXT
+from edge.question_profiles import View
 from edge.readers.reader import Image, Reader
 
 
@@ -39,6 +41,31 @@ class Answer(Protocol):
         """Why the answer ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """What a question profile says of an answer beside its pattern, and of what is shown.
+
+    `longest` is the most characters; `or_none`: the model may answer that nothing of it is there; `schema` says what
+    the pattern says as a JSON schema, for a server that takes one. `view` is what of the image is shown; `hint`: with
+    what OCR reads in it.
+    """
+
+    longest: int = MAX_TEXT
+    or_none: bool = True
+    schema: Mapping[str, Any] | None = None
+    view: View = "lines"
+    hint: bool = True
+
+    @property
+    def needs_lines(self) -> bool:
+        """Whether the lines of text have to be found and read."""
+        return self.view == "lines" or (self.view == "whole" and self.hint)
+
+
+#: How a free question is asked.
+FREELY = How()
+
+
 class Asker(Reader, Protocol):
     """A reader that takes free questions as well."""
 
@@ -50,6 +77,7 @@ class Asker(Reader, Protocol):
         pattern: str | None = None,
         cap: int = 64,
         on_token: Callable[[int, Any], None] | None = None,
+        how: How = FREELY,
     ) -> Answer:
         """Answer a question about an image, held to a pattern where there is one; `on_token` hears each token.
 

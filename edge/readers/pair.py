@@ -17,7 +17,7 @@ from edge.core.fields import Product
 from edge.core.inside import Inside
 from edge.core.reading import Quad, Reading, TextLine, joint_hash, joint_name
 from edge.errors import ReaderError, UseError
-from edge.readers.asking import Answer, Asker
+from edge.readers.asking import FREELY, Answer, Asker, How
 from edge.readers.inside import seen_into
 from edge.readers.ocr import Ocr
 from edge.readers.reader import BatchReader, Image, Located, Reader
@@ -80,6 +80,7 @@ class Pair:
         pattern: str | None = None,
         cap: int = 64,
         on_token: Callable[[int, Any], None] | None = None,
+        how: How = FREELY,
     ) -> Answer:
         """Answer a free question by the second reader, which takes such questions.
 
@@ -87,7 +88,19 @@ class Pair:
             ReaderError: it could not do its work.
         """
         with _named(self._second):
-            return cast("Asker", self._second).ask(image, question, pattern=pattern, cap=cap, on_token=on_token)
+            return cast("Asker", self._second).ask(
+                image, question, pattern=pattern, cap=cap, on_token=on_token, how=how
+            )
+
+    @property
+    def holds_form(self) -> bool:
+        """Whether each token of an answer keeps to the form that is asked for."""
+        return bool(getattr(self._second, "holds_form", False))
+
+    @property
+    def plates_only(self) -> bool:
+        """Whether the second reader's model was trained on plates alone."""
+        return bool(getattr(self._second, "plates_only", False))
 
     def inside(
         self,

@@ -72,7 +72,7 @@ class _Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class AskedWord:
     """A word of the question: as written, and what is compared."""
 
     written: str
@@ -86,7 +86,7 @@ def understand(question: str, product: Product | None = None) -> Query:
         question: in any of the languages of the tables; what no rule knows is a free question.
         product: its fields and their key words are known too.
     """
-    words = _words(question[:MOST_CHARACTERS])
+    words = words_of(question[:MOST_CHARACTERS])
     form, used = _first(_table()["form"], words)
     order, ordering = _first(_table()["order"], words)
     left = [word for number, word in enumerate(words) if number not in used]
@@ -122,7 +122,7 @@ def lines_for(query: Query, lines: Sequence[TextLine], product: Product | None =
         return tuple(line for _, line in ranked) or tuple(lines)
     found: dict[int, None] = {}
     for number, line in enumerate(lines):
-        if set(query.fields) & set(_fields(_words(line.text), product)[0]):
+        if set(query.fields) & set(_fields(words_of(line.text), product)[0]):
             found |= dict.fromkeys(one for one in (number, number + 1) if one < len(lines))
     return tuple(lines[number] for number in found) or tuple(lines)
 
@@ -134,14 +134,14 @@ def _form_of(form: _Rule | None, fields: Sequence[str]) -> tuple[Kind, str | Non
     return next((kind for kind in likely if kind is not None), "free"), None
 
 
-def _is_claim(words: Sequence[_Word]) -> bool:
+def _is_claim(words: Sequence[AskedWord]) -> bool:
     """Whether a question wants yes or no by how it begins."""
     claim = _table()["claim"]
     folded = [word.folded for word in words]
     return folded[:1] != [] and folded[0] in claim["begins"] and not claim["alternatives"].intersection(folded)
 
 
-def _claimed(question: str, rest: Sequence[_Word]) -> str | None:
+def _claimed(question: str, rest: Sequence[AskedWord]) -> str | None:
     """The text between quotation marks, else the last words in a row that look like a value and hold a digit."""
     quoted = _table()["quoted"].search(question)
     if quoted is not None:
@@ -173,7 +173,7 @@ def _date(found: re.Match[str]) -> tuple[float, ...]:
     return whole, int(month), int(day or 0)
 
 
-def _fields(words: Sequence[_Word], product: Product | None) -> tuple[tuple[str, ...], set[int]]:
+def _fields(words: Sequence[AskedWord], product: Product | None) -> tuple[tuple[str, ...], set[int]]:
     """The fields that words name, in their order, and the numbers of those words; longer key words go first."""
     lexicon, own = _lexicon(product), {"serial", "model", *(product.fields if product else ())}
     shouted = len(words) > 2 and all(not word.written.islower() for word in words)
@@ -194,7 +194,7 @@ def _fields(words: Sequence[_Word], product: Product | None) -> tuple[tuple[str,
     return tuple(dict.fromkeys(named[start] for start in sorted(named))), used
 
 
-def _exact(window: Sequence[_Word], lexicon: Lexicon, *, shouted: bool) -> Word | None:
+def _exact(window: Sequence[AskedWord], lexicon: Lexicon, *, shouted: bool) -> Word | None:
     """The key word that some words are; one of two letters only where it is written in capitals among small ones."""
     folded = "".join(word.folded for word in window)
     written = window[0].written
@@ -202,7 +202,7 @@ def _exact(window: Sequence[_Word], lexicon: Lexicon, *, shouted: bool) -> Word 
     return None if short or folded in _table()["everyday"] else lexicon.exact(folded)
 
 
-def _damaged(window: Sequence[_Word], lexicon: Lexicon, *, shouted: bool) -> Word | None:
+def _damaged(window: Sequence[AskedWord], lexicon: Lexicon, *, shouted: bool) -> Word | None:
     """The key word that some words are with a letter or two wrong."""
     folded = "".join(word.folded for word in window)
     if len(window) > _MOST_DAMAGED or not 6 < len(folded) <= lexicon.longest:
@@ -218,7 +218,7 @@ def _windows(count: int) -> Iterator[tuple[int, int]]:
             yield start, start + length
 
 
-def _first(rules: Sequence[_Rule], words: Sequence[_Word]) -> tuple[_Rule | None, set[int]]:
+def _first(rules: Sequence[_Rule], words: Sequence[AskedWord]) -> tuple[_Rule | None, set[int]]:
     """The first rule of which a phrase stands in the question, and the numbers of its words."""
     folded = [word.folded for word in words]
     places = {tuple(folded[start:end]): (start, end) for start, end in _windows(len(folded))}
@@ -228,11 +228,11 @@ def _first(rules: Sequence[_Rule], words: Sequence[_Word]) -> tuple[_Rule | None
     return None, set()
 
 
-def _words(text: str) -> list[_Word]:
+def words_of(text: str) -> list[AskedWord]:
     """The words of a text; in a script without blanks, its characters."""
     parts = (part for chunk in text.split() for part in _parts(chunk))
     stripped = (part.strip(_marks()) for part in parts)
-    return [_Word(part, fold(part)) for part in stripped if fold(part)]
+    return [AskedWord(part, fold(part)) for part in stripped if fold(part)]
 
 
 def _parts(chunk: str) -> Iterator[str]:
@@ -284,7 +284,7 @@ def _table() -> Mapping[str, Any]:
 
     def rules(name: str) -> tuple[_Rule, ...]:
         return tuple(
-            _Rule(frozenset(tuple(word.folded for word in _words(phrase)) for phrase in entry["phrases"]), entry)
+            _Rule(frozenset(tuple(word.folded for word in words_of(phrase)) for phrase in entry["phrases"]), entry)
             for entry in raw[name]
         )
 

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +31,7 @@ from edge.core.fields import FieldRule, Product, normalise, propose, violation
 from edge.core.reading import FieldReading, Quad, Reading, TextLine
 from edge.errors import ReaderError
 from edge.readers import frame_codes
-from edge.readers.asking import Whole, in_one_piece
+from edge.readers.asking import FREELY, How, Whole, in_one_piece
 from edge.readers.chat.answer_cache import AnswerCache, key_of
 from edge.readers.chat.chat import FORMS, Chat, Manner, Question, RefusedError
 from edge.readers.chat.chat_answer import Answer
@@ -190,18 +191,26 @@ class Remote:
         pattern: str | None = None,
         cap: int = 64,
         on_token: Callable[[int, Any], None] | None = None,
+        how: How = FREELY,
     ) -> Whole:
         """Answer a free question about an image; the answer comes in one piece.
 
         Raises:
             ReaderError: it was not answered within the limit.
         """
-        lines = self._locator.lines(image, self._locator.locate(image).boxes)
-        packed = sheet.of_frame(image, [line.box for line in lines])
-        text = question_text([line.text for line in lines], question)
+        lines = self._locator.lines(image, self._locator.locate(image).boxes) if how.needs_lines else ()
+        packed = sheet.shown(image, [line.box for line in lines], how.view)
+        text = question_text([line.text for line in lines] if how.hint else [], question)
         end_s = time.monotonic() + self.chat.timeout_s
         manner = self._proved(end_s)
-        (told,) = self.chat.ask([Question(_png(packed.image), text, pattern, cap)], manner, end_s - time.monotonic())
+        asked = Question(_png(packed.image), text, pattern, cap, how.schema)
+        try:
+            (told,) = self.chat.ask([asked], manner, end_s - time.monotonic())
+        except RefusedError as error:
+            if how.schema is None or error.status not in {400, 422}:
+                raise
+            # A server that knows no schema may know patterns; what comes is judged by whoever asked.
+            (told,) = self.chat.ask([replace(asked, schema=None)], manner, end_s - time.monotonic())
         whole = in_one_piece(told.text, told.finish)
         if on_token is not None:
             on_token(0, whole.tokens[0])

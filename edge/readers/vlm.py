@@ -26,6 +26,9 @@ from edge.core.inside import Inside
 from edge.core.match import same
 from edge.core.reading import Character, FieldReading, Quad, Reading, TextLine, joint_hash
 from edge.errors import ReaderError, UseError
+from edge.products import MAX_TEXT
+from edge.readers import opening
+from edge.readers.asking import FREELY, How
 from edge.readers.decoding.answers import aligned, seen_whole
 from edge.readers.decoding.decode import Answer, Token, decode, seen
 from edge.readers.decoding.grammar import Grammar
@@ -59,6 +62,8 @@ class Vlm:
     """A vision-language model from a folder. One object may be called from many threads; they take turns."""
 
     name = "vlm"
+    #: Each token keeps to the form that is asked for.
+    holds_form = True
 
     def __init__(
         self,
@@ -87,7 +92,7 @@ class Vlm:
         self._version = f"{VERSION}, 8 bits" if eight else VERSION
         self._ocr = _ocr(threads) if ocr is None else ocr
         self._turn = threading.Lock()
-        self._grammars: dict[str | None, Grammar] = {}
+        self._grammars: dict[tuple[str | None, int, bool], Grammar] = {}
         self._canary()
 
     @cached_property
@@ -183,17 +188,26 @@ class Vlm:
         pattern: str | None = None,
         cap: int = 64,
         on_token: Callable[[int, Token], None] | None = None,
+        how: How = FREELY,
     ) -> Answer:
         """Answer a question about an image; `on_token` hears every token when it is decided.
 
         Raises:
             ReaderError: the reader could not do its work.
         """
-        lines = self._ocr.lines(image, self._ocr.locate(image).boxes)
+        lines = self._ocr.lines(image, self._ocr.locate(image).boxes) if how.needs_lines else ()
         with told(f"the model in {self.model.folder.path.name} could not answer"), self._turn:
-            made = sheet.of_frame(image, [line.box for line in lines])
-            asked = self.model.prompt(made.image, [line.text for line in lines], [question])
-            return self._decode([asked], [pattern], [[]], [cap], on_token)[0]
+            made = sheet.shown(image, [line.box for line in lines], how.view)
+            hint = [line.text for line in lines] if how.hint else []
+            asked = self.model.prompt(made.image, hint, [question])
+            grammar = self._grammar(pattern, how.longest, or_none=how.or_none)
+            passes = self.model.passes([asked], room=2 * cap + 2)
+            return decode(passes, [grammar], [[]], [cap], on_token)[0]
+
+    @property
+    def plates_only(self) -> bool:
+        """Whether its model was trained on plates alone: the small one that ships with edge."""
+        return self.model.folder.path.resolve() == opening.SMALL.resolve()
 
     def inside(
         self,
@@ -283,10 +297,11 @@ class Vlm:
         free = self._decode(asked, [None] * len(answers), drafts, caps)
         return [one if other else None for one, other in zip(free, against, strict=True)]
 
-    def _grammar(self, pattern: str | None) -> Grammar:
-        if pattern not in self._grammars:
-            self._grammars[pattern] = Grammar(pattern, self.model.vocabulary)
-        return self._grammars[pattern]
+    def _grammar(self, pattern: str | None, longest: int = MAX_TEXT, *, or_none: bool = True) -> Grammar:
+        key = (pattern, longest, or_none)
+        if key not in self._grammars:
+            self._grammars[key] = Grammar(pattern, self.model.vocabulary, longest=longest, or_none=or_none)
+        return self._grammars[key]
 
     def _reading(
         self,

@@ -52,11 +52,12 @@ def _json(schema: Schema) -> dict[str, Schema]:
     return {"application/json": schema}
 
 
+_COOKIE = "Behind the name stand the station's and eight digits of a hash, so that two stations of a host have two."
 _FILE: Schema = {"type": "string", "format": "binary"}
 _EVENTS: Mapping[str, Schema] = {"text/event-stream": STRING}
 _GATE = {"200": _json(object_with(["frames", "measures"], frames=INTEGER)), "503": _json(ref("Error"))}
 _PRODUCT = _json(ref("ProductText"))
-_ANSWERED = {"504": _json(ref("Error")), "503": _json(ref("Error"))}
+_ANSWERED = {status: _json(ref("Error")) for status in ("502", "503", "504")}
 
 OPERATIONS: Mapping[str, Operation] = {
     "GET /v1/session": Operation("Who is asking, and what they may.", {"200": _json(ref("Session"))}),
@@ -176,6 +177,10 @@ OPERATIONS: Mapping[str, Operation] = {
         {"200": _EVENTS},
         body=_json(object_with(["text"], text=PRODUCT_TEXT, last=whole(1, setup.MOST_TESTED))),
     ),
+    "GET /v1/profiles": Operation(
+        "The question profiles that there are, for whoever chooses one.",
+        {"200": _json(object_with(["profiles"], profiles={"type": "array", "items": ref("Profile")}))},
+    ),
     "GET /v1/models": Operation("The reader's name for OpenAI's clients.", {"200": _json({"type": "object"})}),
 }
 _PARAMETERS: Mapping[str, Schema] = {
@@ -209,7 +214,7 @@ def document() -> Schema:
             "schemas": {**parts, **{name: schema for name, schema in said.items() if "$ref" not in schema}, **SCHEMAS},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "What [panel] token_file holds."},
-                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": _COOKIE},
             },
         },
     }

@@ -150,6 +150,7 @@ class Panel:
             users=doors.users,
             anyone=doors.anyone,
             idle_s=doors.idle_s,
+            station=(self._place.site, self._place.line, self._place.station),
         )
         station = {
             "site": self._place.site,
@@ -278,7 +279,7 @@ def build(settings: Settings) -> Panel:
             names=(panel.host, *panel.names),
             tls=None if panel.tls is None else panel.tls.context(),
         ),
-        guest_routes=lambda link: [*chat.routes(link), *reading.routes(link, settings.product)],
+        guest_routes=lambda link: [*chat.routes(link, settings.profiles), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),
         record=settings.record,
         workplace=Workplace.of(settings),

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -20,10 +21,12 @@ from edge.core.fields import Product
 from edge.core.inside import Inside
 from edge.core.quality import Quality
 from edge.core.reading import FreeAnswer
-from edge.errors import ImageError, UseError, WorldError
+from edge.errors import AnswerError, ImageError, UseError, WorldError
+from edge.question_profiles import from_json
 from edge.readers.answering import answer
 from edge.readers.giving_way import GaveWay, give_way, gives_way
 from edge.readers.inside import seen_into
+from edge.readers.profiled import NO_IMAGE, Asked, answer_by
 from edge.readers.reader import Reader
 from edge.vision import quality
 
@@ -122,6 +125,8 @@ class GuestWork:
             told = GuestFailed("image", str(error))
         except UseError as error:
             told = GuestFailed("question", str(error))
+        except AnswerError as error:
+            told = GuestFailed("answer", str(error))
         except WorldError as error:
             told = GuestFailed("reader", str(error))
         except Exception as error:
@@ -132,7 +137,8 @@ class GuestWork:
 
     def _told(self, question: Question, piece: Callable[[str], None]) -> ToldGuest:
         product = self._product_of(question)
-        image = images.decode(question.image, "the image")
+        profile = from_json(question.profile) if question.profile else None
+        image = NO_IMAGE if profile is not None and not profile.sees else images.decode(question.image, "the image")
         give_way()
         if question.task == "inside":
             return seen_into(self._reader).inside(
@@ -162,6 +168,9 @@ class GuestWork:
                 self._said[_key(question)] = number
                 piece(text)
 
+        if profile is not None:
+            today = datetime.now().astimezone().date()
+            return answer_by(self._reader, Asked(profile, image, question.question, today), product, on_text=hear)
         return answer(
             self._reader,
             image,

@@ -32,6 +32,9 @@ _PRESSED = 0.75
 #: Rows of two broken pieces show this much of the line twice, so that no character is cut in both.
 _TWICE_PX = 28
 _GROUND = 127
+#: What a whole frame may be shown as, rows and columns of tokens: 384 each at most. Few shapes, since everything that
+#: depends on one is prepared once for it. At 672 x 448 px a drawn chart's figures are some 14 px high.
+WHOLE = ((16, 24), (19, 20), (24, 16), (12, 32), (32, 12))
 #: Side of the thumbnail in rows, and in columns of the same size.
 THUMBNAIL_ROWS, THUMBNAIL_COLUMNS = 2, 3
 
@@ -58,7 +61,7 @@ class Sheet:
     @property
     def tokens(self) -> int:
         """Image tokens that the sheet costs."""
-        return int(self.image.shape[0]) // ROW_PX * COLUMNS
+        return (int(self.image.shape[0]) // ROW_PX) * (int(self.image.shape[1]) // ROW_PX)
 
 
 def strips(image: Pixels, quads: Sequence[Quad]) -> list[Pixels]:
@@ -88,6 +91,27 @@ def thumbnail(image: Pixels) -> Pixels:
 def of_frame(image: Pixels, quads: Sequence[Quad]) -> Sheet:
     """The sheet of a frame's lines, with the frame's thumbnail."""
     return pack(strips(image, quads), thumbnail(image))
+
+
+def of_whole(image: Pixels) -> Sheet:
+    """The frame as it is, as large as one of the shapes of `WHOLE` holds it; nothing is stretched."""
+    height, width = image.shape[:2]
+
+    def scale(shape: tuple[int, int]) -> float:
+        return min(shape[0] * ROW_PX / float(height), shape[1] * ROW_PX / float(width))
+
+    rows, columns = max(WHOLE, key=scale)
+    high, wide = (max(1, int(side * scale((rows, columns)))) for side in (height, width))
+    picture = np.full((rows * ROW_PX, columns * ROW_PX, 3), _GROUND, np.uint8)
+    picture[:high, :wide] = resized(image, wide, high)
+    return Sheet(picture, ())
+
+
+def shown(image: Pixels, quads: Sequence[Quad], view: str) -> Sheet:
+    """What of a frame a model is shown: its "lines", the "whole" of it, or "none": a sheet with nothing on it."""
+    if view == "none":
+        return pack(())
+    return of_whole(image) if view == "whole" else of_frame(image, quads)
 
 
 def heightened(sheet: Sheet, height_px: int) -> Pixels:

@@ -37,6 +37,7 @@ LEAST_ROLE: Mapping[str, Role] = {
     "DELETE /v1/line_stop": Role.OPERATOR,
     "POST /v1/trigger": Role.OPERATOR,
     # A question changes nothing and gives way to the line: who may see may ask.
+    "GET /v1/profiles": Role.VIEWER,
     "POST /v1/chat": Role.VIEWER,
     "POST /v1/chat/completions": Role.VIEWER,
     "POST /v1/read": Role.VIEWER,

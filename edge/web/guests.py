@@ -35,7 +35,14 @@ RETRY_AFTER_S = 1
 
 MOST_QUESTION_CHARACTERS = 1000
 
-_STATUS_OF: Mapping[Fault, int] = {"reader": 503, "image": 415, "question": 422, "busy": 429, "late": 504}
+_STATUS_OF: Mapping[Fault, int] = {
+    "reader": 503,
+    "image": 415,
+    "question": 422,
+    "busy": 429,
+    "late": 504,
+    "answer": 502,
+}
 
 #: Gives the reader's guest link, once the panel runs.
 Link = Callable[[], GuestLink]

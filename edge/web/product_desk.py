@@ -1,7 +1,8 @@
 """The station's product file as a person edits it: read, checked, and written whole or not at all.
 
 Promises: a text with a mistake is never written; a file that somebody else changed meanwhile is never written over; a
-crash leaves the old file or the new one.
+crash leaves the old file or the new one. Where the panel may not write the file (an installed one may not, below /etc),
+its text goes into the data folder and counts there, for as long as the original is the one that it was made from.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from edge.adapters import whole_file
 from edge.errors import ConfigError, UseError
-from edge.products import NAMEPLATE, place_of, read_product
+from edge.products import NAMEPLATE, is_path, mark_of, place_of, read_product, without_mark
 from edge.settings import load
 
 #: A product file is a page of text; this is fifty fields with all their keys.
@@ -42,8 +43,8 @@ class ChangedError(UseError):
 class ProductDesk:
     """Reads, checks and writes the product file that a configuration names."""
 
-    def __init__(self, config: Path, product: str, folder: Path | None) -> None:
-        self.config, self._product, self._folder = config, product, folder
+    def __init__(self, config: Path, product: str, folder: Path | None, edited: Path | None = None) -> None:
+        self.config, self._product, self._folder, self._edited = config, product, folder, edited
 
     def now(self) -> ProductText:
         """The file as it is; the built-in product as a text that could become one.
@@ -51,21 +52,21 @@ class ProductDesk:
         Raises:
             ConfigError: it cannot be read.
         """
-        path = place_of(self._product, self._folder)
+        path = place_of(self._product, self._folder, self._edited)
         if path is None or not path.is_file():
             text = _BUILT_IN.format(NAMEPLATE.name)
             made = path or (self._folder / f"{self._product}.toml" if self._folder is not None else None)
             return ProductText(self._product, made, text, "", is_there=False)
         try:
             raw = path.read_bytes()
-            return ProductText(self._product, path, raw.decode(), _hash(raw), is_there=True)
+            return ProductText(self._product, path, without_mark(raw.decode()), _hash(raw), is_there=True)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read as text ({type(error).__name__}): see its rights") from None
 
     def running_as(self, product: str) -> bool:
         """Whether the file says what the station works by (`product`, a product file as JSON)."""
         try:
-            return read_product(self._product, self._folder).model_dump_json() == product
+            return read_product(self._product, self._folder, self._edited).model_dump_json() == product
         except ConfigError:
             return False
 
@@ -111,14 +112,37 @@ class ProductDesk:
         if before.sha256 != sha256:
             raise ChangedError(f"{before.path} was changed meanwhile: load it anew, and make your change again")
         try:
-            before.path.parent.mkdir(parents=True, exist_ok=True)
-            mode = before.path.stat().st_mode & 0o777 if before.is_there else 0o644
-            whole_file.write(before.path, text.encode(), mode=mode)
+            if self._is_edited(before.path):
+                self._write_edited(text)
+            else:
+                _write(before.path, text)
         except OSError as error:
-            raise UseError(
-                f"{before.path} cannot be written ({error.strerror}): let edge's user write there, or copy the text"
-            ) from None
+            if self._edited is None or is_path(self._product) or self._is_edited(before.path):
+                raise _unwritten(before.path, error) from None
+            try:
+                self._write_edited(text)
+            except OSError as second:
+                raise _unwritten(self._edited, second) from None
         return self.now()
+
+    def _is_edited(self, path: Path) -> bool:
+        return self._edited is not None and path.parent == self._edited
+
+    def _write_edited(self, text: str) -> None:
+        """Write a text in the place of the original, which it names."""
+        assert self._edited is not None  # asked before
+        original = None if self._folder is None else self._folder / f"{self._product}.toml"
+        _write(self._edited / f"{self._product}.toml", f"{mark_of(original)}\n{without_mark(text)}")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.is_file() else 0o644
+    whole_file.write(path, text.encode(), mode=mode)
+
+
+def _unwritten(path: Path, error: OSError) -> UseError:
+    return UseError(f"{path} cannot be written ({error.strerror}): let edge's user write there, or copy the text")
 
 
 def _hash(raw: bytes) -> str:

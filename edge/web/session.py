@@ -15,7 +15,7 @@ import json
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,10 @@ from edge.errors import UseError
 from edge.web.refusals import NotAllowedError, RefusedError
 from edge.web.throttle import Throttle
 
+#: A browser sends a host's cookies to all of its ports: behind it stands which station's it is.
 COOKIE = "edge_session"
 #: A browser takes it over TLS alone, for this host alone (RFC 6265bis, 4.1.3.2).
-TLS_COOKIE = "__Host-edge_session"
+TLS_PREFIX = "__Host-"
 CSRF_HEADER = "x-edge-csrf"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 #: A session outlives a shift and not a day, s.
@@ -84,10 +85,12 @@ class Sessions:
         users: Users | None = None,
         anyone: Role = Role.VIEWER,
         idle_s: float = IDLE_S,
+        station: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._token, self._token_role, self._users = token, token_role, users
         self._anyone, self._idle_s, self._clock = anyone, idle_s, clock
+        self._cookie_name = cookie_of(station)
         self._throttle = Throttle(clock)
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._signing_in = 0
@@ -148,13 +151,16 @@ class Sessions:
         return self._by_cookie(request)
 
     def _by_cookie(self, request: Request) -> Visitor:
-        number = request.cookies.get(_cookie(request), "")
+        number = request.cookies.get(self._cookie(request), "")
         found = self._session(number)
         if found is None:
             return Visitor(None, self._anyone)
         found.used_s = self._clock()
         self._open.move_to_end(_key(number))
         return Visitor(found.name, self._role(found), found.csrf, lambda: self._session(number) is not None)
+
+    def _cookie(self, request: Request) -> str:
+        return f"{TLS_PREFIX if request.url.scheme == 'https' else ''}{self._cookie_name}"
 
     def _session(self, number: str) -> _Open | None:
         """The session of a cookie; one that is over is forgotten."""
@@ -228,20 +234,22 @@ class Sessions:
         number = secrets.token_urlsafe(32)
         now_s = self._clock()
         opened = _Open(name, user, self._proof(user), secrets.token_urlsafe(32), now_s, now_s)
-        self._open.pop(_key(request.cookies.get(_cookie(request), "")), None)  # nobody goes on with an earlier one
+        self._open.pop(_key(request.cookies.get(self._cookie(request), "")), None)  # nobody goes on with an earlier one
         self._open[_key(number)] = opened
         if len(self._open) > MAX_SESSIONS:
             self._open.popitem(last=False)
         answer = self._told("signed_in", Visitor(name, self._role(opened), opened.csrf), list(self._ways()))
         secure = request.url.scheme == "https"
-        answer.set_cookie(_cookie(request), number, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
+        answer.set_cookie(
+            self._cookie(request), number, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure
+        )
         return answer
 
     async def _end(self, request: Request) -> Response:
-        self._open.pop(_key(request.cookies.get(_cookie(request), "")), None)
+        self._open.pop(_key(request.cookies.get(self._cookie(request), "")), None)
         answer = self._told("signed_out", Visitor(None, self._anyone), list(self._ways()))
         secure = request.url.scheme == "https"
-        answer.delete_cookie(_cookie(request), httponly=True, samesite="strict", secure=secure)
+        answer.delete_cookie(self._cookie(request), httponly=True, samesite="strict", secure=secure)
         return answer
 
     def _told(self, state: str, visitor: Visitor, ways: list[str]) -> JSONResponse:
@@ -288,8 +296,15 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _cookie(request: Request) -> str:
-    return TLS_COOKIE if request.url.scheme == "https" else COOKIE
+def cookie_of(station: Sequence[str]) -> str:
+    """The name of a station's cookie: two stations of one PC have one host, and must not end each other's sessions.
+
+    `station` is its place (site, line, name); the name stands in it for whoever looks, the hash tells like ones apart.
+    """
+    if not station:
+        return COOKIE
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in station[-1])[:32]
+    return f"{COOKIE}_{plain}_{hashlib.sha256('/'.join(station).encode()).hexdigest()[:8]}"
 
 
 def _key(number: str) -> str:

@@ -75,7 +75,9 @@ class Workplace:
         # Its frames are the parts', one each.
         by_files = settings.cameras[name].kind == "file"
         return cls(
-            desk=ProductDesk(settings.path, settings.station.product, settings.paths.products),
+            desk=ProductDesk(
+                settings.path, settings.station.product, settings.paths.products, settings.paths.edited_products
+            ),
             looker=None if by_files else Looker(settings.paths.runtime, name),
             why_no_look=f"camera {name} shows files, of which each look would take one from a part: use a live camera",
             product=settings.product,

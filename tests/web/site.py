@@ -25,6 +25,7 @@ from edge.adapters.store import Store
 from edge.core.fields import FieldRule, Product
 from edge.core.outcome import Attempt, Defect, Evidence, FieldOutcome, Looked, Outcome, Reason
 from edge.core.reading import Character, FieldReading, Quad
+from edge.question_profiles import read_profiles
 from edge.services.panel import Doors, Panel
 from edge.services.panel_health import Place
 from edge.web import chat, reading
@@ -35,6 +36,8 @@ from edge.web.setup import Workplace
 STATION = "st-7"
 TOKEN = "open-sesame"
 PATIENCE_S = 20.0
+#: The question profiles that ship.
+PROFILES = Path(__file__).parents[2] / "config" / "profiles"
 PROCESSES = ("capture-top", "inspector", "reader", "messenger")
 CORRECTIONS = "edge/v1/Ulm/l2/st-7/correction"
 PRODUCT = Product("pump", {"serial": FieldRule("serial")})
@@ -81,6 +84,7 @@ class Site:
             ProductDesk(folder / "edge.toml", "nameplate", None), None, "there is no camera", product, "", STATION
         )
         self._product, self._patience_s, self._doors = product, patience_s, doors or Doors()
+        self._profiles = read_profiles(PROFILES)
         self._trusted = None if ca is None else ssl.create_default_context(cafile=str(ca))
         self.data_dir, self.runtime_dir = folder / "data", folder / "run"
         self.store = Store.open(self.data_dir, STATION)
@@ -180,7 +184,7 @@ class Site:
             token=lambda: self._token,
             doors=self._doors,
             guest_routes=lambda link: [
-                *chat.routes(link, patience_s=self._patience_s),
+                *chat.routes(link, self._profiles, patience_s=self._patience_s),
                 *reading.routes(link, self._product, patience_s=self._patience_s),
             ],
             workplace=self._workplace,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from edge.errors import ConfigError
 from edge.services.panel import Doors
 from edge.web.access import LEAST_ROLE, guarded
 from edge.web.refusals import NotAllowedError
-from edge.web.session import MAX_SESSIONS, Sessions
+from edge.web.session import MAX_SESSIONS, Sessions, cookie_of
 from edge.web.throttle import MAX_ADDRESSES, MAX_WRONG, MAX_WRONG_OF_ALL, WRONG_S, Throttle
 from tests.web.site import TOKEN, PartOf, Site, site, until
 
@@ -342,3 +343,13 @@ def test_a_line_that_is_no_user_lets_nobody_in(tmp_path: Path, text: str, people
             users.read(path)
     else:
         assert users.read(path) == {}
+
+
+def test_two_stations_of_one_host_have_cookies_of_their_own() -> None:
+    """A browser sends a host's cookies to every port: signing in at one station leaves the other's session alone."""
+    names = {
+        cookie_of(place) for place in (("Ulm", "l2", "st-7"), ("Ulm", "l3", "st-7"), ("Ulm", "l2", "st 7; Path=/"))
+    }
+
+    assert len(names) == 3
+    assert all(re.fullmatch(r"edge_session_[A-Za-z0-9-]+_[0-9a-f]{8}", name) for name in names)

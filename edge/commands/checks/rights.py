@@ -28,7 +28,7 @@ def check(settings: Settings, user_id: int | None = None) -> Finding:
     doubts = [f"{path} is open to others; chmod go= {path}" for path in folders if _mode(path) & 0o077]
     doubts += [
         f"{path} can be changed by everybody; chmod o-w {path}"
-        for path in (settings.path, settings.paths.products)
+        for path in (settings.path, settings.paths.products, settings.paths.profiles)
         if path.exists() and _mode(path) & stat.S_IWOTH
     ]
     if user_id == 0:

@@ -6,7 +6,7 @@ microseconds and the size of the vocabulary does not matter.
 
 What is exact, and what is only safe:
 
-- The text of an answer that ended is always a full match of the pattern as `regex` sees it, or `none`.
+- The text of an answer that ended is always a full match of the pattern as `regex` sees it, or `none` where it may be.
 - Without assertions a token is allowed exactly where some text that begins so matches (tried against brute force).
   Lazy repeats are read as greedy ones, which is the same language: `regex` 2026.11 believes that "bc" can still
   become `b(?:a)??b`, and knows better of `b(?:a)?b`.
@@ -14,7 +14,7 @@ What is exact, and what is only safe:
   as the end of the text: it calls "-" impossible for `-\b[a-z]`. So what it refuses is tried again with one more
   character behind it. What remains: a token may be allowed that leads nowhere (`(?=x)y`), and a prefix that needs two
   more characters to be believed is refused. In the first case nothing can be chosen later, which `decode` tells.
-- A text of more than 256 characters matches nothing, as in product files.
+- A text of more than 256 characters matches nothing, as in product files, unless a profile needs more.
 """
 
 from __future__ import annotations
@@ -65,13 +65,18 @@ class State:
 class Grammar:
     """Which token may follow. One may serve several branches and threads; it only remembers what it has judged."""
 
-    def __init__(self, pattern: str | None, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, pattern: str | None, vocabulary: Vocabulary, *, longest: int = MAX_TEXT, or_none: bool = True
+    ) -> None:
         """Compile a pattern (`regex` syntax, whole text); None: any text of one line.
+
+        `longest` is the most characters of a text; `or_none`: whether "none" is allowed beside the pattern.
 
         Raises:
             ReaderError: it is no pattern, or it is read from right to left.
         """
         self.pattern = pattern
+        self._longest, self._nothing = longest, NOTHING if or_none else ""
         self.vocabulary = vocabulary
         source = ANY_LINE if pattern is None else pattern
         try:
@@ -173,15 +178,15 @@ class Grammar:
         judged = self._match(text)
         if not judged and self._probes and any(self._match(text + probe) for probe in self._probes):
             judged = _POSSIBLE
-        if judged != _WHOLE and NOTHING.startswith(text):
-            judged = _WHOLE if text == NOTHING else _POSSIBLE
+        if judged != _WHOLE and self._nothing and self._nothing.startswith(text):
+            judged = _WHOLE if text == self._nothing else _POSSIBLE
         if keep:
             _make_room(self._judged)
             self._judged[text] = judged
         return judged
 
     def _match(self, text: str) -> int:
-        if len(text) > MAX_TEXT:
+        if len(text) > self._longest:
             return _REFUSED
         try:
             match = self._compiled.fullmatch(text, partial=True, timeout=MATCH_S)
