@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "replay": ("replay", "read kept frames again, and show every outcome that would change"),
     "erp": ("erp", "ask ERP for a record, or see what it holds"),
     "pool": ("pool", "serve readers to many stations, on GPU servers that they share"),
+    "release": ("release", "send product files and thresholds to the stations of a plant, and bring them back"),
     "users": ("users", "add, list and remove the people who may sign in to the panel"),
     "bench": ("bench", "measure the speed on this machine"),
 }

@@ -253,14 +253,22 @@ def read_product(name_or_path: str, folder: Path | None = None, edited: Path | N
     path = place_of(name_or_path, folder, edited)
     if path is None:
         return NAMEPLATE
-    file = toml_file.read(path)
+    by_name = Path(name_or_path).suffix != ".toml"
+    return checked_product(toml_file.read(path), name_or_path if by_name else None)
+
+
+def checked_product(file: toml_file.TomlFile, name: str | None = None) -> ProductFile:
+    """The product that a read file says, which must bear the name.
+
+    Raises:
+        ConfigError: it is wrong; lists all mistakes.
+    """
     try:
         product = ProductFile.model_validate(file.values)
     except ValidationError as error:
         found = toml_file.problems(error, file.values, ProductFile)
         raise ConfigError([f"{file.at(problem.key)} {problem.what}" for problem in found]) from None
-    by_name = Path(name_or_path).suffix != ".toml"
-    if by_name and product.name != name_or_path:
+    if name is not None and product.name != name:
         raise ConfigError(f"{file.at(('name',))} differs from the file's own name; make them the same")
     return product
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -17,9 +18,11 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from edge.calibrations import calibration_text, read_calibration
+from edge.calibrations import BUNDLED, calibration_of, calibration_text
+from edge.core.calibration import Calibration
 from edge.core.fields import Product
 from edge.core.policy import Policy
+from edge.core.release import ReleaseName
 from edge.products import Gate, ProductFile, to_product
 from edge.question_profiles import QuestionProfile
 from edge.section_types import camera_name, trigger_name
@@ -40,11 +43,21 @@ from edge.sections_alarm import Alarm
 from edge.sections_cameras import Camera
 from edge.sections_erp import Erp, NoErp
 from edge.sections_panel import Panel
+from edge.sections_release import TrustedReleases
 from edge.sections_signals import FreeTrigger, Lights, NoLights, NoResult, Result, Trigger
 
 #: Whoever asks ERP gives up by itself after `erp.timeout_ms`, and then looks into the snapshot, which takes some ms;
 #: the inspection gives up on both so much later.
 SNAPSHOT_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """What settings are under a release: which one, the calibration that it brings, and the station's own settings."""
+
+    name: ReleaseName
+    calibration: str | None
+    own: Settings
 
 
 class Settings(BaseSettings):
@@ -81,11 +94,13 @@ class Settings(BaseSettings):
     keep: Keep = Field(default_factory=Keep)
     record: Record = Field(default_factory=Record)
     panel: Panel = Field(default_factory=Panel)
+    release: TrustedReleases = Field(default_factory=TrustedReleases)
     log: Log = Field(default_factory=Log)
 
     _path: Path = PrivateAttr(default=Path())
     _product_file: ProductFile | None = PrivateAttr(default=None)
     _profiles: Mapping[str, QuestionProfile] = PrivateAttr(default={})
+    _under: Under | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -129,12 +144,39 @@ class Settings(BaseSettings):
 
     @property
     def calibration_text(self) -> str:
-        """The calibration that counts, as its file has it.
+        """The calibration that counts, as its file or the release has it.
 
         Raises:
             ConfigError: it cannot be read.
         """
-        return calibration_text(self.accept.calibration)
+        brought = None if self._under is None else self._under.calibration
+        return calibration_text(self.accept.calibration) if brought is None else brought
+
+    @property
+    def calibration(self) -> Calibration:
+        """The calibration that counts.
+
+        Raises:
+            ConfigError: it cannot be read, or is none.
+        """
+        brought = None if self._under is None else self._under.calibration
+        name = str(self.accept.calibration or BUNDLED) if brought is None else "the release's calibration"
+        return calibration_of(self.calibration_text, name)
+
+    @property
+    def brings_calibration(self) -> bool:
+        """Whether a calibration was named, by the station's file or by its release."""
+        return self.accept.calibration is not None or (self._under is not None and self._under.calibration is not None)
+
+    @property
+    def under(self) -> ReleaseName | None:
+        """The release that these settings are under; None: they are the station's own files alone."""
+        return None if self._under is None else self._under.name
+
+    @property
+    def own(self) -> Settings:
+        """The settings of the station's own files alone."""
+        return self if self._under is None else self._under.own
 
     @property
     def policy(self) -> Policy:
@@ -150,7 +192,7 @@ class Settings(BaseSettings):
             looks=self.accept.looks,
             single_look_confidence=self.accept.single_look_confidence,
             single_look_rate=self.accept.single_look_rate,
-            calibration=read_calibration(self.accept.calibration),
+            calibration=self.calibration,
             min_margin=self.accept.min_margin,
             false_accept_rate=dict(self.accept.false_accept_rate),
             readers=self._readers,
@@ -181,6 +223,16 @@ class Settings(BaseSettings):
         """The file of this station's copy of ERP's records, whether it is there or not."""
         return self.paths.data / f"erp-snapshot-{quote(self.station.name, safe='')}.db"
 
+    @property
+    def place(self) -> str:
+        """Where the station is: `SITE/LINE/STATION`."""
+        return f"{self.station.site}/{self.station.line}/{self.station.name}"
+
+    @property
+    def release_file(self) -> Path:
+        """The file of the release that this station has taken, whether it is there or not."""
+        return self.paths.data / f"release-{quote(self.station.name, safe='')}.json"
+
     def topic(self, suffix: str) -> str:
         """A topic of this station: `edge/v1/SITE/LINE/STATION/SUFFIX`."""
         return f"edge/v1/{self.station.site}/{self.station.line}/{self.station.name}/{suffix}"
@@ -203,6 +255,15 @@ class Settings(BaseSettings):
         bound._product_file = product_file  # noqa: SLF001 - its own
         bound._profiles = profiles  # noqa: SLF001 - its own
         return bound
+
+    def put_under(
+        self, name: ReleaseName, *, product_file: ProductFile, gate: Gate, accept: Accept, calibration: str | None
+    ) -> Settings:
+        """These settings of the station's own, with what a release sets over them."""
+        under = self.model_copy(update={"gate": gate, "accept": accept})
+        under._product_file = product_file  # noqa: SLF001 - its own
+        under._under = Under(name, calibration, self)  # noqa: SLF001 - its own
+        return under
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

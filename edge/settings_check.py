@@ -18,7 +18,7 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from edge import settings_check_erp, settings_check_panel, settings_check_signals, toml_file
-from edge.calibrations import read_calibration
+from edge.adapters import release_keys
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.question_profiles import QuestionProfile, read_profiles
@@ -67,7 +67,18 @@ def find_file(path: Path | None, environment: Mapping[str, str]) -> Path:
 
 
 def load_checked(path: Path | None, environment: Mapping[str, str] | None) -> Settings:
-    """Load, check and bind the settings; see `edge.settings.load`."""
+    """Load, check and bind the settings, under the release that the station has taken; see `edge.settings.load`."""
+    from edge.settings_release import with_taken  # noqa: PLC0415 - it imports the rules of this file
+
+    return with_taken(load_own(path, environment))
+
+
+def load_own(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the station's own files alone.
+
+    Raises:
+        ConfigError: lists everything that is wrong.
+    """
     environment = os.environ if environment is None else environment
     file = toml_file.read(find_file(path, environment).absolute())
     names = {name.upper(): name for name in environment if name.upper().startswith(_PREFIX)}
@@ -109,6 +120,11 @@ def panel_users_file(path: Path | None, environment: Mapping[str, str] | None = 
     if not isinstance(named, str) or not named.strip() or "\x00" in named:
         raise ConfigError(f"{file.at(('panel', 'users_file'))}: is not set; name a file there, such as /etc/edge/users")
     return file.path.parent / named
+
+
+def sentences_of(settings: Settings) -> list[str]:
+    """What the rules between keys say of settings whose keys are right, each with its key."""
+    return [f"{'.'.join(one.key)} {one.what}" for one in _rules(settings, settings.product_file)]
 
 
 def _needs_wrong(problem: Problem, wrong: AbstractSet[Key]) -> bool:
@@ -257,6 +273,8 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
     yield from settings_check_erp.problems(settings.erp, product)
     yield from settings_check_signals.problems(settings.triggers, settings.result, settings.lights, camera)
     yield from _links(settings)
+    if settings.release.trusted_keys and (lacking := release_keys.lacking()):
+        yield Problem(("release", "trusted_keys"), f"is set, which needs {lacking}")
 
 
 def _camera(name: str, camera: Camera) -> Iterator[Problem]:
@@ -298,15 +316,15 @@ def _paths(settings: Settings) -> Iterator[Problem]:
 def _accept(settings: Settings) -> Iterator[Problem]:
     accept, needed = settings.accept, (("accept", "calibration"), ("reader", "kind"))
     try:
-        calibration = read_calibration(accept.calibration)
+        calibration = settings.calibration
     except ConfigError as error:
         yield Problem(("accept", "calibration"), f"names a file that is no use: {error}")
         return
-    if accept.calibration is None and accept.single_look_rate is None:
+    if not settings.brings_calibration and accept.single_look_rate is None:
         return
     if calibration.reader not in settings.reader.kind.split("+"):
         what = f"needs a calibration of reader {settings.reader.kind}, and this one is of {calibration.reader}"
-        key = "single_look_rate" if accept.calibration is None else "calibration"
+        key = "calibration" if settings.brings_calibration else "single_look_rate"
         yield Problem(("accept", key), f"{what}; make one with edge calibrate", needs=needed)
     elif accept.single_look_rate is not None and calibration.threshold(accept.single_look_rate) is None:
         least = min((one.rate for one in calibration.thresholds), default=None)

@@ -59,6 +59,15 @@ def read(path: Path) -> TomlFile:
         raise ConfigError(f"{path}: cannot be read ({why}); name a file that this user may read") from None
     if raw is None:
         raise ConfigError(f"{path}: is larger than {MAX_BYTES} bytes, the most that a configuration file may have")
+    return parse(raw, path)
+
+
+def parse(raw: bytes, path: Path) -> TomlFile:
+    """Read the bytes of a TOML file; `path` is where people find them.
+
+    Raises:
+        ConfigError: they are not TOML; with line and column.
+    """
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from pydantic import Field as Says
 # pydantic reads types of the standard library's TypedDict from Python 3.12 on alone.
 from typing_extensions import TypedDict
 
-from edge.adapters.messages import At, Count, Id, Number1, Schema, Share
+from edge.adapters.messages import At, Count, Id, Number1, Release, Schema, Share
 from edge.core.outcome import Defect, Reason
 
 _Age = Annotated[float, Says(ge=0, description="Seconds.")]
@@ -151,4 +151,7 @@ class Health(TypedDict):
     messenger: _Counts
     disk: NotRequired[Disk]
     alarms: NotRequired[Alarms]
+    release: NotRequired[
+        Annotated[Release | None, Says(description="By which the inspector decides; null: by the station's files.")]
+    ]
     signals: NotRequired[Annotated[Signals | None, Says(description="Null: no wires, or their process is silent.")]]

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from edge.core.outcome import Defect, Disposition, Reason
 from edge.core.quality import MeasureName
 from edge.core.reading import FinishReason
+from edge.releases import Refusal
 
 #: The longest id, in characters.
 MAX_ID_LENGTH = 200
@@ -174,10 +175,20 @@ class ErpRecord(TypedDict):
     age: Annotated[float, Says(description="Seconds.")] | None
 
 
+class Release(TypedDict):
+    """A release: its number, and the hash of what it sets."""
+
+    number: Number1
+    sha256: Annotated[str, Says(pattern="^[0-9a-f]{64}$")]
+
+
 class Config(TypedDict):
     """The configuration that the station ran with."""
 
     hash: str
+    release: NotRequired[
+        Annotated[Release | None, Says(description="The release that was over the station's files; null: none.")]
+    ]
 
 
 class Outcome(TypedDict):
@@ -251,6 +262,19 @@ class State(TypedDict):
     refuses: NotRequired[
         Annotated[Literal["disk_full"] | None, Says(description="Why no trigger is taken now; null: they are.")]
     ]
+
+
+class ReleaseState(TypedDict):
+    """Retained. What became of the release that came last; `message` is its hash as it was sent."""
+
+    schema: Schema
+    station: str
+    state: Annotated[Literal["taken", "refused"], Says(json_schema_extra=_CLOSED)]
+    message: Annotated[str, Says(pattern="^[0-9a-f]{64}$")]
+    present: Annotated[Release | None, Says(description="What the station has now; null: its own files alone.")]
+    reason: Annotated[Refusal | None, Says(description="Why it was refused; may gain members.")]
+    problems: Annotated[list[str], Says(description="Every mistake, a sentence each.")]
+    at: At
 
 
 class OutcomeProperties(TypedDict):

@@ -253,7 +253,10 @@ class Connection:
             self._asked_to_hear = True
             # Not what we publish ourselves; the mark of a retained command is kept, so that it can be refused.
             wishes = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=_RETAINED_ONCE)
-            self.client.subscribe(self._presence.commands, options=wishes)
+            subscriptions = [(self._presence.commands, wishes)]
+            if self._presence.release:
+                subscriptions.append((self._presence.release, SubscribeOptions(qos=1, noLocal=True)))
+            self.client.subscribe(subscriptions)
 
     def _send(self, out: Outgoing) -> None:
         try:
@@ -314,9 +317,9 @@ class Connection:
 
     def _on_subscribe(self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
         self._hears = True
-        for code in codes:
+        for topic, code in zip((self._presence.commands, self._presence.release), codes, strict=False):
             if code.is_failure:
-                self._tell(SubscriptionRefused(self._presence.commands, str(code)))
+                self._tell(SubscriptionRefused(topic, str(code)))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if message.qos == 1:

@@ -133,8 +133,12 @@ StateMessage = Callable[[StateName, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """How the station shows itself: its retained state, and the filter of the commands that it hears."""
+    """How the station shows itself: its retained state, and the filter of the commands that it hears.
+
+    `release`: the topic of its releases, whose last is wanted on each connection; empty where it takes none.
+    """
 
     state_topic: str
     state_message: StateMessage
     commands: str
+    release: str = ""

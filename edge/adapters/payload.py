@@ -17,9 +17,12 @@ from edge.core.actions import AnnounceRetake
 from edge.core.outcome import SCHEMA, Attempt, FieldOutcome, Outcome
 from edge.core.quality import Quality
 from edge.core.reading import Character, Code, Quad
+from edge.core.release import ReleaseName
 
 
-def outcome_payload(outcome: Outcome, *, seq: int, station: str, at: str, config_hash: str) -> bytes:
+def outcome_payload(
+    outcome: Outcome, *, seq: int, station: str, at: str, config_hash: str, release: ReleaseName | None = None
+) -> bytes:
     """The message of one outcome. `at` is wall time for people (RFC 3339, UTC)."""
     stated = outcome.false_accept
     message: messages.Outcome = {
@@ -41,7 +44,7 @@ def outcome_payload(outcome: Outcome, *, seq: int, station: str, at: str, config
         "false_accept_interval": None if stated is None else stated.interval,
         "false_accept_reads": None if stated is None else stated.reads,
         "reader": {"name": outcome.reader, "hash": outcome.reader_hash},
-        "config": {"hash": config_hash},
+        "config": {"hash": config_hash, "release": release_name(release)},
         "at": at,
         "ms": outcome.ms,
     }
@@ -86,6 +89,11 @@ def _plain(value: Any) -> Any:
         case _:
             # A numpy number that slipped through has `item`; anything else is at least shown.
             return _plain(value.item() if hasattr(value, "item") else str(value))
+
+
+def release_name(release: ReleaseName | None) -> messages.Release | None:
+    """A release as messages name it."""
+    return None if release is None else {"number": release.number, "sha256": release.sha256}
 
 
 def _field(field: FieldOutcome) -> messages.Field:

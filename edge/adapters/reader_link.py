@@ -116,6 +116,10 @@ class ReaderLink:
         self.socket = sockets.open_socket(context, zmq.DEALER)
         sockets.connect(self.socket, runtime_dir, SOCKET)
 
+    def reads(self, product: str) -> None:
+        """From the next question on, let this product be read."""
+        self._product = product
+
     def ask(
         self, task: Task, attempt: int, frame_id: str, image: bytes, *, timeout_us: int, draft: Mapping[str, str]
     ) -> None:

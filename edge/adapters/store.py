@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from edge.adapters.rows import InspectionIds, OutcomeRow, TriggerRow
 from edge.core.alarm import USUAL, AlarmPolicy
 from edge.core.figures import counted
 from edge.core.outcome import SCHEMA, Outcome, Reason
+from edge.core.release import ReleaseName
 from edge.errors import StoreError, UseError
 
 __all__ = ["InspectionIds", "LimitError", "OutcomeRow", "Store", "TriggerRow"]
@@ -185,7 +187,16 @@ class Store:
         with self._database.reading() as db:
             return self._triggers(db, "begun_us IS NULL", limit=-1)
 
-    def commit(self, outcome: Outcome, *, topic: str, config_hash: str, at: str, course: str | None = None) -> int:
+    def commit(
+        self,
+        outcome: Outcome,
+        *,
+        topic: str,
+        config_hash: str,
+        at: str,
+        course: str | None = None,
+        release: ReleaseName | None = None,
+    ) -> int:
         """Write an outcome, its course, its evidence rows and its outbox row in one transaction; give its `seq`.
 
         The very same outcome again (after a failure that did not say whether it was written) gives the same `seq`.
@@ -194,6 +205,7 @@ class Store:
             StoreError: It could not be written; nothing of it was.
             UseError: The inspection is unknown, or has another outcome already.
         """
+        payload_of = partial(outcome_payload, outcome, station=self.station, config_hash=config_hash, release=release)
         with self._database.transaction() as db:
             ids = self.station, outcome.inspection_id
             trigger = _one(db, "SELECT seq FROM triggers WHERE station = ? AND inspection_id = ?", *ids)
@@ -203,14 +215,13 @@ class Store:
                     "an outcome is committed once for an inspection id that add_trigger gave"
                 )
             if trigger[0] is not None:
-                return self._same_outcome(db, outcome, trigger[0], config_hash=config_hash)
+                return self._same_outcome(db, outcome, trigger[0], payload_of)
             # One counter is both `outcomes` and the last `seq`: they cannot drift apart.
             seq = outbox.count(db, self.station, "outcomes")
             for name, by in counted(outcome).items():
                 outbox.count(db, self.station, name, by)
             self.alarms.note(db, outcome, seq, at)
-            payload = outcome_payload(outcome, seq=seq, station=self.station, at=at, config_hash=config_hash)
-            self._insert_outcome(db, outcome, seq, at, payload=payload, course=course)
+            self._insert_outcome(db, outcome, seq, at, payload=payload_of(seq=seq, at=at), course=course)
             outbox.add(
                 db,
                 self._database,
@@ -377,12 +388,13 @@ class Store:
                 (outcome.inspection_id, clean(serial.reading.text), at),
             )
 
-    def _same_outcome(self, db: sqlite3.Connection, outcome: Outcome, seq: int, *, config_hash: str) -> int:
+    def _same_outcome(
+        self, db: sqlite3.Connection, outcome: Outcome, seq: int, payload_of: Callable[..., bytes]
+    ) -> int:
         payload, at = db.execute(
             "SELECT payload, at FROM outcomes WHERE inspection_id = ?", (outcome.inspection_id,)
         ).fetchone()
-        again = outcome_payload(outcome, seq=seq, station=self.station, at=at, config_hash=config_hash)
-        if again != payload:
+        if payload_of(seq=seq, at=at) != payload:
             raise UseError(
                 f"inspection {outcome.inspection_id} has its outcome already (seq {seq}) and it never changes: "
                 "commit once for an inspection"

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from edge.adapters import command_messages, health_messages, messages
 from edge.core.outcome import SCHEMA
+from edge.releases import MAX_RELEASE_BYTES, SentRelease
 from edge.services.mqtt_commands import MAX_COMMAND_BYTES
 
 Schema = dict[str, Any]
@@ -29,7 +30,8 @@ class Message:
     """One kind of message: its type, who sends it ("send": the station), where, and how.
 
     `suffix` follows the topic's base; None: the topic is the asker's own. `properties` are the user properties.
-    `summary` stands for a type that has no docstring. `answer` names the message that answers a command.
+    `summary` stands for a type that has no docstring. `answer` names the message that answers a command; None: it is not
+    answered to a topic that its sender names.
     """
 
     type: Any
@@ -39,7 +41,8 @@ class Message:
     retain: bool = False
     properties: Any = None
     summary: str = ""
-    answer: str = "answer"
+    answer: str | None = "answer"
+    max_bytes: int = MAX_COMMAND_BYTES
 
 
 #: Everything that a station says and hears. The names are those of the files in `config/schemas/`.
@@ -49,6 +52,8 @@ MESSAGES: Mapping[str, Message] = {
     "correction": Message(messages.Correction, "send", "correction", properties=messages.CorrectionProperties),
     "state": Message(messages.State, "send", "state", retain=True),
     "health": Message(health_messages.Health, "send", "health", qos=0, retain=True),
+    "release_state": Message(messages.ReleaseState, "send", "release_state", retain=True),
+    "release": Message(SentRelease, "receive", "release", retain=True, max_bytes=MAX_RELEASE_BYTES, answer=None),
     "trigger": Message(command_messages.Trigger, "receive", "cmd/trigger"),
     "expect": Message(
         command_messages.Expect,
@@ -186,7 +191,8 @@ def _operation(name: str, message: Message) -> Schema:
         "bindings": {"mqtt": {"qos": message.qos, "retain": message.retain}},
     }
     if message.action == "receive":
-        operation["description"] = f"At most {MAX_COMMAND_BYTES} bytes."
+        operation["description"] = f"At most {message.max_bytes} bytes."
+    if message.action == "receive" and message.answer is not None:
         operation["reply"] = {
             "address": {"location": "$message.header#/responseTopic"},
             "channel": {"$ref": f"#/channels/{message.answer}"},

@@ -80,6 +80,7 @@ def health_message(
             "full": store.disk.is_full,
         },
         "alarms": alarm_figures(store.alarms.watch(), store.alarms.policy),
+        "release": _release(beats, now_us),
         "signals": signal_figures(beats, now_us),
     }
 
@@ -227,6 +228,13 @@ def _said(beats: Mapping[str, Beat], process: str, now_us: int) -> Mapping[str, 
     """What a process said of itself at its last beat; None where it is silent."""
     beat = beats.get(process)
     return None if beat is None or beat.age_s(now_us) > SILENT_AFTER_S else beat.facts
+
+
+def _release(beats: Mapping[str, Beat], now_us: int) -> messages.Release | None:
+    """By which release the inspector decides; None where it is silent, too."""
+    facts = _said(beats, "inspector", now_us) or {}
+    number, sha256 = facts.get("release"), facts.get("release_sha256")
+    return None if number is None or sha256 is None else {"number": number, "sha256": sha256}
 
 
 def _unconfirmed(store: Store, limit_s: float | None) -> health_messages.Unconfirmed:

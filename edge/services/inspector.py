@@ -28,18 +28,16 @@ from edge.adapters.evidence import EvidenceFolder
 from edge.adapters.frames import Frame, FrameLink
 from edge.adapters.heartbeat import Heartbeat
 from edge.adapters.payload import retake_payload
-from edge.adapters.reader_link import Answered, ReaderLink
+from edge.adapters.reader_link import ReaderLink
 from edge.adapters.signals_link import Teller
 from edge.adapters.store import Store, TriggerRow
 from edge.core.actions import AnnounceRetake, Commit, Judge, LookUp, Read, StartTimer, TakeFrame
 from edge.core.events import (
     Event,
-    FieldsRead,
     FrameFailed,
     FrameJudged,
     FrameTaken,
     Interrupted,
-    ReadFailed,
     TimerFired,
     TimerName,
     Triggered,
@@ -48,10 +46,11 @@ from edge.core.fields import Product
 from edge.core.inspection import Inspection, State
 from edge.core.outcome import SCHEMA, Evidence, Outcome
 from edge.core.policy import Policy
-from edge.core.quality import Quality
+from edge.core.release import ReleaseName
 from edge.errors import StoreError
-from edge.services.inspector_course import CourseNotes
-from edge.services.inspector_desks import EvidenceDesk, RecordDesk
+from edge.services.inspector_course import CourseNotes, log_outcome
+from edge.services.inspector_desks import EvidenceDesk, RecordDesk, reader_event
+from edge.services.inspector_release import ReleaseDesk
 from edge.services.inspector_shadow import SHADOW, ShadowReads
 from edge.services.inspector_sync import open_sync
 from edge.settings import Settings
@@ -86,6 +85,8 @@ class Inspector:
         shadow: ShadowReads | None = None,
         calibration_hash: str = "",
         signals: Teller | None = None,
+        release: ReleaseName | None = None,
+        releases: ReleaseDesk | None = None,
         context: sockets.Context | None = None,
     ) -> None:
         self._signals = signals or Teller(None)
@@ -93,6 +94,7 @@ class Inspector:
         self._product, self._policy = product, policy
         self._store, self._records, self._evidence = store, records, evidence
         self._topic, self._config_hash = topic, config_hash
+        self._release, self._releases = release, releases
         self._frames = FrameLink(runtime_dir, camera, timeout_ms=policy.frame_timeout_us // 1000, context=context)
         self._reader = ReaderLink(reader_dir or runtime_dir, product=product_text, context=context)
         self._poked = sockets.open_socket(context, zmq.PULL)
@@ -151,16 +153,35 @@ class Inspector:
             if told.attempt == SHADOW:
                 self._shadow.told(told)
             else:
-                self._feed(_reader_event(told))
+                self._feed(reader_event(told))
         for event in self._records.finished(self._inspection.inspection_id):
             self._feed(event)
         self._fire_timers()
         if not self._stopped():
+            if not self._busy:
+                self._take_over()
             self._begin_waiting()
             self._read_in_shadow()
         if self._heartbeat.due():
             self._beat()
         systemd.notify_progress()
+
+    def _take_over(self) -> None:
+        """Between two inspections: decide by the release that the station has taken, where there is a new one."""
+        settings = None if self._releases is None else self._releases.due()
+        if settings is None or self._releases is None:
+            return
+        try:
+            kept = self._store.recorded.keep_configuration(settings.config_text, settings.calibration_text)
+        except StoreError as error:
+            self._tell_problem(str(error))
+            return
+        self._releases.taken_over()
+        self._product, self._policy, self._release = settings.product, settings.policy, settings.under
+        self._config_hash, self._course = settings.config_hash, CourseNotes(kept)
+        self._reader.reads(settings.product_file.model_dump_json())
+        self._shadow.judges(self._product, self._policy)
+        log.info("decides by another release", release=settings.under, config_hash=self._config_hash)
 
     def _begin_waiting(self) -> None:
         """Begin every trigger that waits: the first free one is inspected, those that come while busy are overruns."""
@@ -294,6 +315,7 @@ class Inspector:
                     config_hash=self._config_hash,
                     at=wall_time(),
                     course=course,
+                    release=self._release,
                 )
             except StoreError as error:
                 self._tell_problem(str(error))
@@ -306,7 +328,7 @@ class Inspector:
         self._signals.decided(outcome, seq)
         self._counts[outcome.reason.value] += 1
         self._poke_messenger()
-        _log_outcome(outcome, seq)
+        log_outcome(outcome, seq)
 
     def _poke_messenger(self) -> None:
         try:
@@ -330,41 +352,18 @@ class Inspector:
         frame_age_s = None if self._frame is None else round((monotonic_us() - self._frame.exposed_us) / 1e6, 3)
         state = "store_refuses" if self._problem else self._inspection.state.value if self._busy else "ready"
         ages = {f"erp_{name}": age for name, age in self._records.ages_s().items()}
-        self._heartbeat.beat(state=state, problem=self._problem, frame_age_s=frame_age_s, **ages, **self._counts)
+        under = (
+            {} if self._release is None else {"release": self._release.number, "release_sha256": self._release.sha256}
+        )
+        facts = {**ages, **under, **self._counts}
+        self._heartbeat.beat(state=state, problem=self._problem, frame_age_s=frame_age_s, **facts)
 
     def _close(self) -> None:
         for socket in (self._poked, self._messenger):
             socket.close()
         parts = (self._frames, self._reader, self._signals, self._heartbeat, self._records, self._evidence, self._store)
-        for part in parts:
+        for part in parts if self._releases is None else (*parts, self._releases):
             part.close()
-
-
-def _reader_event(told: Any) -> FrameJudged | FieldsRead | ReadFailed:
-    now_us = monotonic_us()
-    if not isinstance(told, Answered):
-        return ReadFailed(now_us, told.attempt, told.why)
-    if isinstance(told.what, Quality):
-        return FrameJudged(now_us, told.attempt, told.what)
-    return FieldsRead(now_us, told.attempt, told.what)
-
-
-def _log_outcome(outcome: Outcome, seq: int) -> None:
-    """The one line of an inspection: id, hash of the last frame, time of each stage, disposition, reason."""
-    log.info(
-        "inspection",
-        inspection_id=outcome.inspection_id,
-        trigger_id=outcome.trigger_id,
-        seq=seq,
-        disposition=outcome.disposition.value,
-        reason=outcome.reason.value,
-        defects=[defect.value for defect in outcome.defects],
-        attempts=len(outcome.attempts),
-        retakes=[(one.action, one.helped, dict(one.changed)) for one in outcome.attempts[1:]],
-        sha256=outcome.evidence[-1].sha256 if outcome.evidence else None,
-        ms={stage: round(ms, 1) for stage, ms in outcome.ms.items()},
-        detail=outcome.detail,
-    )
 
 
 def build(settings: Settings) -> Inspector:
@@ -391,4 +390,6 @@ def build(settings: Settings) -> Inspector:
         product_text=settings.product_file.model_dump_json(),
         calibration_hash=calibration_hash,
         signals=Teller(settings.paths.runtime if settings.has_signals else None),
+        release=settings.under,
+        releases=ReleaseDesk(settings) if settings.release.trusted_keys else None,
     )

@@ -1,13 +1,18 @@
-"""What the inspector notes of an inspection while it goes on: its course."""
+"""What the inspector notes of an inspection: its course while it goes on, and one line in the log at its end."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
+
 from edge.adapters import course_text
 from edge.core.course import Course, Step
 from edge.core.events import Event, FieldsRead, FrameJudged, Interrupted, Triggered
 from edge.core.inspection import Inspection
+from edge.core.outcome import Outcome
+
+log = structlog.get_logger()
 
 
 class CourseNotes:
@@ -44,3 +49,21 @@ class CourseNotes:
         if isinstance(event, Interrupted):
             return Course("interrupted", None, (), self._calibration)
         return Course("busy" if event.busy else "triggered", event.expected, (), self._calibration)
+
+
+def log_outcome(outcome: Outcome, seq: int) -> None:
+    """The one line of an inspection: id, hash of the last frame, time of each stage, disposition, reason."""
+    log.info(
+        "inspection",
+        inspection_id=outcome.inspection_id,
+        trigger_id=outcome.trigger_id,
+        seq=seq,
+        disposition=outcome.disposition.value,
+        reason=outcome.reason.value,
+        defects=[defect.value for defect in outcome.defects],
+        attempts=len(outcome.attempts),
+        retakes=[(one.action, one.helped, dict(one.changed)) for one in outcome.attempts[1:]],
+        sha256=outcome.evidence[-1].sha256 if outcome.evidence else None,
+        ms={stage: round(ms, 1) for stage, ms in outcome.ms.items()},
+        detail=outcome.detail,
+    )

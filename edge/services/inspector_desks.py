@@ -9,10 +9,12 @@ from queue import Empty, SimpleQueue
 from edge.adapters.database import monotonic_us
 from edge.adapters.erp import Erp, Record
 from edge.adapters.frames import Frame
+from edge.adapters.reader_link import Answered, ReadFailure
 from edge.adapters.wake import Wake
 from edge.core.actions import LookUp
-from edge.core.events import RecordFound, RecordMissing, RecordUnavailable
+from edge.core.events import FieldsRead, FrameJudged, ReadFailed, RecordFound, RecordMissing, RecordUnavailable
 from edge.core.outcome import Evidence
+from edge.core.quality import Quality
 from edge.errors import ErpError
 from edge.services.inspector_sync import SnapshotSync
 
@@ -140,3 +142,13 @@ class EvidenceDesk:
     def close(self) -> None:
         """Wait for what is being written."""
         self._pool.shutdown(wait=True)
+
+
+def reader_event(told: Answered | ReadFailure) -> FrameJudged | FieldsRead | ReadFailed:
+    """What the reader says, as the event that it is."""
+    now_us = monotonic_us()
+    if not isinstance(told, Answered):
+        return ReadFailed(now_us, told.attempt, told.why)
+    if isinstance(told.what, Quality):
+        return FrameJudged(now_us, told.attempt, told.what)
+    return FieldsRead(now_us, told.attempt, told.what)

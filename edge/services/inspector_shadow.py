@@ -59,6 +59,11 @@ class ShadowReads:
         self._outcome: Outcome | None = None
         self._committed_us: int | None = None
 
+    def judges(self, product: Product, policy: Policy) -> None:
+        """From now on, judge by these; what waits was of others."""
+        self._drop()
+        self._product, self._policy = product, policy
+
     def rejected(self, frame: Frame) -> None:
         """The gate rejected a frame. It is chosen by its own hash: the same frame always is, or never."""
         if int(frame.sha256[:8], 16) < self._share * 2**32:

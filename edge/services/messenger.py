@@ -24,6 +24,7 @@ import zmq
 from edge.adapters import retention, sockets, systemd
 from edge.adapters.database import monotonic_us, wall_time
 from edge.adapters.heartbeat import Heartbeat, Listener
+from edge.adapters.messages import ReleaseState
 from edge.adapters.mqtt import Link
 from edge.adapters.mqtt_access import broker_of
 from edge.adapters.mqtt_facts import (
@@ -44,6 +45,7 @@ from edge.adapters.store import Store
 from edge.errors import StoreError
 from edge.services.health import StateTopic, health_message
 from edge.services.mqtt_commands import MAX_AGE_S, Commands, answers_into_own_topics
+from edge.services.mqtt_releases import Releases
 from edge.services.sending import ACK_TIMEOUT_S, MAX_IN_FLIGHT, Sending
 from edge.services.sweeper import Sweeper
 from edge.settings import Settings
@@ -84,7 +86,9 @@ class Messenger:
         sweep: Callable[[], Sweep] | None = None,
         max_command_age_s: float = MAX_AGE_S,
         confirm_within_s: float | None = None,
+        releases: Releases | None = None,
     ) -> None:
+        self._releases = releases
         self._store = store
         self._link = link
         self._health_topic = health_topic
@@ -141,6 +145,7 @@ class Messenger:
                 self._follow()
                 self._sending.turn(monotonic_us())
                 self._tell_health()
+                self._follow_releases()
         except StoreError as error:
             self._note_store_failure(error)
         if self._sweeper is not None:
@@ -167,24 +172,32 @@ class Messenger:
                 self._health_due_us = 0
                 log.info("broker connected", session_id=fact.session_id, session_present=fact.session_present)
                 systemd.notify_status("connected to the broker")
+                self._tell_release(None if self._releases is None else self._releases.state)
             case Disconnected():
                 self._note_end(fact)
             case Answered():
                 self._sending.note_answer(fact, monotonic_us())
-            case Command() if len(self._unfollowed) >= MAX_UNFOLLOWED:
-                self._counts["max_unfollowed"] += 1
-                log.warning("command dropped", topic=fact.topic, limit="max_unfollowed")
             case Command():
-                self._unfollowed.append(fact)
+                self._hear(fact)
             case Unsent():
                 self._counts["unsent"] += 1
                 log.warning("not sent", topic=fact.topic, reason=fact.reason)
             case SubscriptionRefused():
                 self._counts["subscription_refused"] += 1
-                log.error("commands cannot be heard", topic=fact.topic, reason=fact.name)
+                log.error("a topic cannot be heard", topic=fact.topic, reason=fact.name)
             case CommandDropped():
                 self._counts["max_facts"] += 1
                 log.warning("command dropped", topic=fact.topic, limit="max_facts")
+
+    def _hear(self, command: Command) -> None:
+        if self._releases is not None and command.topic == self._releases.topic:
+            if (refused := self._releases.hear(command)) is not None:
+                self._end_release(command, refused)
+        elif len(self._unfollowed) >= MAX_UNFOLLOWED:
+            self._counts["max_unfollowed"] += 1
+            log.warning("command dropped", topic=command.topic, limit="max_unfollowed")
+        else:
+            self._unfollowed.append(command)
 
     def _note_end(self, fact: Disconnected) -> None:
         self._connected = None
@@ -214,11 +227,30 @@ class Messenger:
             else:
                 self._link.answer(command, encode(answer.message))
             if answer.new_trigger:
-                try:
-                    self._inspector.send(b"trigger", zmq.NOBLOCK)
-                except zmq.Again:
-                    self._counts["pokes_unheard"] += 1
+                self._inspector_is_told(b"trigger")
             log.info("command", topic=command.topic, **answer.message)
+
+    def _follow_releases(self) -> None:
+        if self._releases is not None and (done := self._releases.turn()) is not None:
+            self._end_release(*done)
+            self._inspector_is_told(b"release")
+
+    def _end_release(self, command: Command, state: ReleaseState | None) -> None:
+        if state is not None:
+            self._counts[f"releases_{state['state']}"] += 1
+        self._tell_release(state)
+        self._link.acknowledge(command)
+
+    def _tell_release(self, state: ReleaseState | None) -> None:
+        if self._releases is not None and self._connected is not None and state is not None:
+            session_id, topic = self._connected.session_id, self._releases.state_topic
+            self._link.publish(session_id, topic, encode(state), retain=True)
+
+    def _inspector_is_told(self, word: bytes) -> None:
+        try:
+            self._inspector.send(word, zmq.NOBLOCK)
+        except zmq.Again:
+            self._counts["pokes_unheard"] += 1
 
     def _tell_health(self) -> None:
         now_us = monotonic_us()
@@ -272,6 +304,8 @@ class Messenger:
         self._listener.close()
         if self._sweeper is not None:
             self._sweeper.close()
+        if self._releases is not None:
+            self._releases.close()
         self._store.close()
 
 
@@ -294,7 +328,13 @@ def build(settings: Settings) -> Messenger:
             beside.close()
 
     state = StateTopic(settings.topic("state"), station, store.disk)
-    presence = Presence(state_topic=state.topic, state_message=state.message, commands=settings.topic("cmd/+"))
+    releases = Releases(settings) if settings.release.trusted_keys else None
+    presence = Presence(
+        state_topic=state.topic,
+        state_message=state.message,
+        commands=settings.topic("cmd/+"),
+        release="" if releases is None else releases.topic,
+    )
     if settings.messenger.sparkplug:
         from edge.services import sparkplug  # noqa: PLC0415 - off, it costs nothing
 
@@ -313,6 +353,7 @@ def build(settings: Settings) -> Messenger:
         confirm_within_s=settings.mqtt.confirm_within_s,
         sweep=sweep,
         reader_dir=settings.reader.shared,
+        releases=releases,
     )
 
 

@@ -36,7 +36,7 @@ MAX_AGE_S = 60.0
 #: The largest number that SQLite holds.
 MAX_SEQ = 2**63 - 1
 #: What the station's own topics begin with, below its root.
-_SPOKEN_ON = frozenset({"state", "outcome", "retake", "health", "correction", "cmd"})
+_SPOKEN_ON = frozenset({"state", "outcome", "retake", "health", "correction", "cmd", "release", "release_state"})
 #: What may stand in a command; in `expect` beside fields of any name.
 _KEYS = {
     "trigger": frozenset({"trigger_id", "expected", "source", "station", "at"}),
