@@ -25,6 +25,7 @@ from edge.core.policy import Policy
 from edge.errors import ErpError, StoreError
 from edge.services.inspector import Inspector
 from edge.services.inspector_desks import EvidenceDesk, RecordDesk
+from edge.services.inspector_release import ReleaseDesk
 from edge.services.inspector_shadow import ShadowReads
 from tests.core.parts import PLATE, product, quality, reading
 
@@ -75,12 +76,12 @@ class FullDisk(Store):
 
     refusals = 2
 
-    def commit(self, outcome: Outcome, *, topic: str, config_hash: str, at: str, course: str | None = None) -> int:
+    def commit(self, outcome: Outcome, **facts: Any) -> int:
         """Refuse, then write."""
         if self.refusals:
             self.refusals -= 1
             raise StoreError("edge.db cannot be written (disk full): free space")
-        return super().commit(outcome, topic=topic, config_hash=config_hash, at=at, course=course)
+        return super().commit(outcome, **facts)
 
 
 class Site:
@@ -97,6 +98,7 @@ class Site:
         self.takes_answered = True
         self.answer: Callable[[ReaderDesk, Question], None] = answer_well
         self.shadow: ShadowReads | None = None
+        self.releases: ReleaseDesk | None = None
         self.questions: list[Question] = []
         self.capture = FramePublisher(folder, "main", context=self.context)
         self.desk = ReaderDesk(reader_dir or folder, context=self.context)
@@ -156,6 +158,7 @@ class Site:
             product_text="the product of this station",
             shadow=self.shadow,
             signals=Teller(self.folder, context=self.context),
+            releases=self.releases,
             context=self.context,
         )
         inspector.run(self.over)
