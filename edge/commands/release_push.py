@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _push(args: argparse.Namespace, folder: RolloutFolder) -> int:
-    release = read_release(args.release)
+    release, limits = read_release(args.release), _limits(args)
     number = release.name.number
     if not release.signature:
         raise UseError(f"{args.release} is not signed: edge release sign {args.release} --key FILE")
@@ -107,7 +107,7 @@ def _push(args: argparse.Namespace, folder: RolloutFolder) -> int:
         with _link(args, release) as link:
             stations = _stations(args.stations, release, link)
         before = 0 if plant is None else plant.rollout.number if plant.rollout.phase is Phase.DONE else plant.before
-        plant = Plant(Rollout.of(number, stations, _limits(args)), before)
+        plant = Plant(Rollout.of(number, stations, limits), before)
         folder.keep(plant)
     return _roll(args, folder, plant, release)
 
