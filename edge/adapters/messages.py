@@ -187,7 +187,7 @@ class Config(TypedDict):
 
     hash: str
     release: NotRequired[
-        Annotated[Release | None, Says(description="The release that was over the station's files; null: none.")]
+        Annotated[Release, Says(description="The release that was over the station's files; missing: none.")]
     ]
 
 

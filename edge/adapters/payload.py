@@ -44,7 +44,7 @@ def outcome_payload(
         "false_accept_interval": None if stated is None else stated.interval,
         "false_accept_reads": None if stated is None else stated.reads,
         "reader": {"name": outcome.reader, "hash": outcome.reader_hash},
-        "config": {"hash": config_hash, "release": release_name(release)},
+        "config": _config(config_hash, release),
         "at": at,
         "ms": outcome.ms,
     }
@@ -91,9 +91,14 @@ def _plain(value: Any) -> Any:
             return _plain(value.item() if hasattr(value, "item") else str(value))
 
 
-def release_name(release: ReleaseName | None) -> messages.Release | None:
+def release_name(release: ReleaseName) -> messages.Release:
     """A release as messages name it."""
-    return None if release is None else {"number": release.number, "sha256": release.sha256}
+    return {"number": release.number, "sha256": release.sha256}
+
+
+def _config(config_hash: str, release: ReleaseName | None) -> messages.Config:
+    # Without a release it is as it was before there were any: a recorded outcome is played again byte for byte.
+    return {"hash": config_hash} if release is None else {"hash": config_hash, "release": release_name(release)}
 
 
 def _field(field: FieldOutcome) -> messages.Field:

@@ -30,6 +30,7 @@ from edge.core.fields import Product
 from edge.core.match import same
 from edge.core.outcome import Evidence, Outcome
 from edge.core.policy import Policy
+from edge.core.release import ReleaseName
 from edge.errors import ImageError
 from edge.readers.reader import Image, Reader
 
@@ -133,6 +134,7 @@ def _payload(kept: Kept, outcome: Outcome, config_hash: str) -> bytes:
         station=then["station"],
         at=then["at"],
         config_hash=config_hash,
+        release=ReleaseName(**then["config"]["release"]) if "release" in then["config"] else None,
     )
 
 

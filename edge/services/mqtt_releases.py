@@ -119,7 +119,7 @@ class Releases:
             "station": self._station,
             "state": state,
             "message": hashlib.sha256(message).hexdigest(),
-            "present": release_name(self._present),
+            "present": None if self._present is None else release_name(self._present),
             "reason": None,
             "problems": [],
             "at": wall_time(),
