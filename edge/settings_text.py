@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_signals
+from edge import sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_release, sections_signals
 from edge.products import Gate
 from edge.settings import Settings
 
@@ -68,6 +68,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("record", sections.Record, True),
     ("panel", sections_panel.Panel, True),
     ("panel.tls", sections_panel.PanelTls, False),
+    ("release", sections_release.TrustedReleases, True),
     ("log", sections.Log, True),
 )
 #: Tables inside tables, which stand on their own.

@@ -19,7 +19,7 @@ from edge.errors import ConfigError, ErpError, UseError
 #: The commands of the design, two that learn from a site's own plates, one for alarms, `record`, and wires.
 DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
 DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay", "alarm", "users", "record"}
-DESIGN |= {"signals", "pool"}
+DESIGN |= {"signals", "release", "pool"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
     ("erp", "sync"),
@@ -32,6 +32,7 @@ ACTIONS: list[tuple[str, ...]] = [
     ("users", "add"),
     ("users", "password"),
     ("users", "remove"),
+    *(("release", action) for action in ("key", "make", "sign", "push", "status", "rollback")),
 ]
 
 

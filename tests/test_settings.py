@@ -19,6 +19,7 @@ from edge import (
     sections_cameras,
     sections_erp,
     sections_panel,
+    sections_release,
     sections_signals,
     settings,
     settings_text,
@@ -36,7 +37,7 @@ CONFIG = Path(__file__).parent.parent / "config"
 SECRETS = ("camera_password", "mqtt_password", "panel_token", "plc_password", "reader_key", "redis_password")
 
 #: Where the tables of the settings are.
-_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_signals, products)
+_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_release, sections_signals, products)
 
 SMALL = """\
 version = 1

@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         tell("configuration", fail(said, "correct what is told on standard error", problems=problems))
         raise
     config_hash = settings.config_hash
-    tell("configuration", ok(f"{settings.path}, hash {config_hash[:12]}", hash=config_hash))
+    under = "" if settings.under is None else f", under release {settings.under.number}"
+    tell("configuration", ok(f"{settings.path}{under}, hash {config_hash[:12]}", hash=config_hash))
     running = [(name, _start(check)) for name, check in checks(settings)]
     limit_s = LIMIT_WITH_MODEL_S if settings.reader.kind in WITH_MODEL else LIMIT_S
     begun_s = time.monotonic()
