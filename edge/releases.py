@@ -40,7 +40,7 @@ PURPOSE = b"edge release 1\n"
 _SIGNATURE_ROOM = 104
 
 
-class Refusal(StrEnum):
+class ReleaseRefusal(StrEnum):
     """Why a station does not take a release. May gain members."""
 
     TOO_LONG = "too_long"
@@ -57,7 +57,7 @@ class Refusal(StrEnum):
 class ReleaseError(ConfigError):
     """Raised when a release cannot be taken; `reason` is for machines, `problems` lists what is wrong."""
 
-    def __init__(self, reason: Refusal, problems: list[str] | str) -> None:
+    def __init__(self, reason: ReleaseRefusal, problems: list[str] | str) -> None:
         self.reason = reason
         super().__init__(problems)
 
@@ -159,16 +159,21 @@ class Release:
         """
         if len(message) > MAX_RELEASE_BYTES:
             raise ReleaseError(
-                Refusal.TOO_LONG, f"the release has {len(message)} bytes and the limit is {MAX_RELEASE_BYTES}: split it"
+                ReleaseRefusal.TOO_LONG,
+                f"the release has {len(message)} bytes and the limit is {MAX_RELEASE_BYTES}: split it",
             )
         facts = _object(message, "release")
         texts = ("statement", "content", "key", "signature")
         if set(facts) != set(texts) or not all(isinstance(facts[name], str) for name in texts):
-            raise ReleaseError(Refusal.MALFORMED, f"the release must have the texts {', '.join(texts)}, and no others")
+            raise ReleaseError(
+                ReleaseRefusal.MALFORMED, f"the release must have the texts {', '.join(texts)}, and no others"
+            )
         try:
             signature = base64.b64decode(facts["signature"].encode("ascii"), validate=True)
         except (binascii.Error, UnicodeEncodeError):
-            raise ReleaseError(Refusal.MALFORMED, "the release's signature is not base64: sign it again") from None
+            raise ReleaseError(
+                ReleaseRefusal.MALFORMED, "the release's signature is not base64: sign it again"
+            ) from None
         return cls(facts["statement"], facts["content"], facts["key"], signature)
 
     @property
@@ -190,7 +195,9 @@ class Release:
         Raises:
             ReleaseError: it is none.
         """
-        return _validated(Statement, self.statement.encode("utf-8", "surrogatepass"), "statement", Refusal.MALFORMED)
+        return _validated(
+            Statement, self.statement.encode("utf-8", "surrogatepass"), "statement", ReleaseRefusal.MALFORMED
+        )
 
     @property
     def name(self) -> ReleaseName:
@@ -202,7 +209,7 @@ class Release:
         said, found = self.said, hash_of(self.content)
         if said.sha256 != found:
             raise ReleaseError(
-                Refusal.OTHER_CONTENT,
+                ReleaseRefusal.OTHER_CONTENT,
                 f"release {said.number} was signed with content {said.sha256[:12]} and has {found[:12]}: "
                 "push the file that was signed",
             )
@@ -216,7 +223,7 @@ class Release:
             ReleaseError: something is wrong; lists all mistakes.
         """
         raw = self.content.encode("utf-8", "surrogatepass")
-        content = _validated(Content, raw, "content", Refusal.WRONG_CONTENT)
+        content = _validated(Content, raw, "content", ReleaseRefusal.WRONG_CONTENT)
         checks: list[Callable[[], object]] = [
             *(partial(content.product, name) for name in content.products),
             lambda: content.accept_over(Accept()),
@@ -226,7 +233,7 @@ class Release:
             checks.append(lambda: calibration_of(calibration, "calibration"))
         problems = [problem for check in checks for problem in _problems(check)]
         if problems:
-            raise ReleaseError(Refusal.WRONG_CONTENT, problems)
+            raise ReleaseError(ReleaseRefusal.WRONG_CONTENT, problems)
         return content
 
 
@@ -255,7 +262,7 @@ def unsigned(
     size = len(release.message) + _SIGNATURE_ROOM
     if size > MAX_RELEASE_BYTES:
         raise ReleaseError(
-            Refusal.TOO_LONG, f"the release has {size} bytes and the limit is {MAX_RELEASE_BYTES}: split it"
+            ReleaseRefusal.TOO_LONG, f"the release has {size} bytes and the limit is {MAX_RELEASE_BYTES}: split it"
         )
     return release
 
@@ -277,14 +284,14 @@ def _object(raw: bytes, what: str) -> dict[str, Any]:
         facts = json.loads(raw, object_pairs_hook=_each_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of opening brackets
         raise ReleaseError(
-            Refusal.MALFORMED, f"the {what} is not JSON ({str(error)[:100]}): make it with edge release"
+            ReleaseRefusal.MALFORMED, f"the {what} is not JSON ({str(error)[:100]}): make it with edge release"
         ) from None
     if not isinstance(facts, dict):
-        raise ReleaseError(Refusal.MALFORMED, f"the {what} is not a JSON object: make it with edge release")
+        raise ReleaseError(ReleaseRefusal.MALFORMED, f"the {what} is not a JSON object: make it with edge release")
     return facts
 
 
-def _validated(model: type[Model], raw: bytes, what: str, reason: Refusal) -> Model:
+def _validated(model: type[Model], raw: bytes, what: str, reason: ReleaseRefusal) -> Model:
     facts = _object(raw, what)
     try:
         return model.model_validate_json(json.dumps(facts))

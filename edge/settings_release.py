@@ -12,7 +12,7 @@ from edge.adapters.release_file import ReleaseFile
 from edge.core.release import ReleaseName, is_for, step_to
 from edge.errors import ConfigError, StoreError
 from edge.products import Gate
-from edge.releases import Refusal, Release, ReleaseError
+from edge.releases import Release, ReleaseError, ReleaseRefusal
 from edge.settings import Settings
 from edge.settings_check import sentences_of
 
@@ -29,7 +29,7 @@ def opened(own: Settings, message: bytes) -> Release:
     _ = release.name
     if not is_for(said.stations, own.place):
         raise ReleaseError(
-            Refusal.OTHER_STATION,
+            ReleaseRefusal.OTHER_STATION,
             f"release {said.number} is for {', '.join(said.stations)[:200]}, and this is {own.place}: push it there",
         )
     return release
@@ -44,7 +44,7 @@ def newer_than(present: ReleaseName | None, offered: ReleaseName) -> bool:
     step = step_to(present, offered)
     if step == "older" and present is not None:
         raise ReleaseError(
-            Refusal.OLDER,
+            ReleaseRefusal.OLDER,
             f"release {offered.number} is not newer than {present.number}, which the station has: "
             "give it a greater number, or go back with edge release rollback",
         )
@@ -67,7 +67,7 @@ def under(own: Settings, release: Release) -> Settings:
         calibration=content.calibration,
     )
     if problems := sentences_of(changed):
-        raise ReleaseError(Refusal.WRONG_CONTENT, problems)
+        raise ReleaseError(ReleaseRefusal.WRONG_CONTENT, problems)
     return changed
 
 

@@ -14,7 +14,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge import sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_release, sections_signals
+from edge import (
+    sections,
+    sections_alarm,
+    sections_cameras,
+    sections_erp,
+    sections_panel,
+    sections_release,
+    sections_signals,
+)
 from edge.products import Gate
 from edge.settings import Settings
 

@@ -37,7 +37,16 @@ CONFIG = Path(__file__).parent.parent / "config"
 SECRETS = ("camera_password", "mqtt_password", "panel_token", "plc_password", "reader_key", "redis_password")
 
 #: Where the tables of the settings are.
-_PLACES = (sections, sections_alarm, sections_cameras, sections_erp, sections_panel, sections_release, sections_signals, products)
+_PLACES = (
+    sections,
+    sections_alarm,
+    sections_cameras,
+    sections_erp,
+    sections_panel,
+    sections_release,
+    sections_signals,
+    products,
+)
 
 SMALL = """\
 version = 1

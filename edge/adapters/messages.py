@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from edge.core.outcome import Defect, Disposition, Reason
 from edge.core.quality import MeasureName
 from edge.core.reading import FinishReason
-from edge.releases import Refusal
+from edge.releases import ReleaseRefusal
 
 #: The longest id, in characters.
 MAX_ID_LENGTH = 200
@@ -272,7 +272,7 @@ class ReleaseState(TypedDict):
     state: Annotated[Literal["taken", "refused"], Says(json_schema_extra=_CLOSED)]
     message: Annotated[str, Says(pattern="^[0-9a-f]{64}$")]
     present: Annotated[Release | None, Says(description="What the station has now; null: its own files alone.")]
-    reason: Annotated[Refusal | None, Says(description="Why it was refused; may gain members.")]
+    reason: Annotated[ReleaseRefusal | None, Says(description="Why it was refused; may gain members.")]
     problems: Annotated[list[str], Says(description="Every mistake, a sentence each.")]
     at: At
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edge.adapters import whole_file
 from edge.errors import UseError
-from edge.releases import Refusal, Release, ReleaseError
+from edge.releases import Release, ReleaseError, ReleaseRefusal
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -65,7 +65,7 @@ def check(release: Release, trusted: Iterable[str]) -> None:
     public = keys.get(release.key)
     if public is None:
         raise ReleaseError(
-            Refusal.UNTRUSTED_KEY,
+            ReleaseRefusal.UNTRUSTED_KEY,
             f"the release is signed with key {release.key[:16]!r}, which is not in [release] trusted_keys: "
             "sign it with a key that is, or add its public key there",
         )
@@ -73,7 +73,7 @@ def check(release: Release, trusted: Iterable[str]) -> None:
         Ed25519PublicKey.from_public_bytes(public).verify(release.signature, release.signed_bytes)
     except InvalidSignature:
         raise ReleaseError(
-            Refusal.BAD_SIGNATURE,
+            ReleaseRefusal.BAD_SIGNATURE,
             f"the signature of key {release.key} is not over this statement: push the file as it was signed",
         ) from None
 

@@ -30,8 +30,8 @@ class Message:
     """One kind of message: its type, who sends it ("send": the station), where, and how.
 
     `suffix` follows the topic's base; None: the topic is the asker's own. `properties` are the user properties.
-    `summary` stands for a type that has no docstring. `answer` names the message that answers a command; None: it is not
-    answered to a topic that its sender names.
+    `summary` stands for a type that has no docstring. `answer` names what answers a command on the topic that it names;
+    None: nothing does.
     """
 
     type: Any

@@ -23,7 +23,7 @@ from edge.adapters.payload import release_name
 from edge.adapters.release_file import ReleaseFile
 from edge.core.outcome import SCHEMA
 from edge.errors import StoreError
-from edge.releases import Refusal, ReleaseError
+from edge.releases import ReleaseError, ReleaseRefusal
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class Releases:
             self._waiting[again] = command
         elif len(self._waiting) >= MAX_WAITING_RELEASES:
             sentence = f"{MAX_WAITING_RELEASES} releases wait to be checked, which is the limit: push one at a time"
-            return self._refused(command.payload, ReleaseError(Refusal.MAX_WAITING_RELEASES, sentence))
+            return self._refused(command.payload, ReleaseError(ReleaseRefusal.MAX_WAITING_RELEASES, sentence))
         else:
             self._waiting.append(command)
         return None

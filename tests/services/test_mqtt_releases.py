@@ -16,7 +16,7 @@ from edge import settings
 from edge.adapters import whole_file
 from edge.core.release import ReleaseName
 from edge.errors import ConfigError
-from edge.releases import MAX_RELEASE_BYTES, Refusal, Release
+from edge.releases import MAX_RELEASE_BYTES, Release, ReleaseRefusal
 from edge.services import mqtt_releases
 from tests import smallest_station
 from tests.brokers import Ear, Mosquitto, mosquitto, wait_for
@@ -101,26 +101,26 @@ def test_hostile_releases_change_nothing_and_are_answered(line: Line, tmp_path: 
     forged = good.message.replace(b"{8}", b"{9}")
     other_signature = replace(line.signer.release(6), signature=good.signature)
     borrowed_key = replace(stranger.release(6), key=good.key)
-    hostile: list[tuple[bytes, Refusal]] = [
-        (b"\x00\xff" * 10, Refusal.MALFORMED),
-        (b"[" * 100_000, Refusal.MALFORMED),
-        (b"[]", Refusal.MALFORMED),
-        (b'{"statement": "{}"}', Refusal.MALFORMED),
-        (good.message[: len(good.message) // 2], Refusal.MALFORMED),
-        (good.message.replace(b'"signature": "', b'"signature": "!'), Refusal.MALFORMED),
-        (b" " * (MAX_RELEASE_BYTES + 1), Refusal.TOO_LONG),
-        (stranger.release(6).message, Refusal.UNTRUSTED_KEY),
-        (replace(good, key="").message, Refusal.UNTRUSTED_KEY),
-        (borrowed_key.message, Refusal.BAD_SIGNATURE),
-        (other_signature.message, Refusal.BAD_SIGNATURE),
-        (replace(good, signature=b"").message, Refusal.BAD_SIGNATURE),
-        (forged, Refusal.OTHER_CONTENT),
-        (line.signer.release(6, stations=("s/l/other",)).message, Refusal.OTHER_STATION),
-        (line.signer.release(6, stations=("*/*/st2", "x/*/*")).message, Refusal.OTHER_STATION),
-        (line.signer.release(4).message, Refusal.OLDER),
-        (line.signer.release(5, {"version": 1}).message, Refusal.OLDER),
-        (line.signer.signed_text("{}", "{}"), Refusal.MALFORMED),
-        (line.signer.signed_text("{" * 50_000, "{}"), Refusal.MALFORMED),
+    hostile: list[tuple[bytes, ReleaseRefusal]] = [
+        (b"\x00\xff" * 10, ReleaseRefusal.MALFORMED),
+        (b"[" * 100_000, ReleaseRefusal.MALFORMED),
+        (b"[]", ReleaseRefusal.MALFORMED),
+        (b'{"statement": "{}"}', ReleaseRefusal.MALFORMED),
+        (good.message[: len(good.message) // 2], ReleaseRefusal.MALFORMED),
+        (good.message.replace(b'"signature": "', b'"signature": "!'), ReleaseRefusal.MALFORMED),
+        (b" " * (MAX_RELEASE_BYTES + 1), ReleaseRefusal.TOO_LONG),
+        (stranger.release(6).message, ReleaseRefusal.UNTRUSTED_KEY),
+        (replace(good, key="").message, ReleaseRefusal.UNTRUSTED_KEY),
+        (borrowed_key.message, ReleaseRefusal.BAD_SIGNATURE),
+        (other_signature.message, ReleaseRefusal.BAD_SIGNATURE),
+        (replace(good, signature=b"").message, ReleaseRefusal.BAD_SIGNATURE),
+        (forged, ReleaseRefusal.OTHER_CONTENT),
+        (line.signer.release(6, stations=("s/l/other",)).message, ReleaseRefusal.OTHER_STATION),
+        (line.signer.release(6, stations=("*/*/st2", "x/*/*")).message, ReleaseRefusal.OTHER_STATION),
+        (line.signer.release(4).message, ReleaseRefusal.OLDER),
+        (line.signer.release(5, {"version": 1}).message, ReleaseRefusal.OLDER),
+        (line.signer.signed_text("{}", "{}"), ReleaseRefusal.MALFORMED),
+        (line.signer.signed_text("{" * 50_000, "{}"), ReleaseRefusal.MALFORMED),
     ]
     with running(line.load()) as store:
         assert line.answer(good)["state"] == "taken"
