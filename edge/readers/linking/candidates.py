@@ -7,6 +7,7 @@ side by side and trained later.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -33,6 +34,7 @@ from edge.readers.linking.shape import (
     serial_shape,
     specific,
     worded,
+    worded_out,
 )
 from edge.readers.linking.spans import Segment, Span, spans
 from edge.readers.linking.surroundings import Surroundings
@@ -45,6 +47,8 @@ _LEAST_MISPRINT = 3
 _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
 _OWNS = 0.85
+#: A key that reaches a text less surely does not make it another number.
+_HOLDS = 0.3
 _ANY = FieldRule("any")
 #: What no key makes a model or a serial number of.
 _NEVER = frozenset((
@@ -53,6 +57,8 @@ _NEVER = frozenset((
 #: Nor of what no name is cut, nor of lines with so many blanks.
 _NEVER_CUT = _NEVER | {"a maker"}
 _SENTENCE = 8
+#: A month, or a week, and its year.
+_MONTH = re.compile(r"\d{1,2}/(\d{2}|(19|20)\d{2})|(19|20)\d{2}/\d{1,2}")
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -103,7 +109,7 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
     line, start, end = fitting or segment or one.segments[0]
     for index, piece in enumerate(around.page.pieces):
         # A longer code that holds the text is another number, but tells its letters as well.
-        held = around.linked.get(index) and fitting is None
+        held = fitting is None and any(link.strength > _HOLDS for link in around.linked.get(index, ()))
         if piece.line == line and piece.start <= start and end <= piece.end and not held:
             raw = around.page.lines[line].text[start:end]
             text, changed = normalise(raw, rule)
@@ -186,7 +192,9 @@ class _Place(NamedTuple):
 
 def _look(text: str, own: Link | None) -> float:
     """Say how plainly a text is another thing than a model or serial number; a serial's key makes it doubtful."""
-    if not looks(text) or (own is not None and own.key.kind == "serial" and grouped(text)):
+    numbered = looks(text) == "a telephone number" and not text.startswith("+")
+    if not looks(text) or (own is not None and own.key.kind == "serial" and (grouped(text) or numbered)):
+        # "0156/02144498" at a serial number's key is one.
         return 0.0
     return 0.5 if own is not None and own.key.kind == "serial" and doubtful(text) else 1.0
 
@@ -284,6 +292,8 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     if rule.pattern is not None and not (keyed and natural):
         return True
     if keyed and rule.name in FIELDS and looks(text) in _NEVER:
+        return True
+    if rule.name == "serial" and (looks(text) == "a date" or _MONTH.fullmatch(text) or worded_out(text)):
         return True
     if rule.name == "serial" and not any(map(str.isdigit, text)) and text != text.upper():
         # "see label"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from edge.readers.linking.glued import glued, glued_words
+from edge.readers.linking.glued import glued, glued_words, own_end
 from edge.readers.linking.keywords import Lexicon, Word, fold
 from edge.readers.linking.printed import (
     AROUND,
@@ -18,19 +18,18 @@ from edge.readers.linking.printed import (
     LONG,
     MOST_ATOMS,
     SHORT,
-    TRANSLATION,
     TWO,
     WEAK,
-    WIDE_CLOSE,
     WIDE_COLON,
-    WIDE_OPEN,
     Caption,
     Line,
     as_printed,
     begins_rating,
     begins_value,
+    joined,
     separated,
 )
+from edge.readers.linking.shape import named
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
@@ -57,7 +56,6 @@ _NUMBERED = re.compile(
     r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})"
     r"|(?<=[^\W\d_]{4})[2-46-79][^\W_]?(?![^\W_])|[2-46-79](?=[^\W_]?\d)"
 )
-_OPEN, _CLOSING = re.compile(rf"[({WIDE_OPEN}\[【]"), re.compile(rf"[){WIDE_CLOSE}\]】]")
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
@@ -73,7 +71,7 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     line = Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
     head = _head(line)
     if head:
-        return _joined(text, head)
+        return joined(text, head)
     found: list[Caption] = []
     index = 0
     while index < len(spans):
@@ -93,16 +91,16 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
         unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
         if unknown is not None:
             found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
-    return _joined(text, found + _tail(text, found, lexicon))
+    return joined(text, found + _tail(text, found, lexicon))
 
 
 def _begins_model(text: str, before: Caption, caption: Caption) -> bool:
     """Say whether a few capitals right behind a field's key are the beginning of its value ("Model HW 494")."""
     return (
         before.word.kind in FIELDS
-        and caption.word.kind not in FIELDS
+        and (caption.word.kind not in FIELDS or text[caption.end : caption.end + 1].isdigit())
         and not caption.separated
-        and caption.end - caption.start <= SHORT
+        and (caption.end - caption.start <= SHORT or any(map(str.isdigit, text[caption.start : caption.end])))
         and text[caption.start : caption.end].isupper()
     )
 
@@ -225,14 +223,41 @@ def _damaged(line: Line, runs: list[tuple[str, int]], start: int) -> Caption | N
             return Caption(start, end, word, separated=True)
         if _NUMBERED.search(text, start, end) or text[start:end].rpartition(" ")[2].isdigit():
             continue
-        if separated(text, end) or begins_value(text, end) or not text[end:].strip(AROUND):
+        if "-" in text[start:end] and any(map(str.isdigit, text[start:end])) and end - start <= _LONGEST_MISREAD:
+            # "ML-11" is no "Malli".
+            continue
+        if separated(text, end) or begins_value(text, end) or not text[end:].strip(AROUND) or _goes_on(line, end):
             word = line.lexicon.nearest(folded)
             if word is not None and word.kind not in FIELDS and len(folded) < SHORT + 2 and not separated(text, end):
                 # "Hone 6" is no "Phone 6".
                 continue
             if word is not None and (len(text) == end or text[end - 2 : end - 1] != " "):
-                return Caption(start, end, word, separated(text, end))
+                own = own_end(text, start, end, word, line.lexicon)
+                return Caption(start, own, word, separated(text, own))
     return None
+
+
+def _goes_on(line: Line, end: int) -> bool:
+    """Say whether another key or a name made of a word and a number follows."""
+    return _before_key(line, end) or _is_named(line.text, end)
+
+
+def _is_named(text: str, end: int) -> bool:
+    """Say whether a word and a number follow, as a model of that form has them ("Type Star-Line 200")."""
+    value = text[end:].strip()
+    return text[end : end + 1] == " " and value[:1].isupper() and named(value) > 0
+
+
+def _names_model(text: str, end: int, word: Word) -> bool:
+    return word.kind == "model" and word.strength > WEAK and _is_named(text, end)
+
+
+def _before_key(line: Line, end: int) -> bool:
+    """Say whether a slash and a key follow ("Typové označcní / Výrobní číslo")."""
+    behind = next((number for number, (start, _) in enumerate(line.spans) if start >= end), None)
+    if behind is None or line.text[end : line.spans[behind][0]].strip() != "/":
+        return False
+    return any(line.lexicon.exact(folded) is not None for folded, _ in _runs(line, behind))
 
 
 def _longer_damaged(line: Line, runs: list[tuple[str, int]], start: int, least: int) -> Caption | None:
@@ -297,7 +322,7 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
         sure = word.strength >= 0.9 and (len(printed) > SHORT or (len(printed) > 1 and not printed[0].isascii()))
         # "Typ Smart 5800": so short a word is one with a number behind it.
         sure = sure or (word.strength >= 0.9 and len(printed) == SHORT and any(c.isdigit() for c in text[end:]))
-        return sure or begins_value(text, end) or not text[end:].strip(AROUND)
+        return sure or begins_value(text, end) or not text[end:].strip(AROUND) or _names_model(text, end, word)
     if after and word.kind == "serial" and not text[end:].strip(AROUND):
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
@@ -349,34 +374,3 @@ def _unknown(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | Non
     stop = match.end() - 1
     word = lexicon.nearest(fold(text[start:stop])) or Word("other", 0.5, text[start:stop])
     return Caption(start, stop, word, separated=True)
-
-
-def _joined(text: str, found: list[Caption]) -> list[Caption]:
-    """Join neighbours of one kind, a weak word with the key before it, and a key with its translation."""
-    joined: list[Caption] = []
-    for caption in found:
-        if joined and caption.start < joined[-1].end:
-            continue
-        bracket = TRANSLATION.match(text, caption.end)
-        whole = caption._replace(end=bracket.end()) if bracket and _translates(bracket[0]) else caption
-        closed = _CLOSING.match(text, whole.end)
-        if closed and joined and _OPEN.search(text, joined[-1].end, whole.start):
-            whole = whole._replace(end=closed.end())
-        before = joined[-1] if joined else None
-        if before is not None and not text[before.end : whole.start].strip(AROUND):
-            if whole.word.kind == before.word.kind and whole.word.kind != "other":
-                word = max(before.word, whole.word, key=lambda word: word.strength)
-                joined[-1] = Caption(before.start, whole.end, word, whole.separated)
-                continue
-            between = text[before.end : whole.start]
-            if whole.word.strength < 0.5 and ":" not in between and " / " not in between:
-                joined[-1] = before._replace(end=whole.end, separated=whole.separated)
-                continue
-        joined.append(whole)
-    return joined
-
-
-def _translates(bracket: str) -> bool:
-    """Say whether a bracket after a key is its translation; a long one in capitals is rather a value."""
-    inner = bracket.strip(" ()[]【】" + WIDE_OPEN + WIDE_CLOSE)
-    return not (inner.isascii() and inner.isupper() and len(inner) > 4)

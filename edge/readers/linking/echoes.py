@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from edge.core.reading import Character
 from edge.readers.linking.keywords import fold
@@ -56,13 +56,15 @@ class Echoes:
     def surer(self, text: str, segments: Sequence[Segment]) -> Segment | None:
         """Give the other print of a text that is read with one other letter, and surer of it; None where none is.
 
-        A reader that names runners-up must have seen the other letter in its place, too. Nothing is mended (law L7):
-        the answer is a whole text as it stands elsewhere on the plate.
+        A reader that names runners-up must have seen the other letter in its place, too; or two other prints say the
+        same and none what this one says. Nothing is mended (law L7): the answer is a whole text as it stands elsewhere
+        on the plate.
         """
         own = fold(text)
         mine = self._solid(segments)
         if len(own) < _SHORTEST + 1 or len(mine) != len(own) or not any(c.isdigit() for c in text):
             return None
+        told: dict[str, list[Segment]] = {}
         for line, start, end in self._texts_as_long(len(own), segments[0][0]):
             theirs = self._solid(((line, start, end),))
             if len(theirs) != len(mine):
@@ -70,7 +72,16 @@ class Echoes:
             differ = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.text.casefold() != b.text.casefold()]
             if len(differ) == 1 and _misread(*differ[0]):
                 return (line, start, end)
-        return None
+            if len(differ) == 1:
+                told.setdefault("".join(c.text.casefold() for c in theirs), []).append((line, start, end))
+            elif not differ:
+                told.setdefault("", []).append((line, start, end))
+        agreed = [where for letters, those in told.items() if letters for where in those if _most(those, told)]
+        return self._plainest(agreed)
+
+    def _plainest(self, agreed: Sequence[Segment]) -> Segment | None:
+        """Give of several prints of one text the one that the most of its line is."""
+        return max(agreed, key=lambda one: (one[2] - one[1]) / len(self._page.lines[one[0]].text.strip()), default=None)
 
     def fitting(self, text: str, segments: Sequence[Segment], fits: Callable[[str], bool]) -> Segment | None:
         """Give the other print of a text that has the form asked for and differs in a letter or two, or None.
@@ -98,11 +109,11 @@ class Echoes:
                 yield where, start, end
                 continue
             text = self._page.lines[where].text
-            for match in _MARK.finditer(text, start, end):
-                if len(fold(text[start : match.start()])) == length:
-                    yield where, start, match.start()
-                if len(fold(text[match.end() : end])) == length:
-                    yield where, match.end(), end
+            marks = [match.span() for match in _MARK.finditer(text, start, end)]
+            for begin in (start, *(stop for _, stop in marks)):
+                for stop in (*(at for at, _ in marks), end):
+                    if begin < stop and len(fold(text[begin:stop])) == length:
+                        yield where, begin, stop
 
     def _otherwise(self, segments: Sequence[Segment], own: str, where: Segment, other: str) -> bool:
         """Say whether another print of the same letters has one read differently, and surer."""
@@ -126,6 +137,12 @@ class Echoes:
             for character in self._page.lines[line].characters[start:end]
             if character.text.isalnum()
         ]
+
+
+def _most(those: Sequence[Segment], told: Mapping[str, Sequence[Segment]]) -> bool:
+    """Say whether two other prints of a text agree, none is read as the text itself, and no others as otherwise."""
+    lines = {line for line, _, _ in those}
+    return len(lines) > 1 and len(told) == 1
 
 
 def _misread(mine: Character, theirs: Character) -> bool:

@@ -12,6 +12,7 @@ from edge.readers.linking.printed import (
     LONG,
     MOST_ATOMS,
     SHORT,
+    TWO,
     WEAK,
     Caption,
     Line,
@@ -23,7 +24,24 @@ from edge.readers.linking.shape import looks, named
 _LONG_NUMBER = 6
 #: Keys of so many letters are words, which a number of any groups may follow.
 _WORD = 6
-_SMALL_THEN_CAPITALS = re.compile(r"([^\W\d_]+[a-zà-ÿа-я])([A-Z]{2,})")
+#: "No" and "Nr" with a small letter are no beginning of a code, and need no more.
+_SHORT_NUMBER = 4
+#: Small letters that end before capitals.
+_CAPITALS_BEHIND = re.compile(r"(?<=[a-zà-ÿа-я])[A-Z]{1,4}$")
+_SMALL_THEN_CAPITALS = re.compile(r"([^\W\d_]+[a-zà-ÿа-я]|[^\W\d_a-zA-Z]+)([A-Z]{2,})")
+
+
+def own_end(text: str, start: int, end: int, word: Word, lexicon: Lexicon) -> int:
+    """Give where a damaged key ends: capitals behind it are its value's ("TYPENUMMERWT 137", "ModclNNAM-195")."""
+    printed = text[start:end]
+    turn = _CAPITALS_BEHIND.search(printed)
+    if turn and turn.start() and lexicon.nearest(fold(printed[: turn.start()])) is not None:
+        return start + turn.start()
+    known = fold(word.printed)
+    for cut in range(end - 1, max(start, end - 1 - SHORT), -1):
+        if fold(text[start:cut]) == known and text[cut:end].isupper():
+            return cut
+    return end
 
 
 def glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
@@ -40,8 +58,11 @@ def glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         capitals = len(head) > SHORT and rest[0].isupper() and head.isupper() and 3 * figures >= len(rest)
         capitals = capitals and (len(head) > SHORT + 1 or any(map(str.isdigit, rest[:SHORT])))
         camel = head[-1].islower() and rest[0].isupper() and (len(head) > SHORT or rest == rest.upper())
-        camel = camel or (len(head) == SHORT and head[-1].islower() and named(text[start + length :]) > 0)
-        behind = number - length if camel or len(head) >= _WORD else len(rest)
+        camel = camel or (
+            len(head) == SHORT and head[-1].islower() and rest[0].isupper() and named(text[start + length :]) > 0
+        )
+        long = sum(map(str.isdigit, _groups(text[start + length :]))) >= _LONG_NUMBER
+        behind = number - length if camel or len(head) >= _WORD or (len(head) == TWO and long) else len(rest)
         measured = turns and len(head) > SHORT and looks(text[start + length :]) == "a rating"
         strange = sum(c.isdigit() for c in head[len(head) >= _WORD :])
         if not (turns or capitals or camel) or (behind < SHORT and not measured) or strange > damaged:
@@ -50,16 +71,19 @@ def glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         if word is None or (len(head) <= SHORT and head.isascii() and not _names_short(head, rest, word)):
             continue
         # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
-        least = SHORT + 2 if word.strength > WEAK else _LONG_NUMBER
+        least = SHORT + 2 if word.strength > WEAK else _SHORT_NUMBER if head[-1].islower() else _LONG_NUMBER
         if len(head) > 2 or (word.kind == "serial" and number - length >= least):
-            return Caption(start, start + length, word, separated=False)
+            end = own_end(text, start, start + length, word, lexicon) if damaged else start + length
+            return Caption(start, end, word, separated=False)
     return None
 
 
 def _glued_capitals(token: str, start: int, lexicon: Lexicon) -> Caption | None:
     """Find a long key in small letters that no blank parts from capitals ("ModelnummerFTG")."""
     match = _SMALL_THEN_CAPITALS.fullmatch(token)
-    word = lexicon.exact(fold(match[1])) if match and len(match[1]) >= LONG else None
+    word = lexicon.exact(fold(match[1])) if match else None
+    if match and word and len(match[1]) < LONG and (word.kind not in FIELDS or word.strength <= WEAK):
+        return None
     return Caption(start, start + len(match[1]), word, separated=False) if match and word else None
 
 
@@ -68,7 +92,10 @@ def _names_short(head: str, rest: str, word: Word) -> bool:
 
     No letter may be another one, and what names no field, measure, version or date is rather the value's beginning.
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", plain_letters(word.printed)) if c.isalnum())
+    plain = plain_letters(word.printed)
+    if len(head) > TWO:
+        # "VC038" is not "V. č.".
+        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if c.isalnum())
     if plain_letters(head) != plain:
         return False
     measured = word.kind in ("rating", "revision", "date", *FIELDS)
@@ -78,7 +105,7 @@ def _names_short(head: str, rest: str, word: Word) -> bool:
 def _groups(text: str) -> str:
     """Give the beginning of a text up to a word in small letters: its key glued to the groups of a number."""
     tokens = text.split()
-    count = next((n for n, token in enumerate(tokens) if n and token.isalpha() and not token.isupper()), len(tokens))
+    count = next((n for n, token in enumerate(tokens) if n and any(map(str.islower, token))), len(tokens))
     return " ".join(tokens[:count])
 
 
@@ -92,7 +119,11 @@ def glued_words(line: Line) -> Caption | None:
             (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
         )
         number = sum(c.isalnum() for c in line.text[letters:])
-        if not line.text[start].isalpha() or letters == end or not number:
+        if (
+            not (line.text[start].isalpha() or line.text[start + 1 : start + 2].isalpha())
+            or letters == end
+            or not number
+        ):
             continue
         before = "".join(line.folds[:last])
         if line.text[start:letters].isupper() and not line.lexicon.exact(before):
@@ -112,6 +143,7 @@ def glued_words(line: Line) -> Caption | None:
             # Where the words before are a key by themselves the letters are the value's.
             word = line.lexicon.nearest(folded)
         if word is not None:
+            letters = own_end(line.text, line.spans[0][0], letters, word, line.lexicon)
             return Caption(line.spans[0][0], letters, word, separated=False)
         break
     return None

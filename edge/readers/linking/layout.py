@@ -16,7 +16,7 @@ from edge.core.reading import Character, TextLine
 from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
 from edge.readers.linking.keywords import Lexicon, fold
-from edge.readers.linking.printed import FIELDS, HIDING, SEPARATORS, Caption, separated
+from edge.readers.linking.printed import FIELDS, HIDING, SEPARATORS, WEAK, Caption, separated
 from edge.readers.linking.rejoined import rejoined
 
 #: A key box at least this much longer than high tells its own slope.
@@ -28,7 +28,7 @@ MAX_LINES = 400
 _BEFORE = SEPARATORS + ")]/\\\uff09"
 _AFTER = SEPARATORS + "([/\\\uff08"
 #: A value that somebody made unreadable.
-_HIDDEN = re.compile(rf"[\s:]*([{HIDING}]{{2,}})\s*")
+_HIDDEN = re.compile(rf"[\s:.]*([{HIDING}]{{2,}})\s*")
 
 #: Letters in front of a number that may be part of it, though they make a key.
 _MOST_PREFIX = 3
@@ -36,6 +36,10 @@ _MOST_PREFIX = 3
 _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
+#: Behind a few capitals these make them a key ("REF.471").
+_MARKS = (".", "", "#", "/")
+#: A value below its key begins so many text heights beside it, and stands so many below it at most.
+_INSET, _NEXT_LINE_GAP = 3.0, 1.4
 _WORD = re.compile(r"[^\W\d_]+?(?<=[^\W\d_A-Z\u0410-\u042f])(?=[A-Z])|[^\W\d_]+|[º°№]")
 #: The last of several keys in one box.
 _LAST_KEY = re.compile(r"[^\s/]+$")
@@ -224,11 +228,11 @@ def _with_tail(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list[
 
 
 def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece]:
-    """Leave a value whole that begins like a key and stands right of one: "Model" "CE 667", "Order code" "SN 578-B3H".
+    """Leave a value whole that begins like a key and stands right of one, or below one of a field: "Model" "CE 667".
 
     Only a few capitals without a separator are meant, and no key of the kind that the value stands at.
     """
-    first = {}
+    first: dict[int, Piece] = {}
     for index in range(len(pieces) - 1):
         key, value = pieces[index], pieces[index + 1]
         if (
@@ -240,6 +244,8 @@ def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece
     dropped: dict[int, Piece] = {}
     for index, key in first.items():
         before = _before_in_row(key, pieces)
+        if before is None or not before.kind or before.line == key.line:
+            before = _above(key, pieces, lines)
         if before is not None and before.kind and before.kind != key.kind and before.line != key.line:
             value = pieces[index + 1]
             rect = replace(value.rect, left=key.rect.left)
@@ -248,6 +254,35 @@ def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece
     if not dropped:
         return pieces
     return [dropped.get(at - 1, piece) for at, piece in enumerate(pieces) if at not in dropped]
+
+
+def _above(key: Piece, pieces: Sequence[Piece], lines: Sequence[TextLine]) -> Piece | None:
+    """Give the key of a field right above a piece that a box of its own holds and no value stands beside."""
+    box = key.rect
+    for other in pieces:
+        place = other.rect
+        if (
+            other.kind in FIELDS
+            and other.turn == key.turn
+            and other.line != key.line
+            and key.text.isalpha()
+            and not (key.kind in FIELDS and key.strength > WEAK)
+            and lines[key.line].text[key.end : key.end + 1] not in _MARKS
+            and abs(place.left - box.left) < _INSET * box.height
+            and -0.3 * box.height < box.top - place.bottom < _NEXT_LINE_GAP * box.height
+            and lines[other.line].text[: other.start].strip(SEPARATORS + " ") == ""
+            and lines[other.line].text[other.end :].strip(SEPARATORS + " ") == ""
+            and not any(
+                one.turn == key.turn
+                and one.line != other.line
+                and one.rect.left > place.right - 0.2 * place.height
+                and abs(one.rect.middle - place.middle) < 0.5 * place.height
+                and not one.kind
+                for one in pieces
+            )
+        ):
+            return other
+    return None
 
 
 def begins_like_key(key: Piece, value: Piece) -> bool:

@@ -21,6 +21,7 @@ from edge.readers.linking.keywords import fold, lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
 from edge.readers.linking.misprints import misprint
+from edge.readers.linking.printed import FIELDS
 from edge.readers.linking.surroundings import Surroundings
 
 #: What each feature is worth, by field, for candidates at a key ("keyed") and without one ("free"); the threshold is 0.
@@ -37,6 +38,8 @@ _Scored = tuple[float, Candidate]
 _ROUNDS = 3
 #: No plate has one text for both.
 _APART = {"model", "serial"}
+#: So many text heights apart two texts stand near each other.
+_NEAR = 3.0
 #: So many of a field's best candidates are looked at where another field wants the same text.
 _RIVALS = 6
 
@@ -55,10 +58,8 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     del size_px  # Sizes are told in text heights; the frame's own says nothing about a plate in it.
     around, gathered = gather(lines, product)
     page = around.page
-    found = {
-        name: _less_chance(around, name, [(_score(name, candidate), candidate) for candidate in those])
-        for name, those in gathered.items()
-    }
+    found = {name: [(_score(name, candidate), candidate) for candidate in those] for name, those in gathered.items()}
+    found = {name: _less_chance(around, name, found) for name in found}
     chosen: dict[str, _Scored] = {}
     for _ in range(_ROUNDS):
         before = dict(chosen)
@@ -86,11 +87,35 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     return readings
 
 
-def _less_chance(around: Surroundings, name: str, scored: list[_Scored]) -> list[_Scored]:
-    """Leave out the serial numbers without a key that fit by chance, where a key stands with its number hidden."""
-    if name != "serial" or name not in around.named or any(score > 0 and c.link for score, c in scored):
+def _less_chance(around: Surroundings, name: str, found: Mapping[str, list[_Scored]]) -> list[_Scored]:
+    """Leave out the serial numbers without a key that may fit by chance ("286998").
+
+    That is where a key stands with its number hidden, where two would do, and on a plate with keys wherever no text of
+    another field stands near.
+    """
+    scored = found[name]
+    if name != "serial" or any(score > 0 and c.link for score, c in scored):
         return scored
-    return [(score, c) for score, c in scored if c.link or c.features["specific"] >= 1]
+    chance = {c.text for score, c in scored if not c.link and c.features["specific"] < 1 and score > 0}
+    others = [c for other, those in found.items() if other != name for score, c in those if score > 0]
+    keys = any(piece.kind in FIELDS or piece.separated for piece in around.page.pieces)
+    out = name in around.named or len(chance) > 1
+    return [
+        (score, c) for score, c in scored
+        if c.link or c.features["specific"] >= 1 or not (out or (keys and not any(_near(c, one) for one in others)))
+    ]  # fmt: skip
+
+
+def _near(one: Candidate, other: Candidate) -> bool:
+    """Say whether two texts stand next to each other, or a line apart."""
+    a, b = one.piece.rect, other.piece.rect
+    reach = _NEAR * max(a.height, b.height)
+    return (
+        one.text not in other.text
+        and one.piece.turn == other.piece.turn
+        and max(a.left - b.right, b.left - a.right) < reach
+        and max(a.top - b.bottom, b.top - a.bottom) < reach
+    )
 
 
 def _settle(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) -> None:

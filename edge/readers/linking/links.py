@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from edge.readers.linking.keywords import distance
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.printed import HIDING
 from edge.readers.linking.shape import looks
@@ -38,6 +40,11 @@ _ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
 _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision"))
 
+#: "See label": how a value that stands elsewhere is told in the languages of the key words.
+_ELSEWHERE = ("see", "siehe", "voir", "vedi", "ver", "véase", "veja", "zie", "patrz", "viz", "se", "см", "见", "參照")
+_MOST_ELSEWHERE = 3
+_HIDDEN = re.compile(rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING}]{{2,}}|(?i:n\.?/a\.?)")
+
 #: What stands between the parts of a value that has several keys.
 PARTS = " / "
 #: Keys farther apart (in text heights) do not share a value.
@@ -58,6 +65,19 @@ class Link:
     def hold(self) -> float:
         """How strongly the key holds the value: well placed, and sure of its kind."""
         return self.strength * (0.5 + 0.5 * self.key.strength)
+
+
+def hides(text: str) -> bool:
+    """Say whether a text holds the place of a value that is not told: "XXXXXX", "***", "n/a", "see label"."""
+    if _HIDDEN.fullmatch(text):
+        return True
+    first, *others = text.casefold().split()
+    return (
+        0 < len(others) <= _MOST_ELSEWHERE
+        and all(word.isalpha() for word in others)
+        and not any(map(str.isupper, text[1:]))
+        and any(distance(first.strip("."), word, 1) <= (len(word) > 2) for word in _ELSEWHERE)
+    )
 
 
 def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
@@ -84,7 +104,71 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
         for rank, (value, link) in enumerate(sorted(reached, key=lambda pair: -pair[1].strength)):
             held = link if rank == 0 else replace(link, strength=link.strength * _SECOND_VALUE)
             found.setdefault(value, []).append(held)
-    return {value: _shared(page, value, held_by) for value, held_by in found.items()}
+    found = {value: _less_above(held_by) for value, held_by in found.items()}
+    return _less_hidden(page, {value: _shared(page, value, held_by) for value, held_by in found.items()})
+
+
+def _less_above(held_by: list[Link]) -> list[Link]:
+    """Leave out the keys below a value that a key of another kind beside or above it holds better."""
+    best = max(held_by, key=lambda link: link.strength)
+    if best.relation == "above":
+        return held_by
+    return [link for link in held_by if link.relation != "above" or link.key.kind == best.key.kind]
+
+
+def _less_hidden(page: Page, found: dict[int, list[Link]]) -> dict[int, list[Link]]:
+    """Let a key hold no other value whose own is hidden, said to stand elsewhere, or an empty part of one.
+
+    The part that is empty may stand in a box of its own on that side of the row: then it is the key's.
+    """
+    held: dict[tuple[int, str], set[int]] = {}
+    more: dict[int, list[Link]] = {}
+    for value, held_by in found.items():
+        piece = page.pieces[value]
+        parts = parts_of(page, piece)
+        if len(parts) == 1:
+            if hides(piece.text):
+                best = max(held_by, key=lambda link: link.strength)
+                held.setdefault((best.key.line, best.key.kind), set()).add(value)
+            continue
+        row = next((row for link in held_by if len(row := key_row(page, link.key)) == len(parts)), [])
+        for number, (key, (start, end)) in enumerate(zip(row, parts, strict=False)):
+            text = page.lines[piece.line].text[start:end]
+            if text.strip() and not hides(text.strip()):
+                continue
+            held.setdefault((key.line, key.kind), set()).add(value)
+            aside = (
+                _aside(page, piece, right=number > 0) if number in (0, len(parts) - 1) and not text.strip() else None
+            )
+            if aside is not None:
+                strength = max((link.strength for link in held_by), default=0.0)
+                more.setdefault(aside, []).append(Link(key, "right", strength))
+                held[key.line, key.kind].add(aside)
+    kept = {
+        value: [link for link in held_by if value in held.get((link.key.line, link.key.kind), (value,))]
+        for value, held_by in found.items()
+    }  # fmt: skip
+    for value, links_ in more.items():
+        kept[value] = [*(link for link in kept.get(value, []) if link.key not in {one.key for one in links_}), *links_]
+    return {value: held_by for value, held_by in kept.items() if held_by}
+
+
+def _aside(page: Page, piece: Piece, *, right: bool) -> int | None:
+    """Give the next value in a value's row on one side of it; its key stands elsewhere."""
+    box = piece.rect
+    beside = []
+    for index, other in enumerate(page.pieces):
+        place = other.rect
+        away = place.left - box.right if right else box.left - place.right
+        if (
+            other.line != piece.line
+            and other.turn == piece.turn
+            and -0.4 * box.height < away < ROW_REACH * box.height
+            and abs(place.middle - box.middle - piece.slope * (place.left - box.left)) < 0.5 * box.height
+        ):
+            beside.append((away, index))
+    nearest = min(beside, default=None)
+    return nearest[1] if nearest and not page.pieces[nearest[1]].kind else None
 
 
 def _shared(page: Page, value: int, held_by: list[Link]) -> list[Link]:

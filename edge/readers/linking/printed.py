@@ -32,6 +32,8 @@ HIDING = "*#\u2022\u25a0\u25cf\u2588"
 #: What may follow a key word in brackets: its translation, never the value.
 TRANSLATION = re.compile(rf"\s*[({WIDE_OPEN}\[【][^0-9){WIDE_CLOSE}\]】]{{1,24}}[){WIDE_CLOSE}\]】]")
 
+_OPEN, _CLOSING = re.compile(rf"[({WIDE_OPEN}\[【]"), re.compile(rf"[){WIDE_CLOSE}\]】]")
+
 
 class Caption(NamedTuple):
     """A key in a line: `text[start:end]`; `separated` says that a colon or the like follows."""
@@ -55,7 +57,11 @@ class Line:
 def as_printed(printed: str, word: Word) -> bool:
     """Say whether a key of two letters is read with just those that it is known by."""
     letters = plain_letters(printed)
-    return len(letters) > TWO or not printed.isascii() or letters == plain_letters(word.printed)
+    if len(letters) > TWO or not printed.isascii():
+        return True
+    # "Nº dc série" holds no date code "D/C".
+    shouted = word.kind not in FIELDS and printed.islower() and word.printed.isupper()
+    return letters == plain_letters(word.printed) and not shouted
 
 
 def plain_letters(printed: str) -> str:
@@ -85,3 +91,34 @@ def begins_value(text: str, end: int) -> bool:
     rest = text[end:].lstrip(AROUND)
     token = rest.split(maxsplit=1)[0] if rest.strip() else ""
     return any(c.isdigit() for c in token) or (len(token) > 1 and token.isupper())
+
+
+def joined(text: str, found: list[Caption]) -> list[Caption]:
+    """Join neighbours of one kind, a weak word with the key before it, and a key with its translation."""
+    kept: list[Caption] = []
+    for caption in found:
+        if kept and caption.start < kept[-1].end:
+            continue
+        bracket = TRANSLATION.match(text, caption.end)
+        whole = caption._replace(end=bracket.end()) if bracket and _translates(bracket[0]) else caption
+        closed = _CLOSING.match(text, whole.end)
+        if closed and kept and _OPEN.search(text, kept[-1].end, whole.start):
+            whole = whole._replace(end=closed.end())
+        before = kept[-1] if kept else None
+        if before is not None and not text[before.end : whole.start].strip(AROUND):
+            if whole.word.kind == before.word.kind and whole.word.kind != "other":
+                word = max(before.word, whole.word, key=lambda word: word.strength)
+                kept[-1] = Caption(before.start, whole.end, word, whole.separated)
+                continue
+            between = text[before.end : whole.start]
+            if whole.word.strength < 0.5 and ":" not in between and " / " not in between:
+                kept[-1] = before._replace(end=whole.end, separated=whole.separated)
+                continue
+        kept.append(whole)
+    return kept
+
+
+def _translates(bracket: str) -> bool:
+    """Say whether a bracket after a key is its translation; a long one in capitals is rather a value."""
+    inner = bracket.strip(" ()[]【】" + WIDE_OPEN + WIDE_CLOSE)
+    return not (inner.isascii() and inner.isupper() and len(inner) > 4)

@@ -81,7 +81,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     # With its class or unit as a letter: "1.0G", "2,5 B".
     ("a measured value", r"^[-+]?\d{1,4}[.,]\d{1,3}(\s?[A-Za-z])?$"),
     # How JEDEC has a memory module name its ranks and its speed.
-    ("a rating", r"\b\d[SDQO]?Rx\d{1,2}\b|\bPC\d?L?-\d{4,5}[A-Z]?\b"),
+    ("a rating", r"\b\d[SDQO]?Rx\d{1,2}\b|\bPC\d?L?-\d{4,5}[A-Z]?(?![\w-])"),
 )
 #: Looks that a text without a digit can have; all others are not even searched for.
 _OF_WORDS = frozenset(("an address on the web", "a place", "a maker", "an approval"))
@@ -91,7 +91,7 @@ _COMPILED_OF_WORDS = tuple((name, pattern) for name, pattern in _COMPILED if nam
 #: So many digits on end are seldom a rating, and would be parted from the unit.
 _LONG_RATING = re.compile(r"\d{5}[A-Z]{1,2}")
 #: Groups of a number that begin like a rating ("35 A 584 84", "7320 X 9716"): figures and capitals, figures at the end.
-_GROUPS = re.compile(r"(?=(?:.*\d){6})[0-9A-Z]+(?: [0-9A-Z]+)+ \d{2,}")
+_GROUPS = re.compile(r"(?=(?:.*\d){5})[0-9A-Z]+(?: [0-9A-Z]+)+ \d{2,}")
 
 #: Serial numbers are this long, letters and digits; shorter and longer ones are rarer the farther they are.
 _SERIAL_LENGTH = (6, 20)
@@ -202,7 +202,9 @@ def is_brand(text: str) -> bool:
 
 _NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
 _CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
-_REMARK = re.compile(r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d).*")
+_REMARK = re.compile(
+    r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d|[A-Z]\d\.\d{1,2}$).*"
+)
 
 
 @lru_cache(maxsize=2048)
@@ -220,6 +222,12 @@ def worded(text: str) -> float:
     if named(text):
         return 0.0
     return float(any(len(token) > 3 and token.isalpha() for token in text.split()))
+
+
+@lru_cache(maxsize=2048)
+def worded_out(text: str) -> bool:
+    """Say whether a text has several words in small letters: a sentence, however it was cut."""
+    return sum(_LOWER_WORD.fullmatch(token) is not None for token in text.split()) > 1
 
 
 @lru_cache(maxsize=2048)

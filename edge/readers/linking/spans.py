@@ -29,6 +29,8 @@ _LONGEST_PREFIX = 4
 _NEVER_BEGIN = frozenset(("a place", "a maker", "a telephone number", "an address on the web", "a standard"))
 #: What a group between others may look like.
 _GROUP_TOO = frozenset(("a year", "a version"))
+#: And so short a one between two others, whatever it looks like ("88 CE0 7217", "00 AC9 210").
+_SHORT_GROUP = re.compile(r"[A-Z]{1,3}\d{1,2}")
 #: Tokens of a value's next box at most.
 _MOST_GROUPS = 4
 
@@ -85,6 +87,17 @@ def spans(
         yield alone
         if end == last and looks(piece.text) not in _NEVER_BEGIN:
             yield from _over_boxes(alone, boxes(page, index, next_in_row))
+    begins = keyed and rule.name == "serial" and index in next_in_row and (piece.start, last) not in seen
+    if begins and piece.end == last and all(_begins_groups(line[start:end]) for start, end in tokens):
+        # "TFP" and "18 03 9757", "40 R12" and "550 897 4628": what is no number by itself can begin one.
+        alone = Span(((piece.line, piece.start, last),), "", "", natural=True)
+        yield from _over_boxes(alone, boxes(page, index, next_in_row))
+
+
+def _begins_groups(token: str) -> bool:
+    return (
+        token.isalnum() and token == token.upper() and (len(token) <= _LONGEST_PREFIX or any(map(str.isdigit, token)))
+    )
 
 
 def _over_boxes(span: Span, following: Iterator[tuple[Piece, float]]) -> Iterator[Span]:
@@ -179,6 +192,7 @@ def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
             start >= 0
             and looks(token)
             and not (looks(token) in _GROUP_TOO and number + (looks(token) != "a year") < len(tokens))
+            and not (_SHORT_GROUP.fullmatch(token) and number + 1 < len(tokens))
         ):
             # "2034 1964 731", "902 R67 1573": a year or a version with another group behind it is none.
             break

@@ -70,11 +70,12 @@ class Surroundings:
         return float(bool(homes) and self._plates[index] not in homes)
 
     def _homes_of_others(self, name: str) -> set[int]:
-        """Give the plates that have a sure key of another field than this one."""
-        return {
-            plate for plate, piece in zip(self._plates, self.page.pieces, strict=True)
-            if piece.kind in FIELDS and piece.kind != name and piece.strength > _SURE
-        }  # fmt: skip
+        """Give the plates that have a key of another field than this one, a sure one where there is any."""
+        others = [
+            (plate, piece.strength > _SURE) for plate, piece in zip(self._plates, self.page.pieces, strict=True)
+            if piece.kind in FIELDS and piece.kind != name
+        ]  # fmt: skip
+        return {plate for plate, sure in others if sure} or {plate for plate, _ in others}
 
     def farther(self, own: Link | None, piece: Piece) -> float:
         """Say how much farther below or above its key a value stands than the others of the page do, 0 to 1."""
@@ -194,10 +195,14 @@ def _plates(page: Page, linked: Mapping[int, Sequence[Link]]) -> list[int]:
         return index
 
     keys = {id(piece): index for index, piece in enumerate(page.pieces)}
-    for index, held_by in linked.items():
-        for link in held_by:
-            if id(link.key) in keys:
-                home[of(index)] = of(keys[id(link.key)])
+    best = {index: max(held_by, key=lambda link: link.strength) for index, held_by in linked.items()}
+    first: dict[int, tuple[float, int]] = {}
+    for index, link in best.items():
+        first[id(link.key)] = max(first.get(id(link.key), (0.0, -1)), (link.strength, index))
+    for index, link in best.items():
+        # A key that has its value reaches no other plate with its other links.
+        if id(link.key) in keys and first[id(link.key)][1] == index:
+            home[of(index)] = of(keys[id(link.key)])
     reach = _PLATES_APART * page.height_px
     order = sorted(range(len(page.pieces)), key=lambda index: page.pieces[index].rect.top)
     for number, index in enumerate(order):
