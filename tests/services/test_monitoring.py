@@ -18,7 +18,7 @@ from edge.core.alarm import AlarmPolicy
 from edge.core.drift import SIGNS, DriftLimits
 from edge.core.outcome import Attempt, Defect, Outcome, Reason
 from edge.services.metrics import TEXT_TYPE, wants_text
-from tests.web.site import AT, STATION, Site, until
+from tests.web.site import AT, PROCESSES, STATION, Site, until
 from tests.web.site import site as running
 
 FOLDER = Path(__file__).parents[2] / "config" / "monitoring"
@@ -28,7 +28,8 @@ EXPRESSIONS = [
     *(rule["expr"] for rule in RULES),
     *(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]),
 ]
-#: What each process says that has everything: a remote reader on a GPU, a camera with losses, an ERP with a snapshot.
+#: What each process says that has everything: a remote reader on a GPU, a camera with losses, an ERP with a snapshot,
+#: and wires.
 FACTS: Mapping[str, Mapping[str, Any]] = {
     "capture-top": {"frames": 7, "missed": 2, "frame_age_s": 0.5},
     "inspector": {"erp_answer_age_s": 2.5, "erp_snapshot_age_s": 900.0},
@@ -40,6 +41,12 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
         "cache_misses": 1,
         "breaker": "closed",
         "gpu_memory_bytes": 1,
+    },
+    "signals": {
+        "wires": {"plc": "open", "result": "away"},
+        "unfit": "",
+        "triggers": {"plc": {"accepted": 4, "bounced": 1, "max_trigger_rate": 2, "lost": 0}},
+        "result": {},
     },
 }
 
@@ -62,7 +69,7 @@ def decide(site: Site, reason: Reason, **rest: Any) -> None:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A station that has everything, after an outcome with a retake and one that MES has confirmed."""
-    with running(tmp_path_factory.mktemp("m")) as made:
+    with running(tmp_path_factory.mktemp("m"), processes=(*PROCESSES, "signals")) as made:
         made.facts.update({name: dict(facts) for name, facts in FACTS.items()})
         tries = (Attempt(1, defects=(Defect.GLARE,)), Attempt(2, cause=(Defect.GLARE,), helped=True))
         decide(made, Reason.MATCHED, attempts=tries, ms={"capture": 20.0, "read": 120.0, "total": 180.0})
@@ -75,6 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "edge_camera_events_total",
             "edge_erp_age_seconds",
             "edge_broker_connected",
+            "edge_wire_triggers_total",
         )
         until(lambda: all(name in made.get("/metrics").body.decode() for name in heard))
         until(lambda: all(one["memory_bytes"] for one in made.get("/health").json["processes"].values()))
