@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from edge import log
-from edge.commands.checks import broker, camera, clock, disk, erp, panel, reader, rights, signals, units
+from edge.commands.checks import broker, camera, clock, disk, erp, gpu, panel, reader, rights, signals, units
 from edge.commands.checks.finding import Finding, fail, ok
 from edge.errors import ConfigError, EdgeError
 from edge.readers.opening import WITH_MODEL
@@ -71,6 +71,7 @@ def checks(settings: Settings) -> list[tuple[str, Check]]:
             for name, config in settings.cameras.items()
         ),
         *signals.checks(settings),
+        *([("gpu", lambda: gpu.check(settings))] if gpu.is_wanted(settings) else []),
         ("reader", lambda: reader.check(settings)),
         ("broker", lambda: broker.check(settings, BROKER_S)),
         ("erp", lambda: erp.check(settings)),
