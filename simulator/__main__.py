@@ -1,4 +1,4 @@
-"""The simulator's own commands: draw plates or advice, serve a camera, list the scenes, play a recording."""
+"""The simulator's own commands: draw plates, charts, forms or advice, serve a camera, list scenes, play a recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simulator import advice, chaos, demo, drawing, play, scenes, spoiling
+from simulator import advice, chaos, demo, drawing, play, questions, scenes, spoiling
 from simulator.camera_server import CameraServer
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
@@ -21,6 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_draw(commands)
+    asking = commands.add_parser(
+        "questions", help="draw charts, forms or shelf labels, with questions and right answers"
+    )
+    asking.add_argument("kind", choices=questions.KINDS)
+    asking.add_argument("folder", type=Path)
+    asking.add_argument("--count", type=int, default=20)
+    asking.add_argument("--seed", type=int, default=0)
+    asking.set_defaults(run=_questions)
     _add_camera(commands)
     advise = commands.add_parser("advice", help="draw what a camera should show, and what it should not")
     advise.add_argument("folder", type=Path)
@@ -89,6 +97,13 @@ def _draw(asked: argparse.Namespace) -> int:
     )
     labels = drawing.write(order, asked.count, asked.folder, asked.form)
     print(f"{asked.count} frames in {asked.folder}, labels in {labels}")
+    return 0
+
+
+def _questions(asked: argparse.Namespace) -> int:
+    """Draw what is asked about."""
+    labels = questions.write(asked.kind, asked.count, asked.folder, asked.seed)
+    print(f"{asked.count} {asked.kind} in {asked.folder}, labels in {labels}")
     return 0
 
 

@@ -92,3 +92,26 @@ def test_fields_are_read_on_an_image(asked: Site, opened: Any, tmp_path: Path) -
     page.get_by_role("button", name="Read the fields").click()
 
     expect(page.locator(".answer")).to_contain_text("AB12")
+
+
+def test_a_profile_is_chosen_and_answered(asked: Site, opened: Any) -> None:
+    """A profile that looks at no image takes a question alone, and its query stands there member by member."""
+    page = opened(asked, "ask")
+    page.get_by_label("Profile").select_option("outcomes_query")
+    expect(page.locator("#about")).to_contain_text("history")
+    expect(page.get_by_label("Question", exact=True)).to_have_value("Which parts were held yesterday?")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator(".ask")).to_contain_text("ms in all")
+
+    expect(page.locator(".answer .pair").first).to_contain_text("disposition")
+    expect(page.locator(".answer .pair").first).to_contain_text("hold")
+
+
+def test_a_profile_that_asks_its_own_question_hides_the_field(asked: Site, opened: Any) -> None:
+    """A form needs no question: only its image is asked for."""
+    page = opened(asked, "ask")
+    page.get_by_label("Profile").select_option("medical_form")
+    expect(page.get_by_label("Question", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Ask").click()
+
+    expect(page.locator(".answer")).to_contain_text("Choose an image first")
