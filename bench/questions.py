@@ -1,9 +1,9 @@
 """How often question profiles are answered right, by which reader: `python bench/questions.py [--count 60] [--small]`.
 
 Charts, forms and shelf labels are drawn (`python -m simulator questions`); questions about the past are put together
-from the words of the profile, and from others. Each answer is right, refused (by name: nobody is told what is wrong), or
-wrong. Of a form each named field counts; a form that is refused counts as refused with all of its fields. `--small` asks
-the model that ships with edge as well, and then also what it refuses because it has not learnt it: the rows say so.
+from the words of the profile, and from others. Each answer is right, refused (by name), or wrong. Of a form each named
+field counts; a form that is refused counts as refused with all of its fields. `--small` asks the model that ships with
+edge as well, and then also what it refuses because it has not learnt it: the rows say so.
 """
 
 from __future__ import annotations

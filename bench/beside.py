@@ -1,0 +1,173 @@
+"""What the page costs the line: inspections with ten pages open and an API client hammering, against none, paired.
+
+    python bench/beside.py [FOLDER] [--parts 100] [--outcomes 1000000] [--pages 10]
+
+A whole station (`edge up`, five processes) inspects the same part again and again, in quarters A B B A: A with nobody
+looking, B with the pages and the client. Prints p50 and p99 of each (trigger to outcome, the outcome's own `ms`), their
+ratio, and what the panel and the crowd used of the processor. FOLDER keeps the filled store for the next run.
+
+One page is a real Chromium, which draws; the others are listeners to the same event stream, which do not: ten browsers
+on two cores would measure the browsers. The hammering client asks for pages of the history, the line and the health,
+four questions at a time, each as soon as the last is answered. Browser and clients run at `nice 19`: at a station they
+are other PCs, and what is asked here is what the station does for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+# Run as a file, this folder is on the path and the one above is not.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from simulator.broker import Broker
+from simulator.scenes import load_all
+from simulator.staging import View, stage
+from simulator.station import Station
+from tests.web.crowd import pour
+
+PRODUCT, SCENE = "device", "matched_identify"
+HAMMERS = 4
+ASKED = ("/v1/outcomes?limit=50", "/v1/outcomes?reason=mismatch", "/v1/outcomes?serial=SN0012", "/v1/line", "/health")
+WAIT_S = 30.0
+WARM = 5
+
+
+def crowd(port: int, pages: int) -> None:
+    """Look and ask until the parent ends this process; says every second how much was answered."""
+    os.nice(19)
+    answered = [0] * HAMMERS
+
+    def listen() -> None:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        link.request("GET", "/v1/live")
+        stream = link.getresponse()
+        while stream.readline():
+            pass
+
+    def hammer(number: int) -> None:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        while True:
+            link.request("GET", ASKED[answered[number] % len(ASKED)])
+            link.getresponse().read()
+            answered[number] += 1
+
+    for _ in range(pages - 1):
+        threading.Thread(target=listen, daemon=True).start()
+    for number in range(HAMMERS):
+        threading.Thread(target=hammer, args=(number,), daemon=True).start()
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        chromium.new_page(viewport={"width": 1280, "height": 800}).goto(f"http://127.0.0.1:{port}/#/line")
+        print("looking", flush=True)
+        sys.stdin.read()
+        print(sum(answered), flush=True)
+        os._exit(0)
+
+
+@contextlib.contextmanager
+def looking(port: int, pages: int) -> Iterator[list[int]]:
+    """The crowd, as long as it is needed; in the end the list holds how many questions were answered."""
+    told: list[int] = []
+    command = [sys.executable, __file__, "--crowd", str(port), "--pages", str(pages)]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        if child.stdout.readline().strip() != "looking":
+            raise SystemExit("the crowd did not come: is Chromium there?")
+        yield told
+        child.stdin.close()
+        told.append(int(child.stdout.readline() or 0))
+    finally:
+        for one in psutil.Process(child.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        child.kill()
+        child.wait()
+
+
+def inspected_ms(station: Station, name: str, parts: int) -> list[float]:
+    """Milliseconds from trigger to outcome, of so many inspections one after the other."""
+    spent = []
+    for number in range(parts):
+        trigger_id = f"{name}-{number}-{time.monotonic_ns():x}"
+        station.line.trigger(trigger_id)
+        heard = station.line.wait_for_outcome(trigger_id, WAIT_S)
+        if heard is None:
+            raise SystemExit(f"no outcome of {trigger_id}: see {station.log}")
+        spent.append(float(heard.outcome["ms"]["total"]))
+    return spent
+
+
+def p99(spent: list[float]) -> float:
+    """The value that one in a hundred is above."""
+    return sorted(spent)[min(len(spent) - 1, int(len(spent) * 0.99))]
+
+
+def measure(station: Station, given: argparse.Namespace) -> None:
+    """The four quarters, and what they say."""
+    scene = load_all()[SCENE]
+    station.camera.show(View(stage(scene, "bench-0"), station.camera.sensor))
+    inspected_ms(station, "warm", WARM)
+    spent: dict[str, list[float]] = {"A": [], "B": []}
+    panel = station.process("panel")
+    assert panel is not None
+    busy_s, asked = 0.0, 0
+    for number, quarter in enumerate("ABBA"):
+        if quarter == "A":
+            spent["A"] += inspected_ms(station, f"a{number}", given.parts)
+            continue
+        with looking(station.panel_port, given.pages) as told:
+            before = sum(panel.cpu_times()[:2])
+            spent["B"] += inspected_ms(station, f"b{number}", given.parts)
+            busy_s += sum(panel.cpu_times()[:2]) - before
+        asked += told[0]
+    for name, who in (("A", "nobody looks"), ("B", f"{given.pages} pages and a client that hammers")):
+        times = spent[name]
+        print(f"{who:40} p50 {statistics.median(times):7.1f} ms, p99 {p99(times):7.1f} ms, {len(times)} parts")
+    middle = statistics.median(spent["B"]) / statistics.median(spent["A"])
+    print(f"p50 x{middle:.3f}, p99 x{p99(spent['B']) / p99(spent['A']):.3f}")
+    print(f"{asked} questions answered meanwhile, {busy_s:.1f} s of the processor in the panel")
+
+
+def main() -> None:
+    """Fill the store, start the station, measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--parts", type=int, default=100, help="of each quarter")
+    parser.add_argument("--outcomes", type=int, default=1_000_000)
+    parser.add_argument("--pages", type=int, default=10)
+    parser.add_argument("--crowd", type=int, metavar="PORT", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.crowd is not None:
+        crowd(given.crowd, given.pages)
+    with tempfile.TemporaryDirectory(prefix="edge-b-", dir="/tmp") as made:
+        data = (given.folder or Path(made) / "store").absolute()
+        data.mkdir(parents=True, exist_ok=True)
+        pour(data, given.outcomes, station=PRODUCT)
+        with Broker() as broker:
+            station = Station(Path(made) / "s", PRODUCT, broker.port)
+            (Path(made) / "s" / "data").symlink_to(data)
+            begun_s = time.monotonic()
+            with station:
+                station.wait_until_ready(begun_s)
+                measure(station, given)
+
+
+if __name__ == "__main__":
+    main()
