@@ -63,7 +63,7 @@ Contestant = Callable[[Image, Product], Answer]
 
 def edge_inspection(threads: int) -> Contestant:
     """The whole inspection of this package."""
-    ocr = Ocr(threads=threads)
+    ocr = Ocr(threads=threads, warm=True)
 
     def inspect(image: Image, product: Product) -> Answer:
         located = ocr.locate(image)

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -23,7 +22,7 @@ from edge.core.reading import Character, Quad, Reading, TextLine
 from edge.errors import ReaderError
 from edge.readers import frame_codes
 from edge.readers.lines.detector import STEP_PX, Detector
-from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, Glyph, Recogniser
+from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, WIDTHS_PX, Glyph, Recogniser
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
 from edge.readers.linking.linker import link
@@ -54,9 +53,9 @@ _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
 _NARROWEST = 0.55
 _WIDEST = 1.3
-#: A strip that would be this much of another's width, or more, gets that width: 6 % more pixels on average cost 1 ms of
-#: a line, and the network's sizes taken anew 2 to 3 ms.
-_ALIKE = 0.88
+#: A strip is drawn as wide as the next width that the network is compiled for, unless it would be less than this much
+#: of it: characters that are stretched far are read worse.
+_STRETCHED = 0.8
 #: A line is read again, wide, if its least certain character is under this, if it has fewer frames a character than
 #: this, or if two characters stand further apart than this many times the usual: one may have been passed over.
 _DOUBT = 0.7
@@ -170,11 +169,7 @@ class Ocr:
 
     def strips(self, image: Image, boxes: Sequence[Quad]) -> list[Image]:
         """The strips that the recogniser sees first, one a box."""
-        cuts = list(self._cutters.map(partial(_cut, image), boxes))
-        return [
-            one.image if one.image.shape[1] == width else _stretched(image, quad, one.image, width)
-            for one, quad, width in zip(cuts, boxes, _shared([one.width for one in cuts]), strict=True)
-        ]
+        return list(self._cutters.map(partial(_cut, image), boxes))
 
     def _turn(self, image: Image, quads: list[Quad], glyphs: list[tuple[Glyph, ...]], doubtful: list[int]) -> None:
         """Read doubtful lines upside down too; where a plate stands on its head, all of its lines."""
@@ -295,43 +290,29 @@ def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
     return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A line's strip at its natural width, and the width at which it is to be read."""
-
-    image: Image
-    width: int
-
-
-def _cut(image: Image, quad: Quad) -> _Cut:
-    """A line's strip, and how narrow the number of its characters lets it be."""
+def _cut(image: Image, quad: Quad) -> Image:
+    """A line's strip, as narrow as the number of its characters lets it be."""
     length, height = size_of(quad)
     natural = _width(HEIGHT_PX * length / max(height, 1.0))
     cut = strip(image, quad, natural, HEIGHT_PX)
     wanted = FRAME_PX * _FRAMES * estimated_characters(cut)
-    return _Cut(cut, _width(min(max(wanted, _NARROWEST * natural), _WIDEST * natural)))
+    width = _compiled(_width(min(max(wanted, _NARROWEST * natural), _WIDEST * natural)))
+    if width == natural:
+        return cut
+    # Cut again where it becomes wider, so that no pixel of the frame is lost.
+    return strip(image, quad, width, HEIGHT_PX) if width > natural else resized(cut, width, HEIGHT_PX)
 
 
-def _stretched(image: Image, quad: Quad, cut: Image, width: int) -> Image:
-    """A strip at another width: cut again where it becomes wider, so that no pixel of the frame is lost."""
-    return strip(image, quad, width, HEIGHT_PX) if width > cut.shape[1] else resized(cut, width, HEIGHT_PX)
-
-
-def _shared(widths: Sequence[int]) -> list[int]:
-    """The widths, those a little less than another made its like: see `_ALIKE`."""
-    shared: dict[int, int] = {}
-    widest = 0
-    for width in sorted(set(widths), reverse=True):
-        if width < _ALIKE * widest or not widest:
-            widest = width
-        shared[width] = widest
-    return [shared[width] for width in widths]
+def _compiled(width: int) -> int:
+    """The next width that the network is compiled for, or this one where that is too far from it."""
+    wider = next((compiled for compiled in WIDTHS_PX if compiled >= width), width)
+    return wider if width >= _STRETCHED * wider else width
 
 
 def _wide_strip(image: Image, quad: Quad) -> Image:
     """A line's strip with more frames a character than it can need."""
     length, height = size_of(quad)
-    return strip(image, quad, _width(HEIGHT_PX * length / max(height, 1.0) * _WIDEST), HEIGHT_PX)
+    return strip(image, quad, _compiled(_width(HEIGHT_PX * length / max(height, 1.0) * _WIDEST)), HEIGHT_PX)
 
 
 def _slenderness(quad: Quad) -> float:

@@ -66,7 +66,7 @@ class Detector:
             ReaderError: the network did not run.
         """
         maps: list[Tensor] = []
-        self._network.infer([[blob_of(image)]], lambda _number, outputs: maps.append(_probability(outputs[0][0])))
+        self._network.infer([blob_of(image)], lambda _number, outputs: maps.append(_probability(outputs[0][0])))
         return boxes_of(maps[0])
 
 
