@@ -175,21 +175,29 @@ def _head_inputs(model: Any) -> tuple[Any, Tensor, Tensor]:
 
 def frames_of(scores: Tensor, alphabet: Sequence[str]) -> list[Frame]:
     """What each frame holds, from frames x scores; class 0 is the blank, and never told of."""
-    best = scores.argmax(axis=1)
-    return [_frame(scores[n], int(kind), alphabet) if kind else _BLANK for n, kind in enumerate(best)]
-
-
-def _frame(scores: Tensor, kind: int, alphabet: Sequence[str]) -> Frame:
-    near = np.flatnonzero(scores > scores[kind] - _FAR_BELOW)
-    shares = np.exp(scores[near] - scores[kind])
-    shares /= shares.sum()
-    probability = min(1.0, float(shares.max()))
-    if probability > 1 - _LEAST_ALTERNATIVE:
-        return Frame(alphabet[kind], probability)
-    likely = np.flatnonzero(shares >= _LEAST_ALTERNATIVE)
-    ranked = sorted((-float(shares[n]), int(near[n])) for n in likely if near[n] not in (0, kind))
-    others = tuple((alphabet[other], -minus) for minus, other in ranked[:_MOST_ALTERNATIVES])
-    return Frame(alphabet[kind], probability, others)
+    frames = [_BLANK] * len(scores)
+    kinds = scores.argmax(axis=1)
+    held = np.flatnonzero(kinds)
+    if not len(held):
+        return frames
+    best = scores[held, kinds[held]]
+    # A frame at a time, while its scores are at hand; what follows is of a few of them, for all frames at once.
+    near = [np.flatnonzero(scores[n] > least) for n, least in zip(held, best - _FAR_BELOW, strict=True)]
+    sizes = np.array([len(one) for one in near])
+    classes, starts = np.concatenate(near), np.cumsum(sizes) - sizes
+    shares = np.exp(scores[held.repeat(sizes), classes] - best.repeat(sizes))
+    sums = np.add.reduceat(shares, starts)
+    facts = (one.tolist() for one in (held, kinds[held], starts, sizes, sums))
+    for n, kind, start, size, total in zip(*facts, strict=True):
+        probability = min(1.0, 1.0 / total)  # of the best class, whose share is e to the power of 0
+        others: tuple[tuple[str, float], ...] = ()
+        if probability <= 1 - _LEAST_ALTERNATIVE:
+            mine, beside = shares[start : start + size] / total, classes[start : start + size]
+            likely = np.flatnonzero(mine >= _LEAST_ALTERNATIVE)
+            ranked = sorted((-float(mine[at]), int(beside[at])) for at in likely if beside[at] not in (0, kind))
+            others = tuple((alphabet[other], -minus) for minus, other in ranked[:_MOST_ALTERNATIVES])
+        frames[n] = Frame(alphabet[kind], probability, others)
+    return frames
 
 
 def decode(frames: Sequence[Frame]) -> tuple[Glyph, ...]:
