@@ -80,7 +80,7 @@ class Ocr:
     name = "ocr"
 
     def __init__(self, *, threads: int = 2, cache_dir: Path | None = None, warm: bool = False) -> None:
-        # Stages stand side by side here. A pool inside OpenCV waits by spinning: of two cores 14 ms a frame, for nothing.
+        # Stages stand side by side here; a pool inside OpenCV would wait by spinning, 14 ms of a processor a frame.
         cv2.setNumThreads(1)
         self._detector = Detector(threads=threads, cache_dir=cache_dir)
         self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
