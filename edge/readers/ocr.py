@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
@@ -113,7 +113,7 @@ class Ocr:
         try:
             # All that follows looks at a quarter of the pixels wherever that is enough.
             half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
-            where = subject(half)
+            where = subject(half, self._cutters)
             quads = self._find(image, half, where)
             boxes = _in_order(self._searched_again(image, half, where, quads))
         except cv2.error as error:
@@ -167,36 +167,51 @@ class Ocr:
         if not boxes:
             return ()
         quads = list(boxes)
-        strips = self.strips(image, quads)
-        glyphs = self._recogniser.read(strips)
-        doubtful = [n for n, line in enumerate(glyphs) if len(line) > _FEW_GLYPHS and _trust(line) < _SURE]
+        widths: dict[Quad, int] = {}
+
+        def cut(n: int) -> Image:
+            seen = _cut(image, quads[n])
+            widths[quads[n]] = seen.shape[1]
+            return seen
+
+        glyphs = self._read_longest_first(cut, quads, range(len(quads)))
+        doubtful = [n for n in range(len(quads)) if len(glyphs[n]) > _FEW_GLYPHS and _trust(glyphs[n]) < _SURE]
         if doubtful:
-            self._turn(image, quads, glyphs, doubtful)
-        unsure = [n for n, line in enumerate(glyphs) if _crowded(line, strips[n].shape[1], _doubt(quads[n]))]
-        wide = self._recogniser.read([_wide_strip(image, quads[n]) for n in unsure])
-        for n, line in zip(unsure, wide, strict=True):
-            glyphs[n] = line  # always, not only where it is surer: the better of two would flatter itself
-        return _as_read(tuple(_line(quad, line) for quad, line in zip(quads, glyphs, strict=True) if _text(line)))
+            self._turn(cut, quads, glyphs, doubtful)
+        unsure = [n for n in range(len(quads)) if _crowded(glyphs[n], widths[quads[n]], _doubt(quads[n]))]
+        # Always, not only where it is surer: the better of two would flatter itself.
+        glyphs |= self._read_longest_first(lambda n: _wide_strip(image, quads[n]), quads, unsure)
+        return _as_read(tuple(_line(quad, glyphs[n]) for n, quad in enumerate(quads) if _text(glyphs[n])))
+
+    def _read_longest_first(
+        self, cut: Callable[[int], Image], quads: Sequence[Quad], which: Iterable[int]
+    ) -> dict[int, tuple[Glyph, ...]]:
+        """Read some of the boxes, by number; the longest lines first, so that no stream ends long after another."""
+        order = sorted(which, key=lambda n: -_slenderness(quads[n]))
+        return dict(zip(order, self._recogniser.read([partial(cut, n) for n in order]), strict=True))
 
     def strips(self, image: Image, boxes: Sequence[Quad]) -> list[Image]:
         """The strips that the recogniser sees first, one a box."""
         return list(self._cutters.map(partial(_cut, image), boxes))
 
-    def _turn(self, image: Image, quads: list[Quad], glyphs: list[tuple[Glyph, ...]], doubtful: list[int]) -> None:
+    def _turn(
+        self, cut: Callable[[int], Image], quads: list[Quad], glyphs: dict[int, tuple[Glyph, ...]], doubtful: list[int]
+    ) -> None:
         """Read doubtful lines upside down too; where a plate stands on its head, all of its lines."""
+        upright = list(quads)
         voters = sorted(doubtful, key=lambda n: -_slenderness(quads[n]))[:_VOTERS]
-        other = dict(zip(voters, self._read_turned(image, quads, voters), strict=True))
+        quads[:] = [turned(quad) for quad in upright]
+        other = self._read_longest_first(cut, quads, voters)
         better = [n for n in voters if _trust(other[n]) > _trust(glyphs[n]) + 0.05]
-        telling = sum(len(line) > _FEW_GLYPHS for line in glyphs)
+        telling = sum(len(line) > _FEW_GLYPHS for line in glyphs.values())
         if len(doubtful) > telling / 3 and len(better) > len(voters) / 2:
-            rest = [n for n in range(len(quads)) if n not in other]
-            other.update(zip(rest, self._read_turned(image, quads, rest), strict=True))
+            other |= self._read_longest_first(cut, quads, [n for n in range(len(quads)) if n not in other])
             better = list(other)
-        for n in better:
-            quads[n], glyphs[n] = turned(quads[n]), other[n]
-
-    def _read_turned(self, image: Image, quads: list[Quad], which: list[int]) -> list[tuple[Glyph, ...]]:
-        return self._recogniser.read(self.strips(image, [turned(quads[n]) for n in which]))
+        for n in range(len(quads)):
+            if n in better:
+                glyphs[n] = other[n]
+            else:
+                quads[n] = upright[n]
 
     def read(
         self,

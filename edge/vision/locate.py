@@ -7,6 +7,7 @@ region is left out only where it has none of the edges that text is made of.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -38,14 +39,17 @@ class Subject:
     middles: tuple[Point, ...] = ()
 
 
-def subject(image: Pixels) -> Subject:
-    """Estimate where text stands on an image and how high it is; the whole image where nothing stands out."""
+def subject(image: Pixels, beside: Executor | None = None) -> Subject:
+    """Estimate where text stands on an image and how high it is; the whole image where nothing stands out.
+
+    `beside` seeks light text while dark text is sought.
+    """
     rows, columns = image.shape[:2]
     shrink = max(1.0, max(rows, columns) / _THUMBNAIL_PX)
     size = (max(1, round(columns / shrink)), max(1, round(rows / shrink)))
     thumbnail = resized(image, *size) if shrink > 1 else image
     grey = cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY) if thumbnail.ndim == 3 else thumbnail
-    boxes = _characters(np.asarray(grey, np.uint8))
+    boxes = _characters(np.asarray(grey, np.uint8), beside)
     if len(boxes) >= _LEAST_CHARACTERS:
         boxes = _in_company(boxes)
     if len(boxes) < _LEAST_CHARACTERS:
@@ -77,19 +81,24 @@ def explained(where: Subject, quads: Sequence[Quad]) -> float:
     return held / len(where.middles) if where.middles else 0.0
 
 
-def _characters(grey: Pixels) -> npt.NDArray[np.int32]:
+def _characters(grey: Pixels, beside: Executor | None = None) -> npt.NDArray[np.int32]:
     """Boxes (left, top, width, height) of what could be a character: ink darker or lighter than what is round it."""
-    ground = cv2.blur(grey, (37, 37))
-    found: list[npt.NDArray[np.int32]] = []
-    for ink in (cv2.subtract(ground, grey), cv2.subtract(grey, ground)):
-        _, mask = cv2.threshold(ink, 14, 255, cv2.THRESH_BINARY)
-        _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-        width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
-        longer, shorter = np.maximum(width, height), np.minimum(width, height)
-        fits = (longer >= 4) & (longer <= 105) & (shorter >= 2) & (area >= 6) & (area < 0.9 * width * height + 4)
-        fits[0] = False
-        found.append(np.asarray(stats[fits, :4], np.int32))
-    return np.concatenate(found)
+    ground = np.asarray(cv2.blur(grey, (37, 37)), np.uint8)
+    if beside is None:
+        return np.concatenate([_ink(ground, grey), _ink(grey, ground)])
+    light = beside.submit(_ink, grey, ground)
+    return np.concatenate([_ink(ground, grey), light.result()])
+
+
+def _ink(over: Pixels, under: Pixels) -> npt.NDArray[np.int32]:
+    """Boxes of the parts where one image is above another that could be a character by their size."""
+    _, mask = cv2.threshold(cv2.subtract(over, under), 14, 255, cv2.THRESH_BINARY)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
+    width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    longer, shorter = np.maximum(width, height), np.minimum(width, height)
+    fits = (longer >= 4) & (longer <= 105) & (shorter >= 2) & (area >= 6) & (area < 0.9 * width * height + 4)
+    fits[0] = False
+    return np.asarray(stats[fits, :4], np.int32)
 
 
 def _in_company(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -9,6 +9,7 @@ than its core by 0.6 cores (98 %: 0.9). The growth here leaves the margin that t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class Detector:
             ReaderError: the network did not run.
         """
         maps: list[Tensor] = []
-        self._network.infer([blob_of(image)], lambda _number, outputs: maps.append(_probability(outputs[0][0])))
+        self._network.infer(
+            [partial(blob_of, image)], lambda _stream, _number, outputs: maps.append(_probability(outputs[0][0]))
+        )
         return boxes_of(maps[0])
 
 

@@ -135,39 +135,58 @@ class Network:
             for stream, request in zip(self._streams, requests, strict=True):
                 stream.fixed[tuple(shape)] = request
 
-    def infer(self, inputs: Sequence[Tensor], take: Callable[[int, list[Any]], None]) -> None:
-        """Run every input and hand its outputs to `take` with its number.
+    def infer(self, inputs: Sequence[Callable[[], Tensor]], take: Callable[[int, int, list[Any]], None]) -> None:
+        """Make every input, run it, and hand its outputs to `take`, with the stream's number and the input's before.
 
-        Inputs are begun in their order. `take` is called from several threads, in any order; the outputs live only
-        during that call.
+        Inputs are begun in their order, and made in the thread that runs them. `take` is called from several threads,
+        in any order; the outputs live only during that call.
 
         Raises:
             ReaderError: the network did not run; nothing that `take` was given may be used.
+            cv2.error: an input could not be made.
         """
         waiting = deque(enumerate(inputs))
         give_way = handed_on()
 
-        def work(stream: _Stream) -> None:
+        def work(stream: int) -> None:
             while waiting:
                 try:
-                    number, tensor = waiting.popleft()
+                    number, make = waiting.popleft()
                 except IndexError:  # another stream took the last
                     return
                 give_way()
-                request = stream.request(tensor)
-                request.infer({0: tensor}, share_inputs=True)
+                outputs = self.run(stream, make())
                 try:
-                    take(number, [output.data for output in request.output_tensors])
+                    take(stream, number, outputs)
+                except ReaderError:
+                    raise
                 except Exception as error:
                     raise ReaderError(f"{self._name} gave an output that cannot be used: {error}") from error
 
         with self._lock:
             try:
-                begun = [self._workers.submit(work, stream) for stream in self._streams[: len(inputs)]]
+                begun = [self._workers.submit(work, stream) for stream in range(self.streams)[: len(inputs)]]
                 wait(begun)  # all of them: the next call must find every request idle
                 for one in begun:
                     one.result()
-            except ReaderError:
+            except (ReaderError, cv2.error):
                 raise
             except Exception as error:
-                raise ReaderError(f"{self._name} did not run on OpenVINO: {error}; see the reader's log") from error
+                raise ReaderError(
+                    f"an input of {self._name} could not be made: {error}; see the reader's log"
+                ) from error
+
+    def run(self, stream: int, tensor: Tensor) -> list[Any]:
+        """The outputs for one input, run by this stream in the caller's thread; they live until its next run.
+
+        The caller sees to it that no other thread uses the stream.
+
+        Raises:
+            ReaderError: the network did not run.
+        """
+        request = self._streams[stream].request(tensor)
+        try:
+            request.infer({0: tensor}, share_inputs=True)
+        except Exception as error:
+            raise ReaderError(f"{self._name} did not run on OpenVINO: {error}; see the reader's log") from error
+        return [output.data for output in request.output_tensors]
