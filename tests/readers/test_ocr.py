@@ -18,6 +18,7 @@ from edge.core.fields import FieldRule, Product
 from edge.core.reading import Quad, TextLine
 from edge.errors import ReaderError
 from edge.readers import ocr as ocr_module
+from edge.readers.lines.weights import _Stream
 from edge.readers.ocr import Ocr
 from edge.readers.reader import Image
 from edge.vision import codes
@@ -147,7 +148,7 @@ def test_a_failing_network_is_an_error(part: str) -> None:
         def infer(self, *_args: object, **_options: object) -> None:
             raise RuntimeError("out of memory")
 
-    network._requests = [Refusing()]
+    network._streams = [_Stream(Refusing(), {})]
 
     with pytest.raises(ReaderError, match=r"PP-OCRv6_.*out of memory"):
         broken.read(written("S/N 48151623", "MODEL AX-4711", "U 400 V", "P 1.5 kW", "n 1450"), PRODUCT)

@@ -8,8 +8,8 @@ Confidence of a character: the greatest probability of its class over the frames
 shared with the blank by construction, so their mean or minimum measures the width of the character, not the doubt; at
 the peak the network has committed itself. Runners-up are taken from that same frame, where blank counts as none.
 
-The network is cut in two. Its body runs a strip at a time; its head, 18,710 scores a frame, runs once for the frames of
-all strips, and only frames that hold a character are turned into probabilities. Softmax and the search for the best
+The network is cut in two. Its body runs a strip at a time; its head, 18,710 scores a frame, for the frames of a few
+strips, and only frames that hold a character are turned into probabilities. Softmax and the search for the best
 class inside the network took 1.8 ms of a line's 14.4 ms; what replaces them takes 0.3 ms.
 """
 
@@ -91,7 +91,7 @@ class Recogniser:
             ReaderError: the network cannot be compiled, or did not run.
         """
         self._network.fix([(1, 3, HEIGHT_PX, width) for width in WIDTHS_PX])
-        self.read([partial(np.zeros, (HEIGHT_PX, width, 3), np.uint8) for width in WIDTHS_PX for _ in range(2)])
+        self.read([partial(_blank_strip, width) for width in WIDTHS_PX for _ in range(2)])
 
     def _prepare(self, model: Any) -> Any:
         model, self._alphabet = prepared(model)
@@ -117,6 +117,10 @@ class Recogniser:
 
         self._network.infer([partial(_blob_cut, cut) for cut in cuts], take)
         return [seen.glyphs[number] for number in range(len(cuts))]
+
+
+def _blank_strip(width: int) -> Image:
+    return np.zeros((HEIGHT_PX, width, 3), np.uint8)
 
 
 def _blob_cut(cut: Cut) -> Tensor:

@@ -86,7 +86,7 @@ def test_an_output_that_cannot_be_used_is_an_error() -> None:
     recogniser._alphabet = ()
 
     with pytest.raises(ReaderError, match="cannot be used"):
-        recogniser.read([np.full((32, 64, 3), 255, np.uint8), _letter()])
+        recogniser.read([lambda: np.full((32, 64, 3), 255, np.uint8), _letter])
 
 
 def _letter() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
