@@ -5,10 +5,21 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+import time
+from collections.abc import Callable
 
-from edge.errors import ReaderError
+from edge.adapters import images
+from edge.commands.labels import LABELS, read_labels
+from edge.errors import ReaderError, WorldError
 from edge.pool import settings
+from edge.pool.change import Labelled, change_over
+from edge.products import read_product
 from edge.readers import opening
+from edge.readers.pool_client import PoolClient
+
+#: A pool of this machine that answers nobody for so long is given up, so that whoever started it starts it again.
+SILENT_S = 60.0
+_LOOK_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +36,14 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the configuration is wrong.
-        ReaderError: Ray is not installed, there is no cluster, or no replica reads.
+        ReaderError: Ray is not installed, there is no cluster, no replica reads, or the new reader is refused.
     """
     asked = settings.load(args.config)
     if what := opening.lacking("ray"):
         raise ReaderError(f"edge pool needs {what}")
+    acceptance = _labelled(asked)
+    product = read_product(asked.change.product, asked.change.products)
     from edge.pool import serving  # noqa: PLC0415 - Ray takes seconds to import
-    from edge.pool.change import change_over  # noqa: PLC0415 - it imports Ray
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,11 +54,49 @@ def run(args: argparse.Namespace) -> int:
             serving.withdraw()
             print("the pool serves no longer")
             return 0
-        for sentence in change_over(asked):
+        for sentence in change_over(asked, serving, acceptance, product):
             print(sentence, flush=True)
         if own:
             print("Ctrl-C ends it, and Ray on this machine with it", flush=True)
-            stop.wait()
+            watch(serving.url_of(asked), stop.wait)
         return 0
     finally:
         serving.leave()
+
+
+def watch(url: str, wait: Callable[[float], bool], *, silent_s: float = SILENT_S) -> None:
+    """Look at a pool until `wait` says that it is to end.
+
+    Raises:
+        ReaderError: it has answered nobody for so long: its cluster's head is gone.
+    """
+    client, heard_s = PoolClient(url, "edge-pool-up"), time.monotonic()
+    try:
+        while not wait(min(_LOOK_S, silent_s / 4)):
+            try:
+                client.facts(_LOOK_S)
+                heard_s = time.monotonic()
+            except ReaderError as error:
+                if time.monotonic() - heard_s > silent_s:
+                    raise ReaderError(
+                        f"the pool has not answered for {silent_s:g} s: {error}; start it again"
+                    ) from None
+    finally:
+        client.close()
+
+
+def _labelled(asked: settings.PoolSettings) -> list[Labelled]:
+    """The acceptance set.
+
+    Raises:
+        ReaderError: an image cannot be read.
+        UseError: the labels are wrong.
+    """
+    folder = asked.change.acceptance
+    if folder is None:
+        return []
+    try:
+        return [Labelled((folder / label.file).read_bytes(), label.texts) for label in read_labels(folder / LABELS)]
+    except OSError as error:
+        name = images.shown(str(error.filename))
+        raise WorldError(f"{name} of the acceptance set cannot be read ({error.strerror}); correct {LABELS}") from None

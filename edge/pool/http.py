@@ -51,7 +51,9 @@ class PoolApi:
     async def answer(self, request: Request) -> Response:
         """The answer to any request."""
         try:
-            handler = self._routes.get((request.method, request.url.path))
+            # Below the prefix of a candidate, Ray Serve leaves the prefix in the path.
+            path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+            handler = self._routes.get((request.method, path))
             if handler is None:
                 known = ", ".join(f"{method} {path}" for method, path in self._routes)
                 raise QuestionError(404, "unknown", f"there is no such address; the pool has {known}")

@@ -7,6 +7,7 @@ batches, frames are decoded and their lines read while the batch before them is 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,7 +93,7 @@ class Replica:
 
     def facts(self) -> dict[str, Any]:
         """Who reads, and what the queue tells."""
-        return {"reader": self.reader.name, "reader_hash": self.reader.hash, **self._queue.facts()}
+        return {"reader": self.reader.name, "reader_hash": self.reader.hash, "pid": os.getpid(), **self._queue.facts()}
 
     def forget_times(self) -> None:
         """Measure anew how long a batch takes: what was read so far prepared the reader."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,10 @@ CANDIDATE = "edge-candidate"
 CANDIDATE_PREFIX = "/candidate"
 #: Room for what is in work and on its way, beyond the questions that may wait.
 _IN_WORK = 160
+#: 20 GB of weights come from a slow disk at 100 MB/s, and shapes are recorded after that.
+UP_S = 600.0
+#: A reader that cannot read its canary will not at the third try either; the second is for a machine short of memory.
+_TRIES = 2
 #: Frames of some 300 kB pass through it; Ray would take 30 % of the machine's memory.
 _STORE_BYTES = 512 * 2**20
 
@@ -114,15 +119,22 @@ def serve_as(settings: PoolSettings, *, candidate: bool = False) -> Served:
     serve.start(http_options=HTTPOptions(host=settings.listen.host, port=settings.listen.port, request_timeout_s=65))
     name, prefix = (CANDIDATE, CANDIDATE_PREFIX) if candidate else (APPLICATION, "/")
     application = _deployment(settings, alone=candidate).bind(as_told(settings))
+    coming = ThreadPoolExecutor(1).submit(serve.run, application, name=name, route_prefix=prefix)
     try:
-        serve.run(application, name=name, route_prefix=prefix)
+        coming.result(UP_S)
     except (RuntimeError, TimeoutError) as error:
+        said = _last_line(str(error)) or f"not within {UP_S:.0f} s; has the cluster room for it?"
         raise ReaderError(
-            f"no replica of reader {settings.reader.kind} came up: {_last_line(str(error))}; "
+            f"no replica of reader {settings.reader.kind} came up: {said}; "
             "`serve status` and the replicas' logs below /tmp/ray/session_latest/logs/serve say more"
         ) from error
+    return Served(url_of(settings) + prefix.rstrip("/"))
+
+
+def url_of(settings: PoolSettings) -> str:
+    """Where the pool of these settings answers on this machine."""
     host = "127.0.0.1" if settings.listen.host in {"0.0.0.0", "::"} else settings.listen.host  # noqa: S104 - asked for
-    return Served(f"http://{host}:{settings.listen.port}{prefix.rstrip('/')}")
+    return f"http://{host}:{settings.listen.port}"
 
 
 def runs() -> bool:
@@ -160,6 +172,7 @@ def _deployment(settings: PoolSettings, *, alone: bool) -> Any:
     return serve.deployment(
         name="reader",
         max_ongoing_requests=settings.queue.max_waiting + _IN_WORK,
+        max_constructor_retry_count=_TRIES,
         health_check_period_s=health.every_s,
         health_check_timeout_s=health.within_s,
         ray_actor_options={"num_cpus": replicas.cpus, "num_gpus": replicas.gpus},
@@ -169,4 +182,5 @@ def _deployment(settings: PoolSettings, *, alone: bool) -> Any:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no reason is given"
+    named = [line for line in lines if line.startswith("edge.errors.")]
+    return (named or lines or [""])[-1].removeprefix("edge.errors.")[:400]
