@@ -81,6 +81,9 @@ class ReaderFigures(TypedDict):
     batches: Annotated[_Counts | None, Says(description="By how many questions were in one.")]
     cache: ReaderCache
     breaker: str | None
+    pool: NotRequired[
+        Annotated[_Counts | None, Says(description="Frames of the reader `pool`: read by it, or here and why.")]
+    ]
 
 
 class Disk(TypedDict):

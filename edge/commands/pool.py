@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def watch(url: str, wait: Callable[[float], bool], *, silent_s: float = SILENT_S) -> None:
-    """Look at a pool until `wait` says that it is to end.
+    """Look at a pool's proxy until `wait` says that it is to end; replicas that load or are replaced are Ray's affair.
 
     Raises:
         ReaderError: it has answered nobody for so long: its cluster's head is gone.
@@ -74,7 +74,7 @@ def watch(url: str, wait: Callable[[float], bool], *, silent_s: float = SILENT_S
     try:
         while not wait(min(_LOOK_S, silent_s / 4)):
             try:
-                client.facts(_LOOK_S)
+                client.alive(_LOOK_S)
                 heard_s = time.monotonic()
             except ReaderError as error:
                 if time.monotonic() - heard_s > silent_s:

@@ -37,7 +37,7 @@ PAUSE_S, FAILURES, JITTER = 5.0, 3, 0.5
 #: Questions on their way at a time: those that nobody waits for any more end by their own limit.
 MOST_ASKED = 8
 
-#: By whom a reading was, and why not by the pool: the counters of the heartbeat.
+#: By whom a reading was, and why not by the pool: the counters of the heartbeat (`edge.services.health` reads them).
 ANSWERS = ("pool", "pool_after_hedge", "here_late", "here_refused", "here_failed", "here_left_alone", "none")
 WhenLate = Literal["hold", "ocr", "off"]
 _Frame = tuple[Image, Product, Located, Mapping[str, str] | None]

@@ -82,6 +82,16 @@ class PoolClient:
             )
         return told
 
+    def alive(self, within_s: float) -> None:
+        """Ask the proxy before the replicas whether it works, whatever they do.
+
+        Raises:
+            ReaderError: it does not.
+        """
+        status, _ = self._asked("GET", "/-/healthz", None, {}, within_s)
+        if status != 200:
+            raise ReaderError(f"the proxy of the pool at {self.url} answers with status {status}")
+
     def close(self) -> None:
         """End the connections."""
         self._client.close()

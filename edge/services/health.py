@@ -25,6 +25,8 @@ from edge.core.outcome import SCHEMA, Reason
 LATENCY_OUTCOMES = 200
 #: What became of the questions to the reader.
 READER_ANSWERS = ("judge", "read", "failed", "refused")
+#: By whom the reader `pool` had a frame read, as `edge.readers.pool` counts it.
+POOL_ANSWERS = ("pool", "pool_after_hedge", "here_late", "here_refused", "here_failed", "here_left_alone", "none")
 #: What a capture process counts: frames and frozen ones, losses of the camera, what `CameraCounts` names, and the takes
 #: that gave no frame.
 CAMERA_COUNTS = (
@@ -144,6 +146,7 @@ def reader_figures(beats: Mapping[str, Beat], now_us: int) -> health_messages.Re
             "hit_rate": hits / asked if hits is not None and asked else None,
         },
         "breaker": facts.get("breaker"),
+        "pool": {name: facts[f"pool_{name}"] for name in POOL_ANSWERS if f"pool_{name}" in facts} or None,
     }
 
 

@@ -305,9 +305,16 @@ class _Figures(Collector):
             "Share of the look-ups that found an answer, since the reader started.",
             cache["hit_rate"],
         )
+        pool: Mapping[str, int] = told.get("pool") or {}
+        yield self._many(
+            "edge_reader_pool_answers",
+            "counter",
+            "Frames of the reader pool since it started, by who read them: the pool, or here and why.",
+            [({"by": name}, count) for name, count in pool.items()],
+        )
         breaker = StateSetMetricFamily(
             "edge_reader_breaker",
-            "Whether the remote reader asks its server (closed), leaves it alone (open), or tries it (half_open).",
+            "Whether remote or pool asks its server (closed), leaves it alone (open), or tries it (half_open).",
             labels=["station"],
         )
         if told["breaker"] is not None:

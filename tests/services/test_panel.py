@@ -257,7 +257,7 @@ def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None
     store_with_one_hold(station)
     station.alive("capture-top", "inspector", "messenger", state="ready")
     counted = {"judge": 9, "read": 8, "failed": 1, "cache_hits": 3, "cache_misses": 1, "cache_state": "ready"}
-    queue = {"waiting": 2, "oldest_age_s": 0.25, "batches": {"1": 5, "4": 2}}
+    queue = {"waiting": 2, "oldest_age_s": 0.25, "batches": {"1": 5, "4": 2}, "pool_pool": 7, "pool_here_late": 1}
     station.alive("reader", state="ready", reader="remote", breaker="open", **counted, **queue, problem="it fails")
     told = health_in_state(station, "degraded")
     families = {family.name: family for family in families_of(station.get("/metrics")[2])}
@@ -274,6 +274,7 @@ def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None
         "batches": {"1": 5, "4": 2},
         "cache": {"state": "ready", "hits": 3, "misses": 1, "hit_rate": 0.75},
         "breaker": "open",
+        "pool": {"pool": 7, "here_late": 1},
     }
     assert told["problems"] == ["reader: it fails"]
     assert samples == {
@@ -284,6 +285,7 @@ def test_what_the_reader_says_is_in_health_and_metrics(station: Station) -> None
         "edge_reader_oldest_age_seconds": {(): 0.25},
         "edge_reader_cache_lookups": {("hit",): 3, ("miss",): 1},
         "edge_reader_cache_hit_ratio": {(): 0.75},
+        "edge_reader_pool_answers": {("pool",): 7, ("here_late",): 1},
         "edge_reader_breaker": {("closed",): 0, ("open",): 1, ("half_open",): 0},
     }
     assert families["edge_reader_breaker"].type == "stateset"

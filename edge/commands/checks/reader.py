@@ -15,7 +15,8 @@ import cv2
 from edge.commands.checks.finding import Finding, fail, judged
 from edge.commands.checks.running import heard
 from edge.core.reading import Reading
-from edge.errors import WorldError
+from edge.errors import ReaderError, WorldError
+from edge.sections import PoolReader
 from edge.settings import Settings
 
 #: What the drawn frame says, and how much of it must be read: not all, since a small model may miss a character.
@@ -31,6 +32,8 @@ def check(settings: Settings) -> Finding:
     """
     from edge.services.reader import drawn_frame, open_reader  # noqa: PLC0415 - openvino is slow to import
 
+    if settings.reader.kind == "pool" and settings.reader.pool is not None and settings.reader.shared is None:
+        return pool(settings, settings.reader.pool)
     folder = settings.reader.shared or settings.paths.runtime
     beat = heard(folder, "reader")
     if beat is not None:
@@ -42,6 +45,34 @@ def check(settings: Settings) -> Finding:
         raise WorldError(f"no reader is heard in {folder}; start that station's, or correct reader.shared")
     opened = open_reader(settings, warm=False)
     return judge(f"{opened.name} {opened.hash[:12]}", lambda: opened.read(drawn_frame(), settings.product), settings)
+
+
+def pool(settings: Settings, asked: PoolReader) -> Finding:
+    """Ask the pool itself, which the local reader would stand in for; judge what it reads.
+
+    Raises:
+        ReaderError: it does not read.
+    """
+    from edge.readers import read_form  # noqa: PLC0415 - only where there is a pool
+    from edge.readers.pool_client import PoolClient  # noqa: PLC0415 - only where there is a pool
+    from edge.services.reader import drawn_frame  # noqa: PLC0415 - openvino is slow to import
+
+    limit_s = max(settings.reader.timeout_ms / 1000, 10.0)
+    station = settings.station
+    client = PoolClient(asked.url, f"{station.site}/{station.line}/{station.name}", ca=asked.ca_file)
+    meanwhile = "the local reader decides" if asked.late == "ocr" else "every part is held"
+    try:
+        facts = client.facts(limit_s)
+        name = f"the pool at {asked.url}, {facts.get('reader')} {str(facts.get('reader_hash'))[:12]}"
+        if facts.get("reader") != asked.kind:
+            return fail(f"{name}, is not of kind {asked.kind}", "correct reader.pool.kind, or the pool's own file")
+        encoded = cv2.imencode(".png", drawn_frame())[1].tobytes()
+        wanted = read_form.Wanted(read_form.file_of(settings.product))
+        return judge(name, lambda: client.read(wanted, encoded, limit_s), settings)
+    except ReaderError as error:
+        return fail(f"{error}; meanwhile {meanwhile}", "start it (edge pool up), or correct reader.pool.url")
+    finally:
+        client.close()
 
 
 def judge(name: str, read: Callable[[], Reading], settings: Settings) -> Finding:

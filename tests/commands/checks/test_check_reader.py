@@ -12,8 +12,14 @@ import pytest
 from edge.commands.checks import reader
 from edge.core.reading import Reading, TextLine
 from edge.errors import WorldError
+from edge.pool.http import PoolApi
+from edge.pool.replica import Replica
+from edge.readers import opening
+from edge.sections import PoolReader
 from edge.services.reader import ReaderService
+from edge.settings import Settings
 from tests.commands.checks.stations import station
+from tests.pool.served import served
 from tests.services.test_reader import PlayedReader
 
 _BOX = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
@@ -84,3 +90,33 @@ def test_a_reader_that_runs_is_asked_as_a_guest(tmp_path: Path) -> None:
         thread.join()
 
     assert (finding.level, "played 000000000000, runs" in finding.said) == ("ok", True)
+
+
+def of_pool(folder: Path, url: str) -> Settings:
+    """A station of a pool at that address."""
+    own = station(folder)
+    asked = PoolReader(url=url, kind="ocr")
+    return own.model_copy(update={"reader": own.reader.model_copy(update={"kind": "pool", "pool": asked})})
+
+
+def test_a_pool_is_asked_itself(tmp_path: Path) -> None:
+    """The line says what the pool's own reader reads of the drawn frame, and whose weights it has."""
+    replica = Replica(opening.open_reader("ocr", threads=1))
+    with served(PoolApi(replica, deadline_ms=60_000)) as url:
+        settings = of_pool(tmp_path, url)
+        well, other = reader.check(settings), reader.pool(settings, PoolReader(url=url, kind="vlm"))
+    replica.close()
+
+    assert f"the pool at {url}, ocr {replica.reader.hash[:12]}" in well.said
+    assert (well.level, other.level) == ("ok", "fail")
+    assert "is not of kind vlm" in other.said
+
+
+def test_a_pool_that_does_not_answer_fails(tmp_path: Path) -> None:
+    """A station whose pool is away is told so, and what becomes of its parts; the local reader hides nothing."""
+    finding = reader.check(of_pool(tmp_path, "http://127.0.0.1:9"))
+
+    assert finding.level == "fail"
+    assert "takes no connection" in finding.said
+    assert "meanwhile every part is held" in finding.said
+    assert "edge pool up" in finding.do
