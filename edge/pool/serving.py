@@ -102,7 +102,7 @@ def connect() -> bool:
             ray.init(address=address, **common)
         else:
             ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **common)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises bare ones, too
         where = f"at RAY_ADDRESS={address}" if address else "on this machine"
         raise ReaderError(
             f"no Ray cluster {where} ({str(error)[:200]}): start one with ray start --head, or name one that runs"
