@@ -39,6 +39,8 @@ _IN_WORK = 160
 UP_S = 600.0
 #: A reader that cannot read its canary will not at the third try either; the second is for a machine short of memory.
 _TRIES = 2
+#: Ray waits 30 s for its own processes, which is not enough on a machine that is busy starting others.
+_STARTS = 3
 #: Frames of some 300 kB pass through it; Ray would take 30 % of the machine's memory.
 _STORE_BYTES = 512 * 2**20
 
@@ -96,18 +98,27 @@ def connect() -> bool:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a plant's servers report to nobody
     address = os.environ.get("RAY_ADDRESS")
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    if address:
+        _init(f"at RAY_ADDRESS={address}", address=address)
+        return False
+    for left in reversed(range(_STARTS)):
+        try:
+            _init("on this machine", include_dashboard=False, object_store_memory=_STORE_BYTES)
+            break
+        except ReaderError:
+            ray.shutdown()
+            if not left:
+                raise
+    return True
+
+
+def _init(where: str, **how: Any) -> None:
     try:
-        if address:
-            ray.init(address=address, **common)
-        else:
-            ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **common)
+        ray.init(log_to_driver=False, logging_level="warning", **how)
     except Exception as error:  # Ray raises bare ones, too
-        where = f"at RAY_ADDRESS={address}" if address else "on this machine"
         raise ReaderError(
             f"no Ray cluster {where} ({str(error)[:200]}): start one with ray start --head, or name one that runs"
         ) from error
-    return not address
 
 
 def serve_as(settings: PoolSettings, *, candidate: bool = False) -> Served:

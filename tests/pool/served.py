@@ -8,17 +8,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from edge.pool.http import PoolApi
+
+class Api(Protocol):
+    """What answers requests, as `PoolApi` does."""
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to any request."""
 
 
 @contextmanager
-def served(api: PoolApi) -> Iterator[str]:
+def served(api: Api) -> Iterator[str]:
     """Serve the forms of a replica as Ray's proxy does; its address."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

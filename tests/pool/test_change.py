@@ -51,7 +51,7 @@ class Cluster:
         self.candidate, self.serving = PoolApi(self._replica(new, stack), deadline_ms=30_000), old
         self.old = None if old is None else PoolApi(self._replica(old, stack), deadline_ms=30_000)
         self.did: list[str] = []
-        self._url = stack.enter_context(served(self))  # type: ignore[arg-type] - it answers as one does
+        self._url = stack.enter_context(served(self))
 
     @staticmethod
     def _replica(reader: Reads, stack: ExitStack) -> Replica:

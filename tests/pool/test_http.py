@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -90,15 +90,15 @@ def slow(replica: Replica) -> None:
 def test_a_question_that_cannot_be_in_time_is_refused(replica: Replica, url: str, encoded: bytes) -> None:
     """A deadline that no batch makes by its measured time is refused at once, with when to come again (L12)."""
     slow(replica)
-    told = ask(url, encoded, **{read_form.DEADLINE: "30000"})
+    told = ask(url, encoded, headers={read_form.DEADLINE: "30000"})
 
     assert (told.status_code, told.json()["error"]["type"]) == (503, "cannot_make_deadline")
     assert 29 <= int(told.headers["retry-after"]) <= 31
 
 
-def ask(url: str, image: bytes, head: bytes = b"{}", **headers: str) -> httpx2.Response:
+def ask(url: str, image: bytes, head: bytes = b"{}", headers: Mapping[str, str] | None = None) -> httpx2.Response:
     """A raw question in the read form."""
-    heads = {"content-type": read_form.MEDIA_TYPE, **headers}
+    heads = {"content-type": read_form.MEDIA_TYPE, **(headers or {})}
     return httpx2.post(url + read_form.PATH, content=head + b"\n" + image, headers=heads, timeout=60)
 
 
@@ -118,7 +118,7 @@ def test_a_wrong_question_is_named(
     url: str, question: tuple[bytes, bytes], headers: dict[str, str], told: tuple[int, str]
 ) -> None:
     """A frame or a question that cannot be used is one sentence with HTTP's number, and no reading (L3)."""
-    answer = ask(url, *question, **headers)
+    answer = ask(url, *question, headers)
 
     assert (answer.status_code, answer.json()["error"]["type"]) == told
     assert answer.json()["error"]["message"]
@@ -173,8 +173,8 @@ def test_a_network_that_loses_answers_loses_no_part(
     told = []
     for _ in range(6):
         pool = station(way, reader, stack)  # a connection of its own
-        told.append(pool.read_frame(encoded, image, product, None, None, within_s=60.0))
-        told[-1] = (told[-1].fields["serial"].text, pool.facts()["pool_pool"], pool.facts()["pool_here_failed"])
+        serial = pool.read_frame(encoded, image, product, None, None, within_s=60.0).fields["serial"].text
+        told.append((serial, pool.facts()["pool_pool"], pool.facts()["pool_here_failed"]))
 
     assert told == [("12345678AB", 1, 0), ("12345678AB", 0, 1)] * 3
 

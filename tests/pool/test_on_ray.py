@@ -72,7 +72,7 @@ class Up:
 
     def cluster(self) -> list[psutil.Process]:
         """Every process that this one started."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def end(self) -> None:
         """Kill all that is left."""

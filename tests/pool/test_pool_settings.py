@@ -61,8 +61,8 @@ def test_every_key_is_in_the_commented_file_with_its_default() -> None:
             continue
         model = info.annotation
         assert model is not None
-        assert set(written[table]) == set(model.model_fields), table  # type: ignore[attr-defined]
-        for key in model.model_fields.values():  # type: ignore[attr-defined]
+        assert set(written[table]) == set(model.model_fields), table
+        for key in model.model_fields.values():
             assert f"# {key.description}\n" in text
     assert settings.load(path).model_copy(update={"change": settings.Change()}) == PoolSettings(version=1)
 
