@@ -103,4 +103,12 @@ def test_a_pool_that_answers_nobody_is_given_up() -> None:
 
 def test_watching_ends_when_it_is_told() -> None:
     """Whoever stops the command waits for no pool."""
-    assert command.watch("http://127.0.0.1:9", lambda _s: True) is None
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return True
+
+    command.watch("http://127.0.0.1:9", wait)
+
+    assert len(waits) == 1
