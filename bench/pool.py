@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2
 
+from edge.adapters import images
 from edge.core.reading import Quad, Reading, TextLine
 from edge.pool.batch_queue import RefusedError
 from edge.pool.replica import ReadFrame, Replica
@@ -140,7 +141,7 @@ def _of_model(folder: Path, args: argparse.Namespace, *, eight: bool) -> dict[st
     bench.vlm._ocr = lines  # noqa: SLF001 - frames are told apart by a mark, since they are decoded anew each time
     frames = [lines.marked(ROWS, number) for number in range(FRAMES)]
     encoded = [cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes() for frame in frames]
-    drafts = [_right(bench, frame, number) for number, frame in enumerate(frames)]
+    drafts = [_right(bench, images.decode(one, "frame"), number) for number, one in enumerate(encoded)]
     reader = Together(bench.vlm)
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     about = {"card": card, "bits": 8 if eight else 16, "deadline_ms": args.deadline_ms, "frame_bytes": len(encoded[0])}
@@ -167,11 +168,7 @@ def _queue_of(reader: Any, works: Sequence[ReadFrame], max_batch: int, args: arg
     """The replica with its queue under load."""
     replica = Replica(reader, max_batch=max_batch, preparing=args.preparing)
     try:
-        size = 1
-        while size <= max_batch:  # each size of batch is recorded before anything is measured
-            for _ in range(3):
-                reader.read_many([reader.request(*_of(work)) for work in (*works, *works)[:size]])
-            size *= 2
+        replica.measure(works)
         turn = iter(range(10**9))
 
         def put(station: int) -> Future[Any]:
@@ -182,12 +179,6 @@ def _queue_of(reader: Any, works: Sequence[ReadFrame], max_batch: int, args: arg
     finally:
         replica.close()
     return {**load.told(), "batches": facts["batches"], "batch_ms": facts["batch_ms"]}
-
-
-def _of(work: ReadFrame) -> tuple[Any, ...]:
-    from edge.adapters import images  # noqa: PLC0415 - only here
-
-    return images.decode(work.image, "frame"), work.product, None, work.draft
 
 
 def _right(bench: Any, frame: Image, number: int) -> Mapping[str, str]:

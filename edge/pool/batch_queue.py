@@ -99,6 +99,11 @@ class BatchQueue(Generic[W, R]):
         with self._changed:
             self._times.forget()
 
+    def note_time(self, size: int, spent_us: int) -> None:
+        """A batch that did not come from the queue took so long."""
+        with self._changed:
+            self._times.took(size, spent_us)
+
     def close(self) -> None:
         """Answer what waits, then end; what comes after is refused."""
         with self._changed:

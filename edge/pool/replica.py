@@ -22,6 +22,9 @@ from edge.pool.batch_queue import OF_STATION, WAITING, BatchQueue
 from edge.readers.answering import answer
 from edge.readers.reader import Located
 
+#: A batch that takes longer than this is too late for any line: larger ones need not be measured.
+LONG_US = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ReadFrame:
@@ -77,9 +80,10 @@ class Replica:
     ) -> None:
         self.reader = reader
         batches = bool(getattr(reader, "batches", False))
+        self._max_batch = max_batch if batches else 1
         self._preparing = ThreadPoolExecutor(preparing, thread_name_prefix="preparing") if batches else None
         self._queue: BatchQueue[_Task, Told] = BatchQueue(
-            self._answered, max_batch=max_batch if batches else 1, waiting=waiting, of_station=of_station
+            self._answered, max_batch=self._max_batch, waiting=waiting, of_station=of_station
         )
 
     def put(self, station: str, work: Work, within_us: int) -> Future[Told]:
@@ -95,9 +99,25 @@ class Replica:
         """Who reads, and what the queue tells."""
         return {"reader": self.reader.name, "reader_hash": self.reader.hash, "pid": os.getpid(), **self._queue.facts()}
 
-    def forget_times(self) -> None:
-        """Measure anew how long a batch takes: what was read so far prepared the reader."""
+    def measure(self, frames: Sequence[ReadFrame]) -> None:
+        """Read batches of every size, and go by the times of these from now on. Before anybody asks.
+
+        Without it a batch of more frames than any so far would be thought to take as much longer, and so be refused for
+        its deadline: none would ever be read. The first of each size prepares the reader, and does not count.
+        """
         self._queue.forget_times()
+        size = 1
+        while size <= self._max_batch:
+            batch = [frames[number % len(frames)] for number in range(size)]
+            for _ in range(2):
+                tasks = [_Task(frame, Future()) for frame in batch]
+                for task in tasks:
+                    _prepare(task, self._prepared, Future())
+                begun_us = time.monotonic_ns() // 1000
+                self._answered(tasks)
+                spent_us = time.monotonic_ns() // 1000 - begun_us
+            self._queue.note_time(size, spent_us)
+            size = self._max_batch + 1 if spent_us >= LONG_US else 2 * size
 
     def close(self) -> None:
         """Answer what waits, and end."""
