@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "pool": ("pool", "serve readers to many stations, on GPU servers that they share"),
     "release": ("release", "send product files and thresholds to the stations of a plant, and bring them back"),
     "users": ("users", "add, list and remove the people who may sign in to the panel"),
+    "plant": ("plant", "collect what all stations of a plant say, and rehearse a plant of many stations"),
     "bench": ("bench", "measure the speed on this machine"),
 }
 

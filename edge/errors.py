@@ -5,7 +5,7 @@ EdgeError
 +-- UseError         the caller or the command line is wrong; exit 2
 +-- WorldError       something outside failed; policy turns it into a reason, never into an empty reading
     +-- CameraError  +-- ReaderError  +-- ImageError  +-- ErpError  +-- BrokerError  +-- StoreError
-    +-- BundleError      +-- AnswerError  +-- SignalError                            +-- DiskFullError
+    +-- BundleError  +-- AnswerError  +-- SignalError  +-- PlantError                +-- DiskFullError
 """
 
 from __future__ import annotations
@@ -69,3 +69,7 @@ class DiskFullError(StoreError):
 
 class BundleError(WorldError):
     """Raised when a bundle cannot be used or written; says file, fact and remedy."""
+
+
+class PlantError(WorldError):
+    """Raised when the plant's database cannot be reached, or refuses what is asked of it."""

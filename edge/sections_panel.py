@@ -15,6 +15,14 @@ from edge.section_types import FilePath, Port, Table, Whole, host_name
 HostName = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(host_name)]
 
 
+def is_this_pc(host: str) -> bool:
+    """Whether an address to bind to is reached from nowhere but this PC."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 class PanelTls(Table):
     """Encryption of the panel; without it the panel is for this PC alone."""
 
@@ -85,10 +93,7 @@ class Panel(Table):
     @property
     def is_local(self) -> bool:
         """Whether nobody but this PC reaches the panel."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
+        return is_this_pc(self.host)
 
     @property
     def is_open(self) -> bool:

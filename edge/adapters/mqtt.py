@@ -83,15 +83,20 @@ class Link:
         retain: bool = False,
         properties: Mapping[str, str] | None = None,
         expiry_s: int | None = None,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
     ) -> None:
         """Send on this connection if it still lives; with a `token`, `Answered` or `Disconnected` tells the end.
 
-        Without `expiry_s` the broker keeps the message for its subscribers without end.
+        Without `expiry_s` the broker keeps the message for its subscribers without end. A command that wants an answer
+        names the `response_topic`, and the `correlation` that the answer repeats.
         """
         out = Outgoing(
             topic,
             payload,
-            PublishProperties(properties, expiry_s=expiry_s),
+            PublishProperties(
+                properties, expiry_s=expiry_s, response_topic=response_topic, correlation=correlation
+            ),
             qos,
             retain,
             token,

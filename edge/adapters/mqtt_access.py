@@ -16,12 +16,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 
 from edge.adapters import mqtt_endings
 from edge.adapters.mqtt_endings import Ending
-from edge.adapters.mqtt_facts import Broker
+from edge.adapters.mqtt_facts import RECEIVE_MAXIMUM, Broker
 from edge.errors import BrokerError, ConfigError
 from edge.sections import Mqtt, Tls
+from edge.sections_plant import PlantMqtt
 
 
-def broker_of(mqtt: Mqtt) -> Broker:
+def broker_of(mqtt: Mqtt | PlantMqtt, *, receive_maximum: int = RECEIVE_MAXIMUM) -> Broker:
     """The broker as configured, with its secrets read.
 
     Raises:
@@ -40,6 +41,7 @@ def broker_of(mqtt: Mqtt) -> Broker:
         cert_file=None if tls is None or tls.cert_file is None else str(tls.cert_file),
         keepalive_s=mqtt.keepalive_s,
         session_expiry_s=mqtt.session_expiry_s,
+        receive_maximum=receive_maximum,
     )
 
 

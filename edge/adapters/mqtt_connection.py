@@ -30,6 +30,7 @@ from edge.adapters.messages import StateName
 from edge.adapters.mqtt_access import sign_in
 from edge.adapters.mqtt_endings import Ending
 from edge.adapters.mqtt_facts import (
+    RECEIVE_MAXIMUM,
     Answered,
     Broker,
     Command,
@@ -42,8 +43,6 @@ from edge.adapters.mqtt_facts import (
 )
 from edge.adapters.mqtt_properties import PublishProperties
 
-#: Commands that the broker may have on its way to us unacknowledged (MQTT Receive Maximum).
-RECEIVE_MAXIMUM = 20
 #: The largest packet that the broker may send us; a longer one is its to drop (MQTT Maximum Packet Size).
 MAX_PACKET_BYTES = 1 << 20
 #: What commands may hold of our memory: as much as a broker could that keeps both limits. One that passes the first
@@ -168,7 +167,7 @@ class Connection:
         )
         wishes = Properties(PacketTypes.CONNECT)
         wishes.SessionExpiryInterval = broker.session_expiry_s
-        wishes.ReceiveMaximum = RECEIVE_MAXIMUM
+        wishes.ReceiveMaximum = broker.receive_maximum
         wishes.MaximumPacketSize = MAX_PACKET_BYTES
         self.client.connect(
             broker.host, broker.port, keepalive=broker.keepalive_s, clean_start=False, properties=wishes
@@ -326,9 +325,10 @@ class Connection:
             num_bytes = _COMMAND_BYTES + len(message.payload)
             self._held_bytes += num_bytes - self._unacknowledged.get(message.mid, 0)
             self._unacknowledged[message.mid] = num_bytes
-            if len(self._unacknowledged) > RECEIVE_MAXIMUM and self._held_bytes > MAX_HELD_BYTES:
+            limit = self._broker.receive_maximum
+            if len(self._unacknowledged) > limit and self._held_bytes > MAX_HELD_BYTES:
                 what = f"{len(self._unacknowledged)} commands at once"
-                self.end(mqtt_endings.too_much("receive_maximum_passed", what, RECEIVE_MAXIMUM, self._broker))
+                self.end(mqtt_endings.too_much("receive_maximum_passed", what, limit, self._broker))
                 return
         properties = message.properties
         now_us = time.monotonic_ns() // 1000
@@ -345,6 +345,7 @@ class Connection:
                 packet_id=message.mid if message.qos == 1 else None,
                 retained=message.retain,
                 expires_us=None if expiry_s is None else now_us + expiry_s * 1_000_000,
+                is_historical=("historical", "true") in getattr(properties, "UserProperty", ()),
             )
         )
 

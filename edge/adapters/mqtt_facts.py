@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from edge.adapters.messages import StateName
 
+#: Messages that the broker may have on its way to a station unacknowledged (MQTT Receive Maximum).
+RECEIVE_MAXIMUM = 20
 #: The system's own: two stations whose generators were seeded alike would march in step.
 _RANDOM = random.SystemRandom()
 
@@ -33,7 +35,10 @@ class BackOff:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker is and how we appear there. `password` is never shown."""
+    """Where the broker is and how we appear there. `password` is never shown.
+
+    `receive_maximum` messages may be on their way to us unacknowledged.
+    """
 
     host: str
     port: int
@@ -45,6 +50,7 @@ class Broker:
     cert_file: str | None = None
     keepalive_s: int = 15
     session_expiry_s: int = 86_400
+    receive_maximum: int = RECEIVE_MAXIMUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,7 @@ class Command:
     """One command as it came. It stays the broker's to repeat until `acknowledge` or `answer` is called with it.
 
     `expires_us`: when its own message expiry is over, on the clock of `arrived_us`; None where it has none.
+    `is_historical`: an outcome that is told late, by its user property; no command has that.
     """
 
     session_id: str
@@ -124,6 +131,7 @@ class Command:
     packet_id: int | None = None
     retained: bool = False
     expires_us: int | None = None
+    is_historical: bool = False
 
 
 Fact = Connected | Disconnected | Answered | Unsent | SubscriptionRefused | CommandDropped | Command

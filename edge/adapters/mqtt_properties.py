@@ -11,6 +11,7 @@ from collections.abc import Mapping
 _PAYLOAD_IS_TEXT = b"\x01\x01"
 _EXPIRY = b"\x02"
 _CONTENT_TYPE = b"\x03"
+_RESPONSE_TOPIC = b"\x08"
 _CORRELATION = b"\x09"
 _USER_PROPERTY = b"\x26"
 
@@ -23,6 +24,7 @@ class PublishProperties:
         user: Mapping[str, str] | None = None,
         *,
         correlation: bytes | None = None,
+        response_topic: str | None = None,
         expiry_s: int | None = None,
     ) -> None:
         body = [_PAYLOAD_IS_TEXT, _CONTENT_TYPE, _counted(b"application/json")]
@@ -30,6 +32,8 @@ class PublishProperties:
             body += [_EXPIRY, expiry_s.to_bytes(4, "big")]
         for name, value in (user or {}).items():
             body += [_USER_PROPERTY, _counted(name.encode()), _counted(value.encode())]
+        if response_topic is not None:
+            body += [_RESPONSE_TOPIC, _counted(response_topic.encode())]
         if correlation is not None:
             body += [_CORRELATION, _counted(correlation)]
         packed = b"".join(body)

@@ -1,0 +1,158 @@
+"""The tables of `plant.toml`: the collector's broker, database and patience, and the page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from edge import secrets
+from edge.section_types import FilePath, Level, LongName, Number, Port, Table, Whole, host_name
+from edge.sections import Tls
+from edge.sections_panel import HostName, PanelTls, is_this_pc
+
+
+def _database_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme == "postgresql" and bool(parts.hostname) and bool(parts.path.strip("/"))
+        _ = parts.port
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() for c in text):
+        raise ValueError("is no address of a database; write it as postgresql://USER@HOST:PORT/DATABASE")
+    if parts.password is not None or "pass" in parts.query.lower():
+        raise ValueError("holds a password; write it without one, and the password into database.password_file")
+    return text
+
+
+class Plant(Table):
+    """The collector: one for all stations of a plant."""
+
+    site: Level = Field(description="Site, a level of the topics that the collector itself speaks on.")
+    name: Level = Field(default="collector", description="The collector's name, a level of its topics.")
+
+
+class PlantMqtt(Table):
+    """The broker that the stations speak to."""
+
+    host: Annotated[str, Field(max_length=253), AfterValidator(host_name)] = Field(
+        default="127.0.0.1", description="Host of the broker."
+    )
+    port: Port = Field(default=1883, description="Port of the broker (1 to 65535); 8883 with TLS, as a rule.")
+    client_id: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="Client id, by which the broker keeps what comes meanwhile; unset: edge-SITE-NAME."
+    )
+    username: LongName | None = Field(default=None, description="User name; unset: none.")
+    password_file: FilePath | None = Field(
+        default=None, description="File that holds the password; unset: the credential mqtt_password, or none."
+    )
+    tls: Tls | None = Field(default=None, description="Encryption; unset: none.")
+    keepalive_s: Whole = Field(
+        default=30, ge=5, le=3600, description="A silent link is given up after twice this, s (5 to 3600)."
+    )
+    session_expiry_s: Whole = Field(
+        default=604_800,
+        ge=0,
+        le=4_294_967_295,
+        description="The broker keeps outcomes for a collector that is away this long, s (0 to 4294967295).",
+    )
+
+    @property
+    def password(self) -> SecretStr | None:
+        """The password, read anew at each use; None where there is none.
+
+        Raises:
+            ConfigError: `password_file` cannot be read.
+        """
+        return secrets.find(self.password_file, "mqtt_password", "mqtt.password_file")
+
+
+class PlantDatabase(Table):
+    """The PostgreSQL database that everything is stored in; the collector makes its tables."""
+
+    url: Annotated[str, Field(max_length=2048), AfterValidator(_database_url)] = Field(
+        description="Address without a password: postgresql://USER@HOST:PORT/DATABASE; ?sslmode=verify-full encrypts."
+    )
+    password_file: FilePath | None = Field(
+        default=None, description="File that holds the password; unset: the credential plant_database, or none."
+    )
+    timeout_s: Number = Field(
+        default=10.0, ge=0.5, le=300, description="Longest wait for the database's answer, s (0.5 to 300)."
+    )
+
+    @property
+    def password(self) -> SecretStr | None:
+        """The password, read anew at each use; None where there is none.
+
+        Raises:
+            ConfigError: `password_file` cannot be read.
+        """
+        return secrets.find(self.password_file, "plant_database", "database.password_file")
+
+
+class Collect(Table):
+    """How outcomes are stored, and how missing ones are asked for."""
+
+    batch_ms: Whole = Field(
+        default=50, ge=0, le=5000, description="Outcomes of so long are stored in one transaction, ms (0 to 5000)."
+    )
+    max_in_flight: Whole = Field(
+        default=500,
+        ge=1,
+        le=10_000,
+        description="Outcomes that the broker may send before any is stored (1 to 10000).",
+    )
+    gap_patience_s: Number = Field(
+        default=5.0,
+        ge=0.05,
+        le=3600,
+        description="A station is asked for a missing outcome after this long, s (0.05 to 3600), then ever less often.",
+    )
+    gap_longest_s: Number = Field(
+        default=600.0, ge=1, le=86_400, description="Longest wait between two questions for one gap, s (1 to 86400)."
+    )
+    gap_at_once: Whole = Field(
+        default=500, ge=1, le=10_000, description="Most outcomes that one question asks for (1 to 10000)."
+    )
+
+
+class Page(Table):
+    """The plant page."""
+
+    host: HostName = Field(
+        default="127.0.0.1",
+        description="Address that the page is bound to; another than this PC's own needs tls and a token.",
+    )
+    port: Port = Field(default=8471, description="Port of the page (1 to 65535).")
+    names: tuple[HostName, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Names that browsers may call the page by, beside its IP addresses, localhost and this PC's name.",
+    )
+    token_file: FilePath | None = Field(
+        default=None,
+        description="File that holds the token to look; unset: the credential plant_token, else anyone here looks.",
+    )
+    tls: PanelTls | None = Field(default=None, description="Encryption; unset: none.")
+
+    @property
+    def token(self) -> SecretStr | None:
+        """The token, read anew at each use; None where there is none.
+
+        Raises:
+            ConfigError: `token_file` cannot be read.
+        """
+        return secrets.find(self.token_file, "plant_token", "page.token_file")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody but this PC reaches the page."""
+        return is_this_pc(self.host)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}/"
