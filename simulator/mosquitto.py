@@ -78,6 +78,12 @@ class Mosquitto:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        assert self._process is not None, "it was started"
+        return self._process.pid
+
     def forget(self) -> None:
         """Lose all sessions and messages, while it is stopped: a broker without persistence."""
         (self._folder / _STATE).unlink(missing_ok=True)
