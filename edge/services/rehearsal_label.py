@@ -90,7 +90,7 @@ def draw(part: Part, exposure: float = 1.0) -> Image:
         place, face = (88, 27), cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(label, part.printed, place, face, 0.85, (_INK, _INK, _INK), 2, cv2.LINE_AA)
     if part.flaw == "dark":
-        label = (label * 0.12).astype(np.uint8)
+        label = (label * 0.03).astype(np.uint8)
     noise = _NOISE[int(part.serial[-3:]) % len(_NOISE)]
     noisy = cv2.add(label, noise, dtype=cv2.CV_8U)
     return np.asarray(noisy if exposure == 1.0 else np.clip(noisy * exposure, 0, 255), np.uint8)
