@@ -114,7 +114,7 @@ class Collect(Table):
         default=600.0, ge=1, le=86_400, description="Longest wait between two questions for one gap, s (1 to 86400)."
     )
     gap_at_once: Whole = Field(
-        default=500, ge=1, le=10_000, description="Most outcomes that one question asks for (1 to 10000)."
+        default=500, ge=1, le=1000, description="Most outcomes that one question asks for (1 to 1000)."
     )
 
 

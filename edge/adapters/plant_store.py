@@ -7,12 +7,16 @@ changes nothing. A failure is one sentence, without the password.
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import sqlalchemy
 from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -26,6 +30,8 @@ from edge.errors import ConfigError, PlantError
 _LOCK = 0x65646765
 #: A connection older than this is made anew: firewalls forget idle ones after 5 minutes or more, and tell nobody.
 _RECYCLE_S = 240
+#: A server that answers gives a statement up by itself after `database.timeout_s`; one that does not is left then.
+CUT_AFTER_S = 1.0
 #: By SQLSTATE, or by words of a server that names none: what it means and what to do.
 _CAUSES: tuple[tuple[str, str], ...] = (
     ("57014", "it gave the statement up after database.timeout_s: see its load"),
@@ -49,9 +55,10 @@ _CAUSES: tuple[tuple[str, str], ...] = (
 class PlantStore:
     """The database as the collector sees it, by a pool of connections. One thread writes."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, where: str, timeout_s: float) -> None:
+        self._engine = engine
         self._where = where
+        self._timeout_s = timeout_s
         #: As of the last write that succeeded; None: to be read from the database.
         self._known: dict[Place, Known] | None = None
 
@@ -61,7 +68,7 @@ class PlantStore:
         Raises:
             PlantError: the database is away, or its tables are of another version of edge.
         """
-        with self.failures_named(), self.engine.begin() as db:
+        with self.transaction() as db:
             db.execute(select(sqlalchemy.func.pg_advisory_xact_lock(_LOCK)))
             tables.metadata.create_all(db)
             found = db.execute(select(tables.form.c.form)).scalars().all()
@@ -80,7 +87,7 @@ class PlantStore:
             PlantError: the database is away.
         """
         if self._known is None:
-            with self.failures_named(), self.engine.connect() as db:
+            with self.transaction() as db:
                 self._known = plant_batch.known(db)
         return self._known
 
@@ -93,22 +100,45 @@ class PlantStore:
         known = dict(self.known())
         # What is known runs ahead of what is stored until the transaction has ended.
         self._known = None
-        with self.failures_named(), self.engine.begin() as db:
+        with self.transaction() as db:
             written = plant_batch.write(db, known, list(seen))
         self._known = known
         return written
 
     def close(self) -> None:
         """Give the connections back."""
-        self.engine.dispose()
+        self._engine.dispose()
 
     @contextmanager
-    def failures_named(self) -> Iterator[None]:
-        """Let every failure of the database be a `PlantError`."""
+    def transaction(self) -> Iterator[Connection]:
+        """All of the block or nothing of it, within the time that the database has for an answer.
+
+        Raises:
+            PlantError: it failed, or took too long.
+        """
         try:
-            yield
+            with self._engine.connect() as db, _cut_after(db, self._timeout_s + CUT_AFTER_S), db.begin():
+                yield db
         except SQLAlchemyError as error:
             raise PlantError(f"the plant's database {self._where} cannot be used: {_cause(error)}") from error
+
+
+@contextmanager
+def _cut_after(db: Connection, limit_s: float) -> Iterator[None]:
+    """Break the connection where the block takes longer: a server that is frozen acknowledges packets, and no more."""
+    driver: Any = db.connection.dbapi_connection
+    timer = threading.Timer(limit_s, _cut, (driver.fileno(),))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(number: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(number)) as same:  # it may be closed already
+        same.shutdown(socket.SHUT_RDWR)
 
 
 def open_plant(url: str, password: SecretStr | None, timeout_s: float) -> PlantStore:
@@ -134,11 +164,11 @@ def open_plant(url: str, password: SecretStr | None, timeout_s: float) -> PlantS
     try:
         engine = sqlalchemy.create_engine(
             made, connect_args=limits, hide_parameters=True, pool_size=4, max_overflow=0, pool_timeout=timeout_s,
-            pool_recycle=_RECYCLE_S, pool_pre_ping=True,
+            pool_recycle=_RECYCLE_S,
         )  # fmt: skip
     except ImportError:
         raise ConfigError("the plant's database needs psycopg: pip install 'edge-inspection[postgres]'") from None
-    return PlantStore(engine, f"{made.host}:{made.port or 5432}/{made.database}")
+    return PlantStore(engine, f"{made.host}:{made.port or 5432}/{made.database}", timeout_s)
 
 
 def _cause(error: SQLAlchemyError) -> str:
