@@ -19,7 +19,7 @@ from edge.errors import ConfigError, ErpError, UseError
 #: The commands of the design, two that learn from a site's own plates, one for alarms, `record`, and wires.
 DESIGN = {"demo", "up", "capture", "inspector", "reader", "messenger", "panel", "read", "gate", "ask", "check"}
 DESIGN |= {"outbox", "outcomes", "erp", "bench", "calibrate", "profile", "replay", "alarm", "users", "record"}
-DESIGN |= {"signals", "release", "pool"}
+DESIGN |= {"signals", "release", "pool", "plant"}
 ACTIONS: list[tuple[str, ...]] = [
     ("erp", "lookup"),
     ("erp", "sync"),
@@ -28,6 +28,11 @@ ACTIONS: list[tuple[str, ...]] = [
     ("outbox", "drop"),
     ("pool", "up"),
     ("pool", "down"),
+    ("plant", "collect"),
+    ("plant", "page"),
+    ("plant", "check"),
+    ("plant", "rehearse"),
+    ("plant", "reader"),
     ("users", "list"),
     ("users", "add"),
     ("users", "password"),

@@ -18,6 +18,8 @@ DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
 PROCESSES = [
     UNITS / f"edge-{name}.service" for name in ("capture@", "inspector@", "messenger", "panel", "reader", "signals")
 ]
+#: What runs on one PC of a plant, and is no part of a station.
+PLANT = [UNITS / "edge-plant.service", UNITS / "edge-plant-page.service"]
 SERVICES = sorted(UNITS.glob("*.service"))
 INSTALLED = "/opt/edge/bin/edge"
 #: `systemd-analyze security` counts from 0 to 100 here; the table in docs/units.md shows tenths of it.
@@ -53,6 +55,8 @@ def exposure(path: Path) -> tuple[int, float]:
 def wider(drop_in: Path) -> Path:
     """The unit that a drop-in is for."""
     kind = drop_in.stem.partition("-")[0]
+    if drop_in.stem.startswith("plant-page"):
+        return UNITS / "edge-plant-page.service"
     return UNITS / ("edge-messenger.service" if kind == "restart" else next(UNITS.glob(f"edge-{kind}*.service")).name)
 
 
@@ -164,6 +168,29 @@ def test_no_process_refuses_settings_for_a_secret_of_another(path: Path) -> None
     assert there >= {"erp_url", "erp_client_secret", "panel_token"}
 
 
+@pytest.mark.parametrize(
+    ("path", "command", "secrets"),
+    zip(PLANT, ("collect", "page"), ({"mqtt_password", "plant_database"}, {"plant_database", "plant_token"}), strict=True),
+    ids=lambda one: getattr(one, "stem", None),
+)
+def test_a_plants_process_has_a_network_and_no_more(path: Path, command: str, secrets: set[str]) -> None:
+    """Collector and page are looked after as a station's are, write nothing here, and have their own secrets alone."""
+    unit = read_unit(path)
+    service = unit["Service"]
+    handed = {one.partition(":")[0] for one in service["LoadCredential"]}
+
+    assert only(service, "ExecStart").split() == [INSTALLED, "plant", command]
+    assert handed == secrets
+    assert not {"StateDirectory", "RuntimeDirectory", "ReadWritePaths", "DeviceAllow"} & service.keys()
+    assert only(service, "MemoryDenyWriteExecute") == "yes"
+    assert only(service, "Type") == "notify"
+    assert seconds(only(service, "WatchdogSec")) == up_child.WATCHDOG_S
+    assert {int(code) for code in only(service, "RestartPreventExitStatus").split()} == up_child.FINAL_EXIT_CODES
+    assert unit["Unit"]["StartLimitIntervalSec"] == ["0"]
+    assert unit["Unit"]["OnFailure"] == ["edge-failed.service"]
+    assert "PartOf" not in unit["Unit"]
+
+
 def test_the_panel_answers_this_pc_alone() -> None:
     """Until a drop-in opens it, no packet from or to another host reaches the panel."""
     service = read_unit(UNITS / "edge-panel.service")["Service"]
@@ -172,8 +199,8 @@ def test_the_panel_answers_this_pc_alone() -> None:
 
 
 def test_there_is_a_unit_for_each_process() -> None:
-    """Six processes, six services, the target that holds them, what tells of an end, the simulator's camera."""
-    assert sorted([*PROCESSES, UNITS / "edge-failed.service", UNITS / "edge-simulator.service"]) == SERVICES
+    """Six processes, six services, the target that holds them, a plant's two, what tells of an end, the simulator."""
+    assert sorted([*PROCESSES, *PLANT, UNITS / "edge-failed.service", UNITS / "edge-simulator.service"]) == SERVICES
     assert (UNITS / "edge.target").exists()
 
 

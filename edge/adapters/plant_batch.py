@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from edge.adapters import plant_tables as tables
@@ -27,6 +27,9 @@ from edge.core.gaps import Span
 #: `changed_content`: another outcome under an id that has one. `counts_anew`: a station gave a number a second time, so
 #: that its edge.db was lost or replaced, or two stations have one name. `unreadable`: no message of the contract.
 AlarmKind = Literal["changed_content", "counts_anew", "unreadable"]
+
+#: Outcomes are counted by so many minutes.
+BUCKET_MINUTES = 10
 
 _OUTCOME = (
     "inspection_id", "seq", "disposition", "reason", "at", "total_ms", "reader", "reader_hash", "false_accept_rate",
@@ -92,6 +95,7 @@ def write(db: Connection, known: dict[Place, Known], seen: Sequence[Seen]) -> Wr
                 pass
     if rows:
         db.execute(tables.outcomes.insert(), rows)
+        _count(db, rows)
     _write_corrections(db, [one for one in seen if isinstance(one, CorrectionSeen)])
     _write_stations(db, known, before, seen)
     if alarms:
@@ -126,6 +130,30 @@ def _row(one: OutcomeSeen, known: dict[Place, Known], alarms: list[dict[str, Any
         station.numbers.note(one.seq)
     row = {name: getattr(one, name) for name in _OUTCOME}
     return {**_named(one.place), "epoch": station.epoch, **row}
+
+
+def _count(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add new outcomes to what the page asks for; in the same transaction, so that it is true."""
+    counted: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        at = row["at"]
+        key = {
+            **{name: row[name] for name in (*_PLACE, "reason", "disposition")},
+            "at": at.replace(minute=at.minute // BUCKET_MINUTES * BUCKET_MINUTES, second=0, microsecond=0),
+            "reader_hash": row["reader_hash"] or "",
+            "reader": row["reader"] or "",
+        }
+        one = counted.setdefault(tuple(key.values()), {**key, "outcomes": 0, "stated": 0, "rates": 0.0, "last_at": at})
+        one["outcomes"] += 1
+        one["stated"] += row["false_accept_rate"] is not None
+        one["rates"] += row["false_accept_rate"] or 0.0
+        one["last_at"] = max(one["last_at"], at)
+    added, old = insert(tables.counts), tables.counts.c
+    news = {name: old[name] + added.excluded[name] for name in ("outcomes", "stated", "rates")}
+    news["last_at"] = func.greatest(old.last_at, added.excluded.last_at)
+    keys = ("at", *_PLACE, "reason", "reader_hash")
+    ordered = sorted(counted.values(), key=lambda one: tuple(str(one[name]) for name in keys))
+    db.execute(added.on_conflict_do_update(index_elements=keys, set_=news), ordered)
 
 
 def _write_corrections(db: Connection, corrections: Sequence[CorrectionSeen]) -> None:

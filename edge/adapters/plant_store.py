@@ -141,8 +141,10 @@ def _cut(number: int) -> None:
         same.shutdown(socket.SHUT_RDWR)
 
 
-def open_plant(url: str, password: SecretStr | None, timeout_s: float) -> PlantStore:
-    """Prepare a pool of connections; nothing is connected yet.
+def open_plant(
+    url: str, password: SecretStr | None, timeout_s: float, *, only_reads: bool = False
+) -> PlantStore:
+    """Prepare a pool of connections; nothing is connected yet. With `only_reads` no session of it can change anything.
 
     Raises:
         ConfigError: the driver is not installed.
@@ -151,9 +153,11 @@ def open_plant(url: str, password: SecretStr | None, timeout_s: float) -> PlantS
     made = make_url(url).set(drivername="postgresql+psycopg")
     if password is not None:
         made = made.set(password=password.get_secret_value())
+    reads = " -c default_transaction_read_only=on" if only_reads else ""
     limits = {
         "connect_timeout": whole_s,
-        "options": f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={2 * ms}",
+        "options": f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={2 * ms}"
+        + reads,
         "application_name": "edge plant",
         # A packet that nobody acknowledges for so long means a dead link.
         "tcp_user_timeout": ms,

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's actions."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("collect", help="store what all stations say, and ask for what is missing, until SIGTERM")
+    actions.add_parser("page", help="serve the plant page, until SIGTERM")
     actions.add_parser("check", help="check settings, broker and database")
     _add_rehearse(actions)
     reader = actions.add_parser("reader", help="read the labels of a rehearsal, until SIGTERM")
@@ -54,7 +55,8 @@ def _add_rehearse(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked for."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
-        "collect": _collect,
+        "collect": _service,
+        "page": _service,
         "check": _check,
         "rehearse": _rehearse,
         "reader": _reader,
@@ -62,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
     return actions[args.action](args)
 
 
-def _collect(args: argparse.Namespace) -> int:
+def _service(args: argparse.Namespace) -> int:
     settings = plant_settings.load(args.config)
-    log.configure("collector", level=settings.log.level, form=settings.log.format)
-    module: Any = importlib.import_module("edge.services.plant_collector")
+    name = {"collect": "plant_collector", "page": "plant_page"}[args.action]
+    log.configure(name, level=settings.log.level, form=settings.log.format)
+    module: Any = importlib.import_module(f"edge.services.{name}")
     return serve(module.build(settings))
 
 

@@ -103,7 +103,7 @@ class Panel:
         )
         self.health = StationHealth(place, self._stored)
         self._live = Live(self._stored, self.health.told, self._send_reviews)
-        self._socket = _listening(host, port)
+        self._socket = panel_server.listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         try:
             self._heartbeat = Heartbeat(runtime_dir, "panel", context=context)
@@ -226,17 +226,6 @@ class Panel:
 
 async def _openapi(_request: Request) -> Response:
     return JSONResponse(openapi.document())
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise WorldError(
-            f"the panel cannot listen on {host} port {port} ({error.strerror}): "
-            "end what listens there, or set [panel] port to another"
-        ) from None
 
 
 def build(settings: Settings) -> Panel:

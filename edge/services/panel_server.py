@@ -24,6 +24,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge.errors import WorldError
 from edge.web.app import HEADERS
 from edge.web.limits import MAX_HEAD_BYTES
 
@@ -213,3 +214,19 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> PanelServer:
     config.load()
     config.ssl = tls
     return PanelServer(config)
+
+
+def listening(host: str, port: int, section: str = "panel") -> socket.socket:
+    """A socket that listens; `section` of the settings says where.
+
+    Raises:
+        WorldError: the port is taken, or the address is not this PC's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise WorldError(
+            f"the page cannot listen on {host} port {port} ({error.strerror}): "
+            f"end what listens there, or set [{section}] port to another"
+        ) from None

@@ -55,7 +55,9 @@ LEAST_ROLE: Mapping[str, Role] = {
 _VISITOR = "edge.visitor"
 
 
-def guarded(routes: Sequence[BaseRoute], sessions: Sessions) -> list[BaseRoute]:
+def guarded(
+    routes: Sequence[BaseRoute], sessions: Sessions, table: Mapping[str, Role] = LEAST_ROLE
+) -> list[BaseRoute]:
     """The routes, each with its row of the table before it.
 
     Raises:
@@ -65,10 +67,10 @@ def guarded(routes: Sequence[BaseRoute], sessions: Sessions) -> list[BaseRoute]:
     for route in routes:
         if not isinstance(route, Route):
             raise KeyError(f"{route} is no address with a row in edge.web.access.LEAST_ROLE: add one")
-        least = {method: _least(method, route.path) for method in route.methods or ()}
+        least = {method: _least(method, route.path, table) for method in route.methods or ()}
         served |= {f"{method} {route.path}" for method in least if method != "HEAD"}
         route.app = _Guard(route.app, least, sessions)
-    sessions.may = lambda role: [row for row, least in LEAST_ROLE.items() if row in served and role >= least]
+    sessions.may = lambda role: [row for row, least in table.items() if row in served and role >= least]
     return list(routes)
 
 
@@ -78,11 +80,11 @@ def visitor_of(request: Request) -> Visitor:
     return found
 
 
-def _least(method: str, path: str) -> Role:
+def _least(method: str, path: str, table: Mapping[str, Role]) -> Role:
     row = f"{'GET' if method == 'HEAD' else method} {path}"
-    if row not in LEAST_ROLE:
-        raise KeyError(f"{row!r} stands in no row of edge.web.access.LEAST_ROLE: add it with its least role")
-    return LEAST_ROLE[row]
+    if row not in table:
+        raise KeyError(f"{row!r} stands in no row of the table (edge.web.access.LEAST_ROLE): add it with its least role")
+    return table[row]
 
 
 class _Guard:

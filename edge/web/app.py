@@ -18,9 +18,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.adapters.users import Role
 from edge.errors import EdgeError
 from edge.web import refusals
-from edge.web.access import guarded
+from edge.web.access import LEAST_ROLE, guarded
 from edge.web.limits import Limits
 from edge.web.origin import SameOrigin
 from edge.web.session import Sessions
@@ -48,14 +49,28 @@ _TYPES = {
 }
 
 
-def application(routes: Sequence[BaseRoute], sessions: Sessions, names: Iterable[str] = ()) -> ASGIApp:
-    """The application of these routes, those of the sessions, and the page's files; `names` is what it is called.
+def application(
+    routes: Sequence[BaseRoute],
+    sessions: Sessions,
+    names: Iterable[str] = (),
+    *,
+    files: Sequence[Route] | None = None,
+    table: Mapping[str, Role] = LEAST_ROLE,
+) -> ASGIApp:
+    """The application of these routes, those of the sessions, and the page's files.
+
+    Args:
+        routes: what it answers.
+        sessions: who is let in.
+        names: what it is called.
+        files: the page's files; those of the panel where none are given.
+        table: the least role of each route.
 
     Raises:
         KeyError: a route has no least role.
     """
     app = Starlette(
-        routes=[*page_files(), *guarded([*routes, *sessions.routes()], sessions)],
+        routes=[*(page_files() if files is None else files), *guarded([*routes, *sessions.routes()], sessions, table)],
         exception_handlers={
             EdgeError: refusals.of_edge,
             HTTPException: refusals.of_http,
@@ -68,14 +83,17 @@ def application(routes: Sequence[BaseRoute], sessions: Sessions, names: Iterable
 
 def page_files() -> list[Route]:
     """A route for each file of the page, read once: an address is looked up in a table, never in the file system."""
-    here = resources.files("edge.web")
+    return [*files_of("static"), *files_of("texts")]
+
+
+def files_of(folder: str, *names: str) -> list[Route]:
+    """A route for each file of a folder, or for those of these names; its index.html is the page itself."""
     routes = []
-    for folder in ("static", "texts"):
-        for file in sorted(here.joinpath(folder).iterdir(), key=lambda one: one.name):
-            kind = _TYPES.get("." + file.name.rpartition(".")[2])
-            if kind is not None and file.is_file():
-                address = "/" if file.name == "index.html" else f"/{folder}/{file.name}"
-                routes.append(Route(address, partial(_file, file.read_bytes(), kind)))
+    for file in sorted(resources.files("edge.web").joinpath(folder).iterdir(), key=lambda one: one.name):
+        kind = _TYPES.get("." + file.name.rpartition(".")[2])
+        if kind is not None and file.is_file() and (not names or file.name in names):
+            address = "/" if file.name == "index.html" else f"/{folder}/{file.name}"
+            routes.append(Route(address, partial(_file, file.read_bytes(), kind)))
     return routes
 
 
