@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import psycopg
@@ -107,14 +107,14 @@ class Plant:
     def __init__(self, asked: argparse.Namespace) -> None:
         self._asked = asked
         self._stack = ExitStack()
-        self.folder = Path(tempfile.mkdtemp(prefix="plant-", dir="/tmp"))  # noqa: S108 - short, for sockets' paths
+        self.folder = Path(tempfile.mkdtemp(prefix="plant-", dir="/tmp"))
         stores = Path(tempfile.mkdtemp(prefix="plant-", dir=MEMORY if MEMORY.is_dir() else None))
         for made in (self.folder, stores):
             self._stack.callback(shutil.rmtree, made, ignore_errors=True)
         self._stores = stores
         self.children: dict[str, Child] = {}
 
-    def __enter__(self) -> Plant:
+    def __enter__(self) -> Self:
         """Start what the stations need."""
         try:
             self.postgres = self._stack.enter_context(Postgres(SYNCED))
@@ -255,14 +255,14 @@ class Plant:
 
     def _processor_s(self) -> dict[str, float]:
         """Processor time of every process so far, by what it does."""
-        times: Counter[str] = Counter()
+        times: dict[str, float] = {}
         for name, child in self.children.items():
-            for member in child.family():
-                times[name.partition("-")[0]] += _times(member)
+            kind = name.partition("-")[0]
+            times[kind] = times.get(kind, 0.0) + sum(_times(member) for member in child.family())
         times["mosquitto"] = _times_of(self.broker.pid)
-        times["postgresql"] = sum(map(_times, _family(self.postgres.main_process)))
+        times["postgresql"] = sum(_times(member) for member in _family(self.postgres.main_process))
         times["subscriber"] = time.process_time()
-        return dict(times)
+        return times
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -273,12 +273,16 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def show(run: Run) -> None:
     """Print what came of a run."""
-    print(f"{run.triggers} triggers, {run.outcomes} outcomes, {run.heard} heard, {run.rows} rows in {run.seconds:.0f} s")
+    print(
+        f"{run.triggers} triggers, {run.outcomes} outcomes, {run.heard} heard, {run.rows} rows in {run.seconds:.0f} s"
+    )
     for name, (half, most, longest) in run.latency.items():
         print(f"{name:28} p50 {half:8.1f}   p99 {most:8.1f}   longest {longest:8.1f}")
     if run.by_station:
         best, worst = (choose(run.by_station.values(), key=lambda one: one[1]) for choose in (min, max))
-        print(f"{'by station, p99 ms':28} best {best[1]:7.1f}   worst {worst[1]:6.1f}   ({len(run.by_station)} stations)")
+        print(
+            f"{'by station, p99 ms':28} best {best[1]:7.1f}   worst {worst[1]:6.1f}   ({len(run.by_station)} stations)"
+        )
     for reason, number in run.reasons.most_common():
         print(f"  {reason:20} {number:8}  {number / max(1, run.heard):7.2%}")
     if run.waits:

@@ -215,7 +215,7 @@ def _left_behind(arrivals: float, fixed: float, each: float, most: int, states: 
     left = np.full(states, 1 / states)
     system = np.vstack([moves.T - np.eye(states), np.ones(states)])
     left, *_ = np.linalg.lstsq(system, np.concatenate([np.zeros(states), [1.0]]), rcond=None)
-    return np.clip(left, 0, None)
+    return np.asarray(np.clip(left, 0, None), np.float64)
 
 
 def _poisson(mean: float, count: int) -> Floats:

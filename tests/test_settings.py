@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from edge import (
+    plant_settings,
     products,
     sections,
     sections_alarm,
@@ -100,6 +101,8 @@ def test_every_file_in_config_is_right(path: Path) -> None:
         assert loaded.name == path.stem
     elif path.parent.name == "profiles":
         assert read_profile(path).name == path.stem
+    elif path.name == "plant.toml":
+        assert plant_settings.load(path, {}).version == 1
     else:
         assert settings.load(path, {}).path == path
 

@@ -170,7 +170,12 @@ def test_no_process_refuses_settings_for_a_secret_of_another(path: Path) -> None
 
 @pytest.mark.parametrize(
     ("path", "command", "secrets"),
-    zip(PLANT, ("collect", "page"), ({"mqtt_password", "plant_database"}, {"plant_database", "plant_token"}), strict=True),
+    zip(
+        PLANT,
+        ("collect", "page"),
+        ({"mqtt_password", "plant_database"}, {"plant_database", "plant_token"}),
+        strict=True,
+    ),
     ids=lambda one: getattr(one, "stem", None),
 )
 def test_a_plants_process_has_a_network_and_no_more(path: Path, command: str, secrets: set[str]) -> None:

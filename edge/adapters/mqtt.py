@@ -94,9 +94,7 @@ class Link:
         out = Outgoing(
             topic,
             payload,
-            PublishProperties(
-                properties, expiry_s=expiry_s, response_topic=response_topic, correlation=correlation
-            ),
+            PublishProperties(properties, expiry_s=expiry_s, response_topic=response_topic, correlation=correlation),
             qos,
             retain,
             token,

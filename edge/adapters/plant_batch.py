@@ -1,4 +1,7 @@
-"""One transaction of the collector: what was seen goes into the tables, and what it means for gaps and alarms with it."""
+"""One transaction of the collector: what was seen goes into the tables, and with it what it means for gaps and alarms.
+
+Promise: an inspection that has an outcome keeps it; counts, gaps and alarms are true of what is stored beside them.
+"""
 
 from __future__ import annotations
 
@@ -73,26 +76,16 @@ def write(db: Connection, known: dict[Place, Known], seen: Sequence[Seen]) -> Wr
     before = {place: _state_of(known[place]) for place in {one.place for one in seen} if place in known}
     alarms: list[dict[str, Any]] = []
     outcomes = _once([one for one in seen if isinstance(one, OutcomeSeen)], alarms)
-    stored = _stored(db, [one.inspection_id for one in outcomes])
-    new: list[OutcomeSeen] = []
-    for one in outcomes:
-        sha256 = stored.get(one.inspection_id)
-        if sha256 is None:
-            new.append(one)
-        elif sha256 != one.sha256:
-            alarms.append(_changed(one))
+    new = _new(db, outcomes, alarms)
     # Lowest first: what comes after a gap that this very batch fills makes none.
     rows = [_row(one, known, alarms) for one in sorted(new, key=lambda one: one.seq)]
-    for kept in seen:
-        match kept:
-            case NumbersGiven():
-                known.setdefault(kept.place, Known()).numbers.expect(kept.last)
-            case HealthSeen() | StateSeen() | CorrectionSeen():
-                known.setdefault(kept.place, Known())
-            case Unreadable():
-                alarms.append(_alarm("unreadable", kept.place, kept.kind, kept.why, kept.payload))
-            case OutcomeSeen():
-                pass
+    for other in seen:
+        if isinstance(other, NumbersGiven):
+            known.setdefault(other.place, Known()).numbers.expect(other.last)
+        elif isinstance(other, Unreadable):
+            alarms.append(_alarm("unreadable", other.place, other.kind, other.why, other.payload))
+        else:
+            known.setdefault(other.place, Known())
     if rows:
         db.execute(tables.outcomes.insert(), rows)
         _count(db, rows)
@@ -103,12 +96,17 @@ def write(db: Connection, known: dict[Place, Known], seen: Sequence[Seen]) -> Wr
     return Written(len(rows), sum(isinstance(one, OutcomeSeen) for one in seen) - len(rows), len(alarms))
 
 
+def _new(db: Connection, outcomes: Sequence[OutcomeSeen], alarms: list[dict[str, Any]]) -> list[OutcomeSeen]:
+    """Those whose inspection has no outcome yet; another content for one that has is an alarm."""
+    stored = _stored(db, [one.inspection_id for one in outcomes])
+    alarms += [_changed(one) for one in outcomes if stored.get(one.inspection_id, one.sha256) != one.sha256]
+    return [one for one in outcomes if one.inspection_id not in stored]
+
+
 def _once(outcomes: Sequence[OutcomeSeen], alarms: list[dict[str, Any]]) -> list[OutcomeSeen]:
     """Each inspection once; another content for one is an alarm within a batch, too."""
     first: dict[str, OutcomeSeen] = {}
-    for one in outcomes:
-        if first.setdefault(one.inspection_id, one).sha256 != one.sha256:
-            alarms.append(_changed(one))
+    alarms += [_changed(one) for one in outcomes if first.setdefault(one.inspection_id, one).sha256 != one.sha256]
     return list(first.values())
 
 

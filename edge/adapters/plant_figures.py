@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from edge.adapters.plant_batch import BUCKET_MINUTES
 from edge.adapters.plant_store import PlantStore
 
 #: Hours that the page may look back, and the minutes that one bar of it stands for then.
@@ -63,7 +64,9 @@ def figures(store: PlantStore, hours: int) -> dict[str, Any]:
     minutes = WINDOWS[hours]
     with store.transaction() as db:
         (now,) = db.execute(text("SELECT now()")).one()
-        told = {name: _rows(db, name, now - timedelta(hours=hours), minutes) for name in QUERIES}
+        since = now - timedelta(hours=hours)
+        since = since.replace(minute=since.minute // BUCKET_MINUTES * BUCKET_MINUTES, second=0, microsecond=0)
+        told = {name: _rows(db, name, since, minutes) for name in QUERIES}
     stations = [_station(row, now) for row in told["stations"]]
     return {
         "at": now.isoformat(timespec="seconds"),

@@ -111,16 +111,18 @@ def topic_of(place: Place, suffix: str) -> str:
 
 def read(place: Place, kind: str, payload: bytes, *, historical: bool = False) -> Seen | None:
     """What a message of this kind says; None where the collector stores nothing of it (a retake)."""
-    readers: dict[str, Callable[[Place, dict[str, Any], str], Seen]] = {"outcome": _outcome, "correction": _correction, "state": _state, "health": _health}
+    readers: dict[str, Callable[[Place, dict[str, Any], str], Seen]] = {
+        "outcome": _outcome,
+        "correction": _correction,
+        "state": _state,
+        "health": _health,
+    }
     if kind not in readers or not payload:  # an empty retained message only clears a topic
         return None
     try:
         text = payload.decode()
         said = json.loads(text, parse_constant=_refuse)
-        if not isinstance(said, dict):
-            raise ValueError("it is no JSON object")  # noqa: TRY004 - told as any other fault of the message
-        if said.get("station") != place[2]:
-            raise ValueError(f"it names station {str(said.get('station'))[:50]!r}, and its topic {place[2]!r}")
+        _check(said, place)
         seen: Seen = readers[kind](place, said, text)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)[:_LONGEST_TEXT]
@@ -128,6 +130,13 @@ def read(place: Place, kind: str, payload: bytes, *, historical: bool = False) -
     if isinstance(seen, OutcomeSeen) and historical:
         return _late(seen)
     return seen
+
+
+def _check(said: Any, place: Place) -> None:
+    if not isinstance(said, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - told as any other fault of the message
+    if said.get("station") != place[2]:
+        raise ValueError(f"it names station {str(said.get('station'))[:50]!r}, and its topic {place[2]!r}")
 
 
 def _outcome(place: Place, said: dict[str, Any], text: str) -> OutcomeSeen:

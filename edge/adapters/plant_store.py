@@ -141,9 +141,7 @@ def _cut(number: int) -> None:
         same.shutdown(socket.SHUT_RDWR)
 
 
-def open_plant(
-    url: str, password: SecretStr | None, timeout_s: float, *, only_reads: bool = False
-) -> PlantStore:
+def open_plant(url: str, password: SecretStr | None, timeout_s: float, *, only_reads: bool = False) -> PlantStore:
     """Prepare a pool of connections; nothing is connected yet. With `only_reads` no session of it can change anything.
 
     Raises:

@@ -80,10 +80,11 @@ def _check(args: argparse.Namespace) -> int:
     database = settings.database
     store = open_plant(database.url, database.password, database.timeout_s)
     problems: list[str] = []
-    for what, trial in (
-        ("broker", lambda: try_out(broker_of(settings.mqtt), CHECK_S)),
-        ("database", store.prepare),
-    ):
+    trials: dict[str, Callable[[], None]] = {
+        "broker": lambda: try_out(broker_of(settings.mqtt), CHECK_S),
+        "database": store.prepare,
+    }
+    for what, trial in trials.items():
         try:
             trial()
             print(f"ok    {what}")

@@ -30,7 +30,7 @@ from edge.adapters.guest_link import GuestLink
 from edge.adapters.heartbeat import Heartbeat, listen
 from edge.adapters.users import ROLES, Role, Users
 from edge.core.alarm import USUAL, AlarmPolicy
-from edge.errors import StoreError, WorldError
+from edge.errors import StoreError
 from edge.sections import Record
 from edge.services import metrics, openapi, panel_server
 from edge.services.health import version

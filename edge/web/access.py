@@ -55,9 +55,7 @@ LEAST_ROLE: Mapping[str, Role] = {
 _VISITOR = "edge.visitor"
 
 
-def guarded(
-    routes: Sequence[BaseRoute], sessions: Sessions, table: Mapping[str, Role] = LEAST_ROLE
-) -> list[BaseRoute]:
+def guarded(routes: Sequence[BaseRoute], sessions: Sessions, table: Mapping[str, Role] = LEAST_ROLE) -> list[BaseRoute]:
     """The routes, each with its row of the table before it.
 
     Raises:
@@ -83,7 +81,9 @@ def visitor_of(request: Request) -> Visitor:
 def _least(method: str, path: str, table: Mapping[str, Role]) -> Role:
     row = f"{'GET' if method == 'HEAD' else method} {path}"
     if row not in table:
-        raise KeyError(f"{row!r} stands in no row of the table (edge.web.access.LEAST_ROLE): add it with its least role")
+        raise KeyError(
+            f"{row!r} stands in no row of the table (edge.web.access.LEAST_ROLE): add it with its least role"
+        )
     return table[row]
 
 

@@ -18,7 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.adapters import mqtt, mqtt_connection, mqtt_endings
-from edge.adapters.mqtt_facts import BackOff, Broker
+from edge.adapters.mqtt_facts import RECEIVE_MAXIMUM, BackOff, Broker
 from tests.brokers import WAIT_S, Ear, FaultBroker, mosquitto, wait_for
 from tests.delivery import faults
 from tests.delivery.hostile import Call, HostileBroker, disconnect
@@ -149,14 +149,14 @@ def leave_without_a_word(port: int, storm: int) -> None:
     client.on_connect = lambda *_facts: client.subscribe(f"{BASE}cmd/+", 1)
     client.on_subscribe = lambda *_facts: subscribed.set()
     wishes = Properties(PacketTypes.CONNECT)
-    wishes.SessionExpiryInterval, wishes.ReceiveMaximum = 600, mqtt_connection.RECEIVE_MAXIMUM
+    wishes.SessionExpiryInterval, wishes.ReceiveMaximum = 600, RECEIVE_MAXIMUM
     client.connect("127.0.0.1", port, clean_start=False, properties=wishes)
     client.loop_start()
     assert subscribed.wait(WAIT_S)
     with closing(Ear(port, "plc", ("nothing",))) as plc:
         for number in range(storm):
             plc.publish(f"{BASE}cmd/trigger", b'{"trigger_id": "c%d"}' % number)
-    wait_for(lambda: len(heard) >= mqtt_connection.RECEIVE_MAXIMUM, "the first commands")
+    wait_for(lambda: len(heard) >= RECEIVE_MAXIMUM, "the first commands")
     connection: Any = client.socket()
     connection.shutdown(socket.SHUT_RDWR)
     client.loop_stop()
