@@ -95,7 +95,7 @@ def test_the_manual_states_each_units_exposure() -> None:
     """The table of docs/units.md shows every unit with what `systemd-analyze` finds, to a tenth or two."""
     page = (UNITS.parent / "docs" / "units.md").read_text(encoding="utf-8")
     stated = {
-        name: float(level) for name, level in re.findall(r"^\| `(edge-[a-z@]+)` \| ([0-9.]+) \|", page, re.MULTILINE)
+        name: float(level) for name, level in re.findall(r"^\| `(edge-[a-z@-]+)` \| ([0-9.]+) \|", page, re.MULTILINE)
     }
     found = {path.stem: exposure(path)[1] for path in SERVICES}
 
@@ -170,12 +170,10 @@ def test_no_process_refuses_settings_for_a_secret_of_another(path: Path) -> None
 
 @pytest.mark.parametrize(
     ("path", "command", "secrets"),
-    zip(
-        PLANT,
-        ("collect", "page"),
-        ({"mqtt_password", "plant_database"}, {"plant_database", "plant_token"}),
-        strict=True,
-    ),
+    [
+        (PLANT[0], "collect", {"mqtt_password", "plant_database"}),
+        (PLANT[1], "page", {"plant_database", "plant_token"}),
+    ],
     ids=lambda one: getattr(one, "stem", None),
 )
 def test_a_plants_process_has_a_network_and_no_more(path: Path, command: str, secrets: set[str]) -> None:
