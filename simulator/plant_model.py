@@ -18,7 +18,9 @@ left behind at the end of a batch is a Markov chain, solved here as it stands.
 
 from __future__ import annotations
 
+import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +33,10 @@ Floats = npt.NDArray[np.float64]
 #: Steps of the grid for one mean service: a mean is true to a thousandth, and so is the 99th percentile.
 STEPS_A_SERVICE = 100
 MAX_STEPS = 20_000
+#: A reader of batches that is busier than this is not worked out: who plans for it has no time for a bad day.
+MOST_BUSY = 0.97
+#: Moments within a batch at which a question may come.
+MOMENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +97,25 @@ def batched(arrivals: float, fixed: float, each: float, most: int) -> Wait:
         ValueError: more comes than can be served.
     """
     share = arrivals * (fixed + each * most) / most
-    _check(share)
+    _check(share, MOST_BUSY)
     states = 8 * most + round(20 / (1 - share))
     left = _left_behind(arrivals, fixed, each, most, states)
-    # By Little's law from the mean number that waits: those left behind, and those that come while a batch is read.
-    per_cycle = lengths = waiting = 0.0
+    # Who comes while a batch is read waits for its rest, and for every whole batch of those that came before.
+    waits, weights = [np.zeros(1)], [np.array([left[0]])]  # who finds nobody does not wait
+    whole = fixed + each * most
     for number, chance in enumerate(left):
-        size = min(max(number, 1), most)
-        service = fixed + each * size
-        idle = 1 / arrivals if number == 0 else 0.0
+        service = fixed + each * min(max(number, 1), most)
         stay = max(0, number - most)
-        per_cycle += chance * (service + idle)
-        waiting += chance * (stay * service + arrivals * service**2 / 2)
-        lengths += chance * size
-    mean = waiting / per_cycle / arrivals
-    # A question waits for the rest of a batch and for whole ones before its own: an exponential tail again.
-    busy = 1 - left[0] / arrivals / per_cycle
-    return Wait(share, mean, max(0.0, math.log(busy / 0.01)) * mean / busy)
+        for gone in (np.arange(MOMENTS) + 0.5) / MOMENTS * service:
+            come = _poisson(arrivals * gone, states)
+            groups = np.bincount((stay + np.arange(states)) // most, come)
+            waits.append(service - gone + whole * np.arange(len(groups)))
+            weights.append(groups * chance * arrivals * service / MOMENTS)
+    every, weight = np.concatenate(waits), np.concatenate(weights)
+    order = np.argsort(every)
+    reached = np.cumsum(weight[order]) / weight.sum()
+    p99 = float(every[order][min(len(every) - 1, int(np.searchsorted(reached, 0.99)))])
+    return Wait(share, float((every * weight).sum() / weight.sum()), p99)
 
 
 def erlang_c(servers: int, load: float) -> float:
@@ -177,8 +185,8 @@ def lines(waits: dict[str, Any]) -> list[str]:
     return [f"{head}, busy {waits['busy']:.0%}", *rows]
 
 
-def _check(share: float) -> None:
-    if not 0 < share < 1:
+def _check(share: float, most: float = 1.0) -> None:
+    if not 0 < share < most:
         raise ValueError(f"the readers would be busy {share:.0%} of the time: add some, or ask them less")
 
 
@@ -212,9 +220,9 @@ def _left_behind(arrivals: float, fixed: float, each: float, most: int, states: 
         come = _poisson(arrivals * (fixed + each * size), states - stay)
         moves[number, stay:] = come
         moves[number, -1] += 1 - come.sum()
-    left = np.full(states, 1 / states)
-    system = np.vstack([moves.T - np.eye(states), np.ones(states)])
-    left, *_ = np.linalg.lstsq(system, np.concatenate([np.zeros(states), [1.0]]), rcond=None)
+    system = moves.T - np.eye(states)
+    system[-1] = 1.0  # all chances together are 1; one of the other equations follows from the rest
+    left = np.linalg.solve(system, np.concatenate([np.zeros(states - 1), [1.0]]))
     return np.asarray(np.clip(left, 0, None), np.float64)
 
 
@@ -222,3 +230,44 @@ def _poisson(mean: float, count: int) -> Floats:
     numbers = np.arange(count)
     logs = numbers * math.log(mean) - mean - np.array([math.lgamma(number + 1) for number in numbers])
     return np.asarray(np.exp(logs), np.float64)
+
+
+#: Milliseconds that an H200 takes for a batch, and for each frame of it beside: 15, 24, 45, 84 and 167 ms for 1, 2, 4, 8 and 16 plates of 108 image tokens with the reference architecture (README, `bench/gpu.py`).
+GPU_FIXED_MS, GPU_EACH_MS, GPU_BATCH = 5.0, 10.1, 8
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Say how many readers a plant needs."""
+    parser = argparse.ArgumentParser(prog="python -m simulator.plant_model", description=main.__doc__)
+    parser.add_argument("--stations", type=int, default=10_000)
+    parser.add_argument("--rate", type=float, default=1.0, help="triggers a second and station (%(default)s)")
+    parser.add_argument("--looks", type=float, default=1.0, help="readings a part (%(default)s)")
+    parser.add_argument("--within-ms", type=float, default=250.0, help="from question to answer, p99 (%(default)s)")
+    parser.add_argument("--fixed-ms", type=float, default=GPU_FIXED_MS, help="of a batch (%(default)s)")
+    parser.add_argument("--each-ms", type=float, default=GPU_EACH_MS, help="of each frame of it (%(default)s)")
+    parser.add_argument("--batch", type=int, default=GPU_BATCH, help="most frames together (%(default)s)")
+    asked = parser.parse_args(arguments)
+    per_ms = asked.stations * asked.rate * asked.looks / 1000
+    print(
+        f"{asked.stations} stations, {per_ms * 1000:.0f} readings a second, answers within {asked.within_ms:g} ms (p99)"
+    )
+    for most in sorted({1, 2, 4, asked.batch}):
+        longest = asked.fixed_ms + asked.each_ms * most
+        try:
+            count = needed(
+                per_ms, lambda rate, most=most: batched(rate, asked.fixed_ms, asked.each_ms, most),  # type: ignore[misc]
+                asked.within_ms - longest,
+            )  # fmt: skip
+        except ValueError as error:
+            print(f"  batches of {most:2}: {error}")
+            continue
+        wait = batched(per_ms / count, asked.fixed_ms, asked.each_ms, most)
+        print(
+            f"  batches of {most:2}: {count} readers, busy {wait.share:.0%}, wait mean {wait.mean:.0f} and p99 "
+            f"{wait.p99:.0f} ms, a batch {longest:.0f} ms"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
