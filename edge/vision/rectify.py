@@ -79,9 +79,10 @@ def estimated_characters(cut: Pixels) -> float:
     grey = cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY)
     rows = grey.shape[0]
     middle = grey[rows // 4 : 3 * rows // 4].astype(np.int16)
-    # Of the sorted values themselves: `np.percentile` takes ten times as long on so few, 2 ms a plate.
-    ordered = np.sort(middle, axis=None)
-    low, high = float(ordered[len(ordered) // 20]), float(ordered[-1 - len(ordered) // 20])
+    # From counts of the levels: sorting takes four times as long, and `np.percentile` far more.
+    below = np.bincount(middle.ravel(), minlength=256).cumsum()
+    tail = middle.size // 20
+    low, high = (float(np.searchsorted(below, place, "right")) for place in (tail, middle.size - 1 - tail))
     edges = float(np.abs(np.diff(middle, axis=1)).sum()) / middle.shape[0] / (high - low + 1.0)
     length = cut.shape[1] * 32.0 / rows
     return float(0.241 * max(edges, 1.0) ** 0.82 * length**0.21)

@@ -8,6 +8,7 @@ than its core by 0.6 cores (98 %: 0.9). The growth here leaves the margin that t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -140,12 +141,17 @@ def boxes_of(probability: Tensor) -> list[Box]:
 def _mean_inside(probability: Tensor, corners: Tensor) -> float:
     """Mean probability inside a rectangle."""
     rows, columns = probability.shape
-    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (columns - 1, rows - 1))
-    high = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, (columns - 1, rows - 1))
-    mask = np.zeros((high[1] - low[1] + 1, high[0] - low[0] + 1), np.uint8)
-    cv2.fillPoly(mask, [(corners - low).astype(np.int32)], (1,))
-    window = probability[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    points = corners.tolist()  # four points are faster by themselves than as an array
+    left, right = (min(max(0, edge), columns - 1) for edge in _bounds([x for x, _ in points]))
+    top, bottom = (min(max(0, edge), rows - 1) for edge in _bounds([y for _, y in points]))
+    mask = np.zeros((bottom - top + 1, right - left + 1), np.uint8)
+    cv2.fillPoly(mask, [np.array([(int(x - left), int(y - top)) for x, y in points], np.int32)], (1,))
+    window = probability[top : bottom + 1, left : right + 1]
     return float(cv2.mean(window, mask)[0])
+
+
+def _bounds(values: list[float]) -> tuple[int, int]:
+    return math.floor(min(values)), math.ceil(max(values))
 
 
 def _quad(centre: Any, size: tuple[float, float], angle_deg: float) -> Quad:
