@@ -47,6 +47,8 @@ _KINDS = {
 }
 #: A cell that begins so would be a formula in a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: Characters of a day alone, as the profile `outcomes_query` writes it: 2026-11-25.
+_DAY = len("2026-11-25")
 _COLUMNS = ("seq", "at", "inspection_id", "disposition", "reason", "defects", "total_ms", "confirmed_at")
 
 
@@ -241,11 +243,13 @@ def _time(given: Mapping[str, str], key: str) -> str | None:
         return None
     try:
         at = datetime.fromisoformat(value)
+        if len(value) == _DAY:  # a day alone begins with this PC's midnight
+            at = at.astimezone()
         if at.tzinfo is None:
             raise ValueError  # noqa: TRY301 - the same sentence
         return wall_time(at)
     except (ValueError, OverflowError):
-        raise UseError(f"{key} is {value[:40]!r}, and must be a time such as 2026-11-25T08:00:00Z") from None
+        raise UseError(f"{key} is {value[:40]!r}, and must be a time such as 2026-11-25T08:00:00Z, or a day") from None
 
 
 def _cells(row: OutcomeRow, names: list[str]) -> Iterator[Any]:

@@ -80,6 +80,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         ("since=2026-11-25T04:00:00%2B01:00&until=2026-11-25T05:00:00Z", [5, 4]),
         ("until=2020-01-01T00:00:00Z", []),
         ("since=2030-01-01T00:00:00Z", []),
+        ("since=2026-11-20", [7, 6, 5, 4, 3, 2, 1]),
+        ("since=2026-11-20&until=2026-11-21", []),
         ("reason=unreadable&disposition=pass", []),
     ],
 )

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,23 @@ def test_request(serve: Callable[..., FaultyChat], connect: Callable[..., Chat])
     assert first.body["structured_outputs"] == {"regex": PATTERN.pattern}
     assert (second.body["regex"], third.body["guided_regex"]) == (PATTERN.pattern, PATTERN.pattern)
     assert fourth.pattern is None
+
+
+def test_a_schema_goes_in_the_place_of_the_pattern(
+    serve: Callable[..., FaultyChat], connect: Callable[..., Chat]
+) -> None:
+    """A question with a JSON schema is sent with it as `response_format`, and to a server that takes none without."""
+    server = serve()
+    asked = replace(PATTERN, schema={"type": "object"})
+    chat = connect(server.url)
+
+    chat.ask([asked], Manner("regex"))
+    chat.ask([asked], Manner("none"))
+
+    (first, second) = server.asked
+    assert first.body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert "regex" not in first.body
+    assert "response_format" not in second.body
 
 
 def test_secret(
