@@ -78,8 +78,11 @@ class _Paper:
         """Put a text on it in black."""
         ink = np.zeros(self.pixels.shape[:2], np.uint8)
         face.draw(ink, text, left, baseline, size)
-        share = ink[:, :, None].astype(np.float32) / 255
-        self.pixels = np.asarray(self.pixels * (1 - share) + 30 * share, np.uint8)
+        # Only where the ink is: a form has thirty texts, and blending the whole sheet for each is most of the work.
+        rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+        place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        share = ink[place][:, :, None].astype(np.float32) / 255
+        self.pixels[place] = np.asarray(self.pixels[place] * (1 - share) + 30 * share, np.uint8)
 
     def photographed(self, dice: random.Random) -> Picture:
         """The sheet with the noise of a camera."""

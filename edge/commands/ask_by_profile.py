@@ -40,11 +40,8 @@ def run(args: argparse.Namespace) -> int:
         asked = Asked(profile, image, question, today)
         heard = show if args.stream and not args.json else lambda _text: None
         told = answer_by(opened(), asked, product, on_text=heard)
-    except UseError as error:
-        # Not the command line is wrong: this reader cannot answer this question.
-        _fail(args, image_name, error)
-        return 1
-    except WorldError as error:
+    except (UseError, WorldError) as error:
+        # A UseError here is no wrong command line: this reader cannot answer this question.
         _fail(args, image_name, error)
         return 1
     (_show_json if args.json else _show_person)(args, image_name, question, told)
