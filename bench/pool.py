@@ -261,7 +261,7 @@ def on_ray(args: argparse.Namespace) -> dict[str, Any]:
         draw(Path(folder), "--count", "16", "--seed", "77")
         frames = [one.read_bytes() for one in sorted(Path(folder).glob("*.jpg"))]
     product = read_product("gearmotor", Path(__file__).resolve().parents[1] / "config" / "products")
-    os.environ.setdefault("RAY_ADDRESS", "")
+    os.environ.pop("RAY_ADDRESS", None)
     serving.connect()
     told: dict[str, Any] = {"cores": os.cpu_count(), "reader": args.reader}
     one = 0.0

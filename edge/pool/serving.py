@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import ray
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, HTTPOptions
+from ray.util import metrics
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -64,6 +66,7 @@ class PoolReplica:
         )
         self._canary = Canary(self._replica, within_s=settings.health.within_s)
         name = serve.get_replica_context().replica_id.unique_id
+        self._figures = Figures()
         self._api = PoolApi(self._replica, deadline_ms=queue.deadline_ms, name=name)
 
     async def __call__(self, request: Request) -> Response:
@@ -76,11 +79,33 @@ class PoolReplica:
         Raises:
             ReaderError: this replica is ill.
         """
+        self._figures.tell(self._replica.facts())
         await asyncio.to_thread(self._canary.check)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What the number of replicas goes by."""
         return {AGE: float(self._replica.facts()["oldest_age_ms"])}
+
+
+class Figures:
+    """A replica's figures among Ray's own (port `ray start --metrics-export-port`), as old as its last health check."""
+
+    def __init__(self) -> None:
+        self._waiting = metrics.Gauge("edge_pool_waiting", "Questions that wait for the replica.")
+        self._age = metrics.Gauge("edge_pool_oldest_age_seconds", "Age of the oldest question that waits.")
+        self._answers = metrics.Gauge(
+            "edge_pool_answers", "Questions so far: answered, failed, or refused by reason.", tag_keys=("answer",)
+        )
+        self._batches = metrics.Gauge("edge_pool_batches", "Batches so far, by size.", tag_keys=("questions",))
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Set them by what a replica tells of itself."""
+        self._waiting.set(facts["waiting"])
+        self._age.set(facts[AGE] / 1000)
+        for answer, count in facts["answers"].items():
+            self._answers.set(count, tags={"answer": answer})
+        for size, count in facts["batches"].items():
+            self._batches.set(count, tags={"questions": size})
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ def test_ray_serves_what_is_read_here(running: Up, reader: Reader, product: Prod
     assert without_times(there) == without_times(reader.read(image, product, located))
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_replica_loses_no_question(
     running: Up, encoded: bytes, record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_killed_replica_loses_no_question(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_head_sends_stations_home_and_back(
     reader: Reader, product: Product, encoded: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
