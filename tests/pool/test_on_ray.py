@@ -45,7 +45,6 @@ class Up:
             "[health]\nevery_s = 1\nwithin_s = 60\n",
             encoding="utf-8",
         )
-        self.start()
 
     def start(self) -> None:
         """Begin, and wait until both replicas answer."""
@@ -99,6 +98,7 @@ def _up(folder: Path) -> Iterator[Up]:
         port = listener.getsockname()[1]
     pool = Up(folder, port)
     try:
+        pool.start()
         yield pool
     finally:
         pool.end()
