@@ -74,6 +74,14 @@ class Opcua(Table):
     password_file: FilePath | None = Field(
         default=None, description="File that holds the password; unset: the credential plc_password, or none."
     )
+    cert_file: FilePath | None = Field(
+        default=None,
+        description="This station's certificate (PEM, RSA); unset: nothing is signed or encrypted.",
+    )
+    key_file: FilePath | None = Field(default=None, description="The key of this certificate (PEM), no passphrase.")
+    server_cert_file: FilePath | None = Field(
+        default=None, description="The server's own certificate (PEM), the only one that is believed."
+    )
     timeout_ms: Whole = Field(
         default=1000, ge=50, le=10_000, description="The PLC is away when it is silent for longer, ms (50 to 10000)."
     )

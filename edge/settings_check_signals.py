@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from edge import sections_signals as tables
 from edge.sections_cameras import AravisCamera, Camera, FileCamera, PylonCamera
-from edge.settings_check_files import secret
+from edge.settings_check_files import pem, secret
 from edge.toml_file import Key, Problem
 
 #: What each kind of wire needs: the module, and the extra that installs it.
@@ -45,6 +45,16 @@ def problems(
     yield from _twice([*_inputs(triggers), *_outputs(result, lights)])
 
 
+def _certificates(key: Key, table: tables.Opcua) -> Iterator[Problem]:
+    """The three files of an encrypted session belong together."""
+    files = {name: getattr(table, name) for name in ("cert_file", "key_file", "server_cert_file")}
+    for name, file in files.items():
+        yield from pem(file, *key, name)
+    missing = [name for name, file in files.items() if file is None]
+    if missing and len(missing) < len(files):
+        yield Problem((*key, missing[0]), "is missing; cert_file, key_file and server_cert_file belong together")
+
+
 def _table(key: Key, table: tables.Trigger | tables.Result | tables.Lights) -> Iterator[Problem]:
     needed = _LIBRARIES.get(table.kind)
     if needed is not None and importlib.util.find_spec(needed[0]) is None:
@@ -54,6 +64,7 @@ def _table(key: Key, table: tables.Trigger | tables.Result | tables.Lights) -> I
         opcua = table
         if opcua.username is not None or opcua.password_file is not None:
             yield from secret(lambda: opcua.password, *key, "password_file")
+        yield from _certificates(key, opcua)
         if opcua.username is None and opcua.password_file is not None:
             yield Problem((*key, "username"), "is missing, but there is a password; add it")
 

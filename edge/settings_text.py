@@ -129,6 +129,12 @@ _EXAMPLES: Mapping[str, Any] = {
     "result.opcua.url": "opc.tcp://192.168.1.31:4840",
     "result.opcua.username": "edge",
     "result.opcua.password_file": "/etc/edge/plc_password",
+    "triggers.server.cert_file": "/etc/edge/opcua.pem",
+    "triggers.server.key_file": "/etc/edge/opcua.key",
+    "triggers.server.server_cert_file": "/etc/edge/plc.pem",
+    "result.opcua.cert_file": "/etc/edge/opcua.pem",
+    "result.opcua.key_file": "/etc/edge/opcua.key",
+    "result.opcua.server_cert_file": "/etc/edge/plc.pem",
     "result.opcua.nodes": {
         "pass": "ns=2;s=Station1.Pass",
         "fail": "ns=2;s=Station1.Fail",

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncua
@@ -140,7 +141,9 @@ class ModbusPlc:
 class OpcuaPlc:
     """A server with the nodes `ns=2;s=Station1.NAME`; `writes` is what edge wrote, in order."""
 
-    def __init__(self, users: Mapping[str, str] | None = None) -> None:
+    def __init__(self, users: Mapping[str, str] | None = None, certificate: tuple[Path, Path] | None = None) -> None:
+        """`certificate` and its key: nothing is let in that is not signed and encrypted."""
+        self._certificate = certificate
         for name in ("asyncua", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.port = free_port()
@@ -197,7 +200,13 @@ class OpcuaPlc:
         server = asyncua.Server(user_manager=_Users(self._users) if self._users is not None else None)
         await server.init()
         server.set_endpoint(self.url)
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        policy = ua.SecurityPolicyType.NoSecurity
+        if self._certificate is not None:
+            policy = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt
+            await server.set_application_uri("urn:tests:plc:server")
+            await server.load_certificate(self._certificate[0])
+            await server.load_private_key(self._certificate[1], format="PEM")
+        server.set_security_policy([policy])
         await server.register_namespace("urn:tests:plc")
         station = await server.nodes.objects.add_object(ua.NodeId("Station1", 2), "2:Station1")
         for name, first in NODES.items():

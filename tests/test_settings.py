@@ -35,6 +35,7 @@ from edge.settings import Settings
 from tests.certificates import Authority
 
 CONFIG = Path(__file__).parent.parent / "config"
+CERTIFICATES = ("ca.pem", "station.pem", "station.key", "opcua.pem", "opcua.key", "plc.pem")
 SECRETS = ("camera_password", "mqtt_password", "panel_token", "plc_password", "reader_key", "redis_password")
 
 #: Where the tables of the settings are.
@@ -150,7 +151,7 @@ def test_the_example_is_right_with_every_key_set(tmp_path: Path) -> None:
         lines.append("" if skip else shown)
     text = "\n".join(lines)
     text = text.replace("/srv/models/GLM-4.6V-Flash", str(tmp_path))
-    for name in ("frames", "ca.pem", "station.pem", "station.key", *SECRETS):
+    for name in ("frames", *CERTIFICATES, *SECRETS):
         (tmp_path / name).write_text("x", encoding="utf-8")
         text = text.replace(f"/etc/edge/{name}", str(tmp_path / name))
     text = text.replace("/etc/edge/calibration.json", str(BUNDLED))

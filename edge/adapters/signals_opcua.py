@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.adapters.signals import Change, library, values_of
@@ -34,13 +36,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM files: this station's certificate with its key, and the certificate that the server must have."""
+
+    own: Path
+    key: Path
+    server: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """One OPC UA server; `password` gives it at each use."""
+    """One OPC UA server; `password` gives it at each use.
+
+    With `certificates` all is signed and encrypted (Basic256Sha256); without, nothing is.
+    """
 
     url: str
     username: str | None = None
     password: Callable[[], str | None] = lambda: None
     timeout_ms: int = 1000
+    certificates: Certificates | None = None
 
 
 class OpcuaLink:
@@ -80,7 +95,7 @@ class OpcuaLink:
         except Exception as error:  # noqa: BLE001 - asyncua raises its own, those of asyncio, and those of sockets
             why = type(error).__name__
             raise SignalError(
-                f"{self._where} does not {what} ({why}): see that it runs, its users and node ids"
+                f"{self._where} does not {what} ({why}): see that it runs, its users, certificates and node ids"
             ) from None
 
     def need_life(self) -> None:
@@ -112,6 +127,8 @@ class OpcuaLink:
         if server.username is not None:
             client.set_user(server.username)
             client.set_password(server.password() or "")
+        if server.certificates is not None:
+            await _encrypt(client, server.certificates)
         await client.connect()
         self.client = client
         found = [client.get_node(node) for node in nodes]
@@ -126,6 +143,26 @@ class OpcuaLink:
 
     async def _on_lost(self, _error: Exception) -> None:
         self._lost = True
+
+
+async def _encrypt(client: Any, certificates: Certificates) -> None:
+    """Sign and encrypt; the client's name must be the one in its certificate (OPC UA Part 6, 6.2.2)."""
+    from asyncua import ua  # noqa: PLC0415 - of the extra `plc`
+    from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256  # noqa: PLC0415
+    from asyncua.crypto.uacrypto import CertProperties  # noqa: PLC0415
+    from cryptography import x509  # noqa: PLC0415 - asyncua brings it
+
+    own = x509.load_pem_x509_certificate(certificates.own.read_bytes())
+    names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    client.application_uri = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
+    pem = partial(CertProperties, extension="PEM")  # asyncua would go by the file's name
+    await client.set_security(
+        SecurityPolicyBasic256Sha256,
+        certificate=pem(certificates.own),
+        private_key=pem(certificates.key),
+        server_certificate=pem(certificates.server),
+        mode=ua.MessageSecurityMode.SignAndEncrypt,
+    )
 
 
 class OpcuaInput:

@@ -9,7 +9,7 @@ from edge import sections_signals as tables
 from edge.adapters.signals import LightSwitch, ResultOutput, SignalInput
 from edge.adapters.signals_gpio import GpioInput, GpioLights, GpioResult
 from edge.adapters.signals_modbus import ModbusInput, ModbusLights, ModbusResult, Plc
-from edge.adapters.signals_opcua import OpcuaInput, OpcuaResult, Server
+from edge.adapters.signals_opcua import Certificates, OpcuaInput, OpcuaResult, Server
 from edge.core.trigger_input import InputRules
 
 WiredTrigger = tables.GpioTrigger | tables.ModbusTrigger | tables.OpcuaTrigger
@@ -78,4 +78,6 @@ def _server(config: tables.Opcua) -> Server:
         secret = config.password
         return None if secret is None else secret.get_secret_value()
 
-    return Server(config.url, config.username, password, config.timeout_ms)
+    own, key, server = config.cert_file, config.key_file, config.server_cert_file
+    certificates = None if own is None or key is None or server is None else Certificates(own, key, server)
+    return Server(config.url, config.username, password, config.timeout_ms, certificates)
