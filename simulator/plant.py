@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -92,13 +93,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(asked: argparse.Namespace) -> int:
     if asked.stations < 1 or asked.rate <= 0 or asked.minutes <= 0 or asked.readers < 1:
         raise ValueError("--stations, --rate, --minutes and --readers must be more than 0.")
-    with Plant(asked) as plant:
-        run = plant.play()
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        with Plant(asked) as plant:
+            run = plant.play()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     show(run)
     if asked.report is not None:
         facts = {name: getattr(run, name) for name in Run.__slots__}
         asked.report.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return 1 if run.violations else 0
+
+
+def _end(*_: object) -> None:
+    """Let SIGTERM end the run as Ctrl-C does: PostgreSQL is nobody's child, and would stay."""
+    raise KeyboardInterrupt
 
 
 class Plant:
