@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edge.core.reading import Character, FieldReading
 from training.calibration import fit, reads
@@ -13,12 +15,17 @@ from training.calibration.twice import two_of_one_plate
 from training.kept import kept
 
 
-def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_run_that_was_killed_goes_on(tmp_path: Path, at_once: int) -> None:
     """A line that was cut short is dropped, and its frame is read again; frames that are kept are not."""
     path = tmp_path / "reads.jsonl"
     whole = [json.dumps({"kind": "looks", "index": n, "fields": {}}) + "\n" for n in range(2)]
     path.write_text("".join(whole) + '{"kind": "looks", "ind', encoding="utf-8")
-    done = reads.go_on(path, lambda index: {"kind": "looks", "index": index, "fields": {}}, 4, lambda: False)
+
+    def read(frames: Sequence[int]) -> list[dict[str, object]]:
+        return [{"kind": "looks", "index": index, "fields": {}} for index in frames]
+
+    done = reads.go_on(path, read, 4, lambda: False, at_once)
 
     assert done == (4, 4)
     assert [line["index"] for line in kept(path)] == [0, 1, 2, 3]

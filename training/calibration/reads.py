@@ -17,11 +17,13 @@ ends: run it again until it says that it is done.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import multiprocessing
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,10 @@ from training.kept import gone_on, kept
 from training.labels import quad
 
 FOLDER = Path("build/calibration")
+#: Frames given to a process at a time: more, and the last ones are waited for less often; fewer, and less is lost.
+_AHEAD = 8
+#: What a process of the pool has opened: its reader and product.
+_opened: dict[str, Any] = {}
 #: What is drawn, in turn by the frame's number: usual material or any, and whether something is wrong with the frame.
 #: More are spoilt than on a line, so that there are errors to learn from; the report tells both apart.
 _TURNS = ("usual", "spoilt", "spoilt", "usual", "spoilt any", "spoilt", "any", "spoilt", "spoilt any", "usual")
@@ -178,31 +184,49 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=9.0, help="stop after so long; run it again to go on")
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="frames read side by side; the file is the same")
     args = parser.parse_args()
     path = args.output or FOLDER / f"{args.kind}.jsonl"
-    cv2.setNumThreads(args.threads)
-    reader, product = Ocr(threads=args.threads), load_product("nameplate")
     end = time.monotonic() + args.minutes * 60
+    with multiprocessing.get_context("spawn").Pool(args.processes, _open, (args.threads,)) as pool:
 
-    def read(index: int) -> dict[str, Any]:
-        known = {"kind": args.kind, "index": index, "turn": _TURNS[index % len(_TURNS)]}
-        return {**known, **KINDS[args.kind](index, args.seed, reader, product)}
+        def read(frames: Sequence[int]) -> Iterable[dict[str, Any]]:
+            return pool.imap(functools.partial(_frame, args.kind, args.seed), frames)
 
-    frames, reads = go_on(path, read, args.reads, lambda: time.monotonic() >= end)
+        frames, reads = go_on(path, read, args.reads, lambda: time.monotonic() >= end, args.processes * _AHEAD)
     print(f"{reads} of {args.reads} reads in {path}, {frames} frames drawn; {time.process_time():.0f} CPU s this time")
     return 0 if reads >= args.reads else 1
 
 
-def go_on(path: Path, read: Callable[[int], Mapping[str, Any]], most: int, over: Callable[[], bool]) -> tuple[int, int]:
-    """Read frame after frame from where the file ends, until it has enough reads; give its frames and reads."""
+def _open(threads: int) -> None:
+    """Open this process's reader."""
+    cv2.setNumThreads(threads)
+    _opened["reader"], _opened["product"] = Ocr(threads=threads), load_product("nameplate")
+
+
+def _frame(kind: str, seed: int, index: int) -> dict[str, Any]:
+    known = {"kind": kind, "index": index, "turn": _TURNS[index % len(_TURNS)]}
+    return {**known, **KINDS[kind](index, seed, _opened["reader"], _opened["product"])}
+
+
+def go_on(
+    path: Path,
+    read: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]],
+    most: int,
+    over: Callable[[], bool],
+    at_once: int = 1,
+) -> tuple[int, int]:
+    """Read frames, some at once, from where the file ends, until it has enough reads; give its frames and reads."""
     with gone_on(path) as lines:
         found = [num_reads(line) for line in kept(path)]
         frames, reads = len(found), sum(found)
         while reads < most and not over():
-            line = read(frames)
-            lines.write(json.dumps(line, separators=(",", ":")) + "\n")
-            lines.flush()
-            frames, reads = frames + 1, reads + num_reads(line)
+            for line in read(range(frames, frames + at_once)):
+                lines.write(json.dumps(line, separators=(",", ":")) + "\n")
+                lines.flush()
+                frames, reads = frames + 1, reads + num_reads(line)
+                if reads >= most:
+                    break
     return frames, reads
 
 

@@ -163,6 +163,9 @@ def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Le
         for at, other in enumerate(pieces):
             if other.line == piece.line or at in whole or at in dropped or not _goes_on(piece, other, tail):
                 continue
+            if not fold(other.text):
+                # "***" hides the value.
+                continue
             if at and pieces[at - 1].line == other.line:
                 continue
             joined = _joined_key(piece, other, lines[other.line].text, lexicon) if begins else None

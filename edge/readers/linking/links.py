@@ -75,7 +75,7 @@ def hides(text: str) -> bool:
     return (
         0 < len(others) <= _MOST_ELSEWHERE
         and all(word.isalpha() for word in others)
-        and not any(map(str.isupper, text[1:]))
+        and not any(any(map(str.isupper, word[1:])) for word in text.split())
         and any(distance(first.strip("."), word, 1) <= (len(word) > 2) for word in _ELSEWHERE)
     )
 
