@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
+from functools import partial
 from importlib import metadata
 from typing import Literal
 
@@ -29,6 +30,8 @@ Kind = Literal["codes", "line"]
 TEXT_BOX: Quad = ((80.0, 4.0), (290.0, 4.0), (290.0, 32.0), (80.0, 32.0))
 #: The matrix code stands left of this column, the bar code right of it.
 SPLIT_PX = 74
+#: What a line of nine or ten digits is as a strip of the recogniser.
+LINE_WIDTHS_PX = range(152, 241, 8)
 _FIELD = "serial"
 
 
@@ -50,6 +53,8 @@ class LabelReader:
             from edge.readers.lines.weights import RECOGNISER, hash_of  # noqa: PLC0415
 
             self._recogniser = Recogniser(threads=1)
+            # Kernels are made when a width first comes: not with a part in place.
+            self._recogniser.read([partial(np.zeros, (32, width, 3), np.uint8) for width in LINE_WIDTHS_PX])
             weights += hash_of([RECOGNISER], "label").encode()
         self.hash = hashlib.sha256(weights + kind.encode()).hexdigest()
 
@@ -108,7 +113,8 @@ class LabelReader:
             return FieldReading(_FIELD)
         strip = strip[:, max(0, ink[0] - 4) : ink[-1] + 5]
         width = max(16, round(strip.shape[1] * 32 / strip.shape[0] / 8) * 8)
-        glyphs = self._recogniser.read([cv2.resize(strip, (width, 32), interpolation=cv2.INTER_AREA).astype(np.uint8)])
+        cut = cv2.resize(strip, (width, 32), interpolation=cv2.INTER_AREA).astype(np.uint8)
+        glyphs = self._recogniser.read([lambda: cut])
         characters = tuple(Character(one.text, one.confidence, one.alternatives) for one in glyphs[0])
         text = "".join(one.text for one in characters)
         return FieldReading(_FIELD, text, text, characters=characters, box=TEXT_BOX, why="the label's line")
