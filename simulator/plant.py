@@ -165,13 +165,13 @@ class Plant:
             )  # fmt: skip
         used: dict[str, float] = {}
         while any(self.children[name].exit_code is None for name, _ in reports):
-            used |= self._processor_s()
+            used = _most(used, self._processor_s())
             threading.Event().wait(0.5)
         run.seconds = time.monotonic() - begun_s
         run.triggers = asked.stations * triggers
         self._count(run, reports)
         self._settle(run)
-        used |= self._processor_s()
+        used = _most(used, self._processor_s())
         run.processor_ms = {name: round(s * 1000 / run.triggers, 3) for name, s in sorted(used.items())}
         _judge(run)
         return run
@@ -310,6 +310,11 @@ def _judge(run: Run) -> None:
         run.violations.append(f"these are not one number: {told}")
     if run.counts["wrong_passes"]:
         run.violations.append(f"{run.counts['wrong_passes']} parts passed that must not")
+
+
+def _most(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
+    """What each has spent; one that has ended is not seen any more."""
+    return {name: max(before.get(name, 0.0), now.get(name, 0.0)) for name in {*before, *now}}
 
 
 def _family(pid: int) -> list[Any]:

@@ -54,7 +54,7 @@ class LabelReader:
 
             self._recogniser = Recogniser(threads=1)
             # Kernels are made when a width first comes: not with a part in place.
-            self._recogniser.read([partial(np.zeros, (32, width, 3), np.uint8) for width in LINE_WIDTHS_PX])
+            self._recogniser.read([partial(_blank, width) for width in LINE_WIDTHS_PX])
             weights += hash_of([RECOGNISER], "label").encode()
         self.hash = hashlib.sha256(weights + kind.encode()).hexdigest()
 
@@ -129,6 +129,10 @@ def _decoded(grey: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], name: str, l
         try_invert=False,
     )
     return tuple(Code(name, one.text, _box(one.position, left)) for one in found)
+
+
+def _blank(width: int) -> Image:
+    return np.zeros((32, width, 3), np.uint8)
 
 
 def _box(position: zxingcpp.Position, left: int) -> Quad:
