@@ -53,7 +53,7 @@ def reading(line: Line, name: str, link: float = 0.0) -> FieldReading:
     one = line["fields"][name]
     facts = (one.get(fact, ()) for fact in ("confidences", "margins", "middles"))
     characters = tuple(
-        Character("?", sure, (("!", max(0.0, sure - margin)),), ((middle, 0.0),) * 4)
+        Character("?", sure, (("!", max(0.0, sure - margin)),), None if middle is None else ((middle, 0.0),) * 4)
         for sure, margin, middle in zip(*facts, strict=True)
     )
     field = FieldReading(name, text=one["text"], characters=characters, measures=one.get("measures", {"link": link}))

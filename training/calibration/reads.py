@@ -119,7 +119,8 @@ def _read(image: Image, printed: str, text: str, characters: tuple[Character, ..
     return kept | {
         "confidences": [round(character.confidence, 6) for character in characters],
         "margins": [round(character.margin, 6) for character in characters],
-        "middles": [round(_along(character.box, box), 4) for character in characters if character.box],
+        # A blank between two pieces of a value stands nowhere.
+        "middles": [round(_along(character.box, box), 4) if character.box else None for character in characters],
         "crop": measures(image, box),
     }
 
