@@ -77,7 +77,7 @@ class FairQueue(Generic[T]):
             return Refused(question, "max_waiting", why, again_us)
         ready_us = self._ready_us(question.station, len(own), now_us)
         if ready_us > question.expires_us and not self._may_probe(now_us):
-            return _hopeless(question, ready_us, now_us)
+            return _hopeless(question, ready_us, now_us, again_us=self._again_us(question, ready_us, now_us))
         if ready_us > question.expires_us:
             self._probe, self._probed_us = question, now_us
         self._queues.setdefault(question.station, deque()).append(question)
@@ -94,7 +94,8 @@ class FairQueue(Generic[T]):
         size = min(self._count, self._max_batch)
         ready_us = now_us + self._times.estimate_us(size)
         refused += [
-            _hopeless(one, ready_us, now_us) for one in self._drop(lambda one: self._is_hopeless(one, ready_us))
+            _hopeless(one, ready_us, now_us, again_us=ready_us - one.expires_us)
+            for one in self._drop(lambda one: self._is_hopeless(one, ready_us))
         ]
         batch = [self._next() for _ in range(min(self._count, size))]
         self._busy_until_us = now_us + self._times.estimate_us(len(batch)) if batch else None
@@ -130,6 +131,22 @@ class FairQueue(Generic[T]):
         size = min(self._max_batch, max(place + 1, self._count + 1 - batches * self._max_batch))
         return begins_us + self._times.estimate_us(size)
 
+    def _again_us(self, question: Waiting[T], ready_us: int, now_us: int) -> int:
+        """In how long a question with as much time as this one had is welcome: as one of a full batch.
+
+        Those that were refused then come together, just in time for the next batch that has room. Came each as soon as
+        it could be read alone, the first would leave no time for a batch with the others.
+        """
+        left_us = question.expires_us - now_us
+        in_time = [size for size in range(1, self._max_batch + 1) if self._times.estimate_us(size) <= left_us]
+        if not in_time:
+            return max(1, ready_us - question.expires_us)
+        spent_us = self._times.estimate_us(in_time[-1])
+        begins_us = max(now_us, self._busy_until_us or now_us)
+        if self._count >= in_time[-1]:
+            begins_us += spent_us
+        return max(1, begins_us + spent_us - question.expires_us)
+
     def _next(self) -> Waiting[T]:
         station, queue = next(iter(self._queues.items()))
         question = queue.popleft()
@@ -162,9 +179,9 @@ def _late(question: Waiting[T], now_us: int) -> Refused[T]:
     return Refused(question, "late", why, 1)
 
 
-def _hopeless(question: Waiting[T], ready_us: int, now_us: int) -> Refused[T]:
+def _hopeless(question: Waiting[T], ready_us: int, now_us: int, *, again_us: int) -> Refused[T]:
     needed_ms, left_ms = (ready_us - now_us) / 1000, (question.expires_us - now_us) / 1000
     why = (
         f"its answer would be there in {needed_ms:.0f} ms by the measured time of a batch, and is due in {left_ms:.0f}"
     )
-    return Refused(question, "cannot_make_deadline", why, ready_us - question.expires_us)
+    return Refused(question, "cannot_make_deadline", why, again_us)

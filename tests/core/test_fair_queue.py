@@ -112,6 +112,19 @@ def test_what_cannot_make_its_deadline_is_not_queued() -> None:
     assert waits.add(ask("b", expires_us=210_000), 0) is None
 
 
+def test_those_that_are_refused_come_again_together() -> None:
+    """Whenever they came, they are told the moment at which a full batch with all of them can still be in time."""
+    waits = queue(measured(of1=180, of4=240))
+    waits.add(ask("a"), 0)
+    waits.take(0)
+
+    told = [waits.add(ask(name, expires_us=at_us + 250_000), at_us) for name, at_us in (("b", 10_000), ("c", 100_000))]
+    moments = [one and at_us + one.retry_after_us for one, at_us in zip(told, (10_000, 100_000), strict=True)]
+    assert moments == [170_000, 170_000]
+    assert [waits.add(ask(name, expires_us=420_000), 170_000) for name in "bcde"] == [None] * 4
+    assert len(waits.take(180_000)[0]) == 4
+
+
 def test_batches_stay_large_when_time_is_short() -> None:
     """One whose deadline is out of reach at the batch's size is refused, rather than making the batch small for it."""
     waits = queue(BatchTimes())
