@@ -18,7 +18,7 @@ at most 4 with the tokens of GPT-2; a missing or extra one 3.0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, islice, takewhile
 from typing import Final, Protocol
@@ -41,8 +41,11 @@ SEEN: Final = 0.5
 class Scores(Protocol):
     """The distribution over the next token, with nothing held back."""
 
-    def ranked(self) -> Iterator[tuple[int, float]]:
-        """Tokens with their log-probability, best first, the lower id first where two are equal; lazily."""
+    def ranked(self, among: Collection[int] | None = None) -> Iterator[tuple[int, float]]:
+        """Tokens, or `among` all those alone, with their log-probability, best first, the lower id first of two equal.
+
+        Lazily: of 150,000 tokens hardly more than one is wanted.
+        """
 
     def logprob(self, token: int) -> float:
         """Log-probability of one token."""
@@ -262,17 +265,21 @@ class _Branch:
         grammar, before = self._grammar, self._state
         ranked = scores.ranked()
         told: list[tuple[int, float]] = []
+        latest = 0.0
 
-        def ids() -> Iterator[int]:
-            for pair in ranked:
-                told.append(pair)
+        def ids(pairs: Iterator[tuple[int, float]]) -> Iterator[int]:
+            nonlocal latest
+            for pair in pairs:
+                if len(told) <= _ALTERNATIVES:
+                    told.append(pair)
+                latest = pair[1]
                 yield pair[0]
 
-        chosen = grammar.choose(before, ids())
+        chosen = grammar.choose(before, ids(ranked), lambda some: ids(scores.ranked(some)))
         if chosen is None:
             self._end("length", made, f"the pattern {grammar.pattern!r} allows nothing behind {before.text!r}")
             return False
-        own = told[-1][1]
+        own = latest
         told += islice(ranked, max(0, _ALTERNATIVES + 1 - len(told)))
         after = grammar.advance(before, chosen)
         added = "" if after is None else after.text[len(before.text) :]

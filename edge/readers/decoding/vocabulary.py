@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from edge.errors import ReaderError
@@ -79,6 +79,15 @@ class Vocabulary:
     def word(self, token: int) -> str | None:
         """The token's text where its bytes are whole characters, else None."""
         return self._words[token] if 0 <= token < len(self._words) else None
+
+    @cached_property
+    def by_first(self) -> Mapping[str, frozenset[int]]:
+        """Tokens that write whole characters by the first of these; under "" those that write parts of one."""
+        found: dict[str, set[int]] = {}
+        for token, data in enumerate(self._data):
+            if data:
+                found.setdefault((self._words[token] or "")[:1], set()).add(token)
+        return {first: frozenset(tokens) for first, tokens in found.items()}
 
     def shown(self, token: int, tail: bytes = b"") -> str:
         """The token's text for people, behind the bytes of a character begun: empty for an end of text.

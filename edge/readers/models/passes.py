@@ -6,7 +6,7 @@ no later token; the scores of a pass are read before the next is made (their res
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,12 +78,19 @@ class Row:
     logprobs: Sequence[float]
     rest: Any
 
-    def ranked(self) -> Iterator[tuple[int, float]]:
-        """Tokens with their log-probability, best first, the lower id first where two are equal."""
+    def ranked(self, among: Collection[int] | None = None) -> Iterator[tuple[int, float]]:
+        """See `decode.Scores`."""
+        if among is not None:
+            some = np.sort(np.fromiter(among, np.int64, len(among)))
+            some = some[some < len(self.rest)]  # a tokenizer may have more words than its model
+            scored = self.rest[torch.from_numpy(some).to(self.rest.device)].float().cpu().numpy()
+            for at in np.argsort(-scored, kind="stable").tolist():
+                yield int(some[at]), float(scored[at])
+            return
         yield from zip(self.ids, self.logprobs, strict=True)
         given = set(self.ids)
         every = self.rest.float().cpu().numpy()
-        for token in np.lexsort((np.arange(len(every)), -every)).tolist():
+        for token in np.argsort(-every, kind="stable").tolist():
             if token not in given:
                 yield token, float(every[token])
 

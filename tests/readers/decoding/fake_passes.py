@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,12 @@ class Ranked:
         self._logprobs = logits - np.logaddexp.reduce(logits)
         self._is_current = is_current
 
-    def ranked(self) -> Iterator[tuple[int, float]]:
+    def ranked(self, among: Collection[int] | None = None) -> Iterator[tuple[int, float]]:
         """Tokens best first, the lower id first where two are equal."""
         for token in np.lexsort((np.arange(len(self._logprobs)), -self._logprobs)).tolist():
             assert self._is_current(), "scores were read behind a later pass"
-            yield token, float(self._logprobs[token])
+            if among is None or token in among:
+                yield token, float(self._logprobs[token])
 
     def logprob(self, token: int) -> float:
         """Log-probability of one token."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -369,7 +369,7 @@ def test_only_the_needed_part_of_a_ranking_is_taken() -> None:
     taken = []
 
     class Counted:
-        def ranked(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def ranked(self, among: Collection[int] | None = None) -> Iterator[tuple[int, float]]:
             for token in (ord("7"), *range(200), STOP):
                 taken.append(token)
                 yield token, -1.0
