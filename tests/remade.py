@@ -23,7 +23,7 @@ def remade(path: Path, change: Callable[[Files], None], *, compression: int = zi
     return other
 
 
-def manifest(files: Files, **facts: object) -> None:
+def manifest(files: Files, /, **facts: object) -> None:
     """Change what the manifest says."""
     files["manifest.json"] = json.dumps({**json.loads(files["manifest.json"]), **facts}).encode()
 

@@ -129,6 +129,7 @@ def walk(tmp_path: Path) -> Iterator[Walk]:
     made.end()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_every_command_of_the_first_station_does_what_the_page_says(walk: Walk) -> None:
     """From drawn frames to an outcome at the broker: each command succeeds, and the part passes the station's rules."""

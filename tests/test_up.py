@@ -271,7 +271,14 @@ def write_station(folder: Path) -> None:
     (folder / "edge.toml").write_text(CONFIG.format(broker=free_port(), panel=free_port()))
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        signal.SIGTERM,
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
 def test_the_five_real_processes_come_up_and_none_is_left(tmp_path: Path, end: signal.Signals) -> None:
     """`edge up` gets all five ready, and Ctrl-C, SIGTERM or even kill -9 of it leaves no process behind."""
     write_station(tmp_path)

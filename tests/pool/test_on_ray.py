@@ -29,6 +29,9 @@ from edge.readers.pool_client import PoolClient, PoolRefusedError
 from edge.readers.reader import Reader
 from tests.pool.test_http import without_times
 
+#: A cluster takes a minute to come up, and a replica as long to be replaced.
+pytestmark = pytest.mark.slow
+
 #: Two replicas start in 10 s on an idle machine; a busy one takes ten times that.
 UP_S = 240.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,7 +164,6 @@ def test_a_killed_replica_loses_no_question(
     assert told["read"] > 0
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_head_sends_stations_home_and_back(
     reader: Reader, product: Product, encoded: bytes, capsys: pytest.CaptureFixture[str]

@@ -71,7 +71,7 @@ def test_plays_scenes_as_they_are_named(folder: Path) -> None:
     assert [each.name for each in folder.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_leaves_no_process_behind_when_interrupted(folder: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM in the middle of a run end all processes, in order, with exit code 130."""
     with subprocess.Popen(
@@ -92,6 +92,7 @@ def test_leaves_no_process_behind_when_interrupted(folder: Path, number: signal.
     assert _left_behind(folder) == []
 
 
+@pytest.mark.slow
 def test_leaves_no_process_behind_when_killed(folder: Path) -> None:
     """Even `kill -9` of the demo leaves no process behind: each dies with its parent."""
     with subprocess.Popen(

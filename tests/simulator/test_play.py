@@ -31,6 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bundled(record(folder, Ocr(threads=2), SCENES), folder / "all.edge.zip")
 
 
+@pytest.mark.slow
 def test_a_station_decides_again_what_another_recorded(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Frames, triggers and ERP's answers of a bundle give, on another station, outcomes of equal canonical bytes.
 

@@ -146,7 +146,7 @@ def test_openais_own_client_asks_and_streams(house: House) -> None:
     assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == ("one two", "stop")
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "one two"
     assert chunks[-1].choices[0].finish_reason == "stop"
-    assert models == ["edge"]
+    assert models == ["edge", "edge/chart_value", "edge/medical_form", "edge/outcomes_query", "edge/shop_yes_no"]
 
 
 @pytest.mark.parametrize("as_json", [True, False])

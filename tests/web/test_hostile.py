@@ -96,6 +96,7 @@ SLOW: dict[Callable[[socket.socket], None], bytes] = {
 }
 
 
+@pytest.mark.slow
 def test_slow_clients_are_given_up_and_hold_up_nobody(panel: PanelProcess) -> None:
     """Clients who are slow in every way, eight each, are ended at their limits; all others are answered meanwhile."""
     said: dict[str, bytes] = {}

@@ -98,7 +98,8 @@ def _less_chance(around: Surroundings, name: str, found: Mapping[str, list[_Scor
         return scored
     chance = {c.text for score, c in scored if not c.link and c.features["specific"] < 1 and score > 0}
     others = [c for other, those in found.items() if other != name for score, c in those if score > 0]
-    keys = any(piece.kind in FIELDS or piece.separated for piece in around.page.pieces)
+    # Where no other field is asked for, none can stand near.
+    keys = len(found) > 1 and any(piece.kind in FIELDS or piece.separated for piece in around.page.pieces)
     out = name in around.named or len(chance) > 1
     return [
         (score, c) for score, c in scored
