@@ -22,6 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import regex
@@ -150,10 +151,17 @@ class Grammar:
         Raises:
             ReaderError: the pattern did not decide in time.
         """
+        if among is None or state.tail:
+            return self._first_allowed(state, ranked)
+        patience = _FEW if state.text in self._firsts else _PATIENCE
+        chosen = self._first_allowed(state, islice(ranked, patience))
+        if chosen is None:
+            chosen = self._first_allowed(state, among(self._possible(state.text)))
+        return chosen
+
+    def _first_allowed(self, state: State, tokens: Iterable[int]) -> int | None:
         latest: float | None = None
-        for refused, token in enumerate(ranked):
-            if among is not None and not state.tail and self._has_patience_ended(state.text, refused):
-                return self.choose(state, among(self._possible(state.text)))
+        for token in tokens:
             if token in self.vocabulary.ends:
                 if self.complete(state):
                     return token
@@ -164,9 +172,6 @@ class Grammar:
             elif time.monotonic() > latest:
                 raise self._too_slow(state.text, CHOICE_S)
         return None
-
-    def _has_patience_ended(self, text: str, refused: int) -> bool:
-        return refused >= (_FEW if text in self._firsts else _PATIENCE)
 
     def _possible(self, text: str) -> frozenset[int]:
         """The tokens whose first character may follow a text, parts of characters, and the ends."""
