@@ -16,10 +16,9 @@ What it promises:
 from __future__ import annotations
 
 import faulthandler
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from edge.core.presence import Presence, PresenceRules
 from edge.errors import CameraError, ConfigError
 from edge.sections_cameras import Camera as CameraSettings
 from edge.services.capture_device import CaptureDevice, Defaults, Done, EvidenceFormat, Limits
+from edge.services.stop import Stop, asked_by
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -66,8 +66,6 @@ WEDGED_AFTER_TAKE_S = 2.0
 STUCK_AFTER_S = 4.0
 #: A clean stop waits this long for the driver.
 STOP_PATIENCE_S = 1.0
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class Watching:
@@ -131,7 +129,7 @@ class Capture:
         Raises:
             CameraError: when the camera's driver does not return.
         """
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         poller = zmq.Poller()
         poller.register(self._publisher.socket, zmq.POLLIN)
         poller.register(self._device.wake.fd, zmq.POLLIN)

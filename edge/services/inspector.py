@@ -10,7 +10,6 @@ station with a named state and is tried again until it can: nothing is dropped (
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -53,6 +52,7 @@ from edge.services.inspector_desks import EvidenceDesk, RecordDesk, reader_event
 from edge.services.inspector_release import ReleaseDesk
 from edge.services.inspector_shadow import SHADOW, ShadowReads
 from edge.services.inspector_sync import open_sync
+from edge.services.stop import Stop, asked_by
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -61,8 +61,6 @@ log = structlog.get_logger()
 TURN_MS = 100
 #: Pause between two tries to write an outcome that could not be written.
 STORE_RETRY_S = 0.5
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class Inspector:
@@ -121,7 +119,7 @@ class Inspector:
 
     def run(self, stop: Stop) -> None:
         """Inspect part after part until `stop`; an inspection that has begun is brought to its end first."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         self._stopped = stopped
         poller = zmq.Poller()
         for source in (self._poked, self._frames.socket, self._reader.socket, self._records.wake.fd):

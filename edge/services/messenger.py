@@ -12,7 +12,6 @@ What it promises:
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -47,6 +46,7 @@ from edge.services.health import StateTopic, health_message
 from edge.services.mqtt_commands import MAX_AGE_S, Commands, answers_into_own_topics
 from edge.services.mqtt_releases import Releases
 from edge.services.sending import ACK_TIMEOUT_S, MAX_IN_FLIGHT, Sending
+from edge.services.stop import Stop, asked_by
 from edge.services.sweeper import Sweeper
 from edge.settings import Settings
 
@@ -62,8 +62,6 @@ HEALTH_EXPIRY_S = 60
 MAX_UNFOLLOWED = 1000
 #: A store that failed is asked again after this long.
 STORE_PAUSE_US = 1_000_000
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class Messenger:
@@ -121,7 +119,7 @@ class Messenger:
 
     def run(self, stop: Stop) -> None:
         """Send and receive until `stop`; then say `stopped`."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         poller = zmq.Poller()
         poller.register(self._pokes, zmq.POLLIN)
         poller.register(self._link.fileno(), zmq.POLLIN)

@@ -12,7 +12,6 @@ import contextlib
 import os
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from edge.sections import Record
 from edge.services import metrics, openapi, panel_server
 from edge.services.health import version
 from edge.services.panel_health import Place, StationHealth
+from edge.services.stop import Stop, asked_by
 from edge.settings import Settings
 from edge.web import chat, inside, reading, setup
 from edge.web.alarms import AlarmRoutes
@@ -55,8 +55,6 @@ log = structlog.get_logger()
 TURN_S = 0.2
 #: Parts go first: on two cores the reader's two threads and ten pages want the same processors (bench/beside.py).
 NICE = 10
-
-Stop = threading.Event | Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Panel:
         """Answer requests until `stop`, behind the processes that inspect: its threads are made by this one."""
         with contextlib.suppress(PermissionError):  # under its unit, which has said so already
             os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         try:
             asyncio.run(self._serve(stopped))
             systemd.notify_stopping()

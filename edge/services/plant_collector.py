@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import select
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +40,7 @@ from edge.core.gaps import Asking, Span
 from edge.errors import PlantError
 from edge.plant_settings import PlantSettings
 from edge.services.health import state_message
+from edge.services.stop import Stop, asked_by
 
 log = structlog.get_logger()
 
@@ -58,8 +58,6 @@ LOOK_US = 250_000
 FIRST_PAUSE_US, LONGEST_PAUSE_US = 250_000, 10_000_000
 #: A question to a station that is away is of no use later: another one is asked then.
 QUESTION_EXPIRY_S = 60
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class Collector:
@@ -91,7 +89,7 @@ class Collector:
 
     def run(self, stop: Stop) -> None:
         """Collect until `stop`."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         poller = select.poll()
         poller.register(self._link.fileno(), select.POLLIN)
         self._link.start()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -20,6 +19,7 @@ from edge.adapters.users import Role
 from edge.plant_settings import PlantSettings
 from edge.sections_plant import Page
 from edge.services import panel_server
+from edge.services.stop import Stop, asked_by
 from edge.web.app import application
 from edge.web.plant import LEAST_ROLE, PlantRoutes, page_files
 from edge.web.session import Sessions
@@ -27,8 +27,6 @@ from edge.web.session import Sessions
 log = structlog.get_logger()
 
 TURN_S = 0.2
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class PlantPage:
@@ -41,7 +39,7 @@ class PlantPage:
 
     def run(self, stop: Stop) -> None:
         """Answer requests until `stop`."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         try:
             asyncio.run(self._serve(stopped))
             systemd.notify_stopping()

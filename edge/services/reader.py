@@ -12,7 +12,6 @@ station asks, and give way to each.
 from __future__ import annotations
 
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +35,7 @@ from edge.readers.reader import Image, Reader
 from edge.services.reader_batches import BatchWork, Failed, Told
 from edge.services.reader_guests import GuestFailed, GuestQueue, GuestWork, ToldGuest
 from edge.services.reader_queue import QuestionQueue, Refused
+from edge.services.stop import Stop, asked_by
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -44,8 +44,6 @@ TURN_MS = 250
 #: The service manager is asked for this much: loading and compiling the weights of ocr takes 2 to 6 s on two cores;
 #: torch alone takes 3 to 15 s to import, and 20 GB of a large model come from a slow disk at 100 MB/s.
 START_S: Mapping[str, float] = {"ocr": 120.0, "remote": 120.0, "pool": 120.0, "vlm": 300.0, "ocr+vlm": 300.0}
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class ReaderService:
@@ -84,7 +82,7 @@ class ReaderService:
         Raises:
             ReaderError: when the reader cannot read even the frame that is drawn for it at the start.
         """
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         poller = zmq.Poller()
         for source in (self._desk.socket, self._wake.fd):
             poller.register(source, zmq.POLLIN)

@@ -13,7 +13,6 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,9 @@ from edge.services.health import StateTopic
 from edge.services.rehearsal_label import PATTERN
 from edge.services.rehearsal_reader import LabelDesk
 from edge.services.rehearsal_station import RehearsalStation
+from edge.services.stop import Stop, asked_by
 
 log = structlog.get_logger()
-
-Stop = threading.Event | Callable[[], bool]
 #: The product of every station: ten digits, as MES announced them, of which ERP knows.
 PRODUCT = to_product(
     ProductFile.model_validate({
@@ -95,7 +93,7 @@ class Rehearsal:
 
     def run(self, stop: Stop) -> None:
         """Rehearse until every trigger has its outcome at the broker, or `stop`."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         cv2.setNumThreads(1)
         poller = zmq.Poller()
         poller.register(self._desk.socket, zmq.POLLIN)

@@ -8,8 +8,6 @@ is answered as failed at once (L12); a failure is never an empty reading (L3).
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from edge.adapters.database import monotonic_us
 from edge.adapters.reader_link import Judged
 from edge.core.fields import Product
 from edge.readers.label import LabelReader
+from edge.services.stop import Stop, asked_by
 
 #: Sockets of a rehearsal's readers are called by this and their number.
 SOCKET = "label-reader-{number}"
@@ -31,8 +30,6 @@ LATE = "the labels before it took the reader until the time for this one was ove
 TURN_MS = 250
 
 _JUDGED: TypeAdapter[Judged] = TypeAdapter(Judged)
-
-Stop = threading.Event | Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class RehearsalReader:
 
     def run(self, stop: Stop) -> None:
         """Read until `stop`."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         cv2.setNumThreads(1)
         systemd.notify_ready(f"reader {self._reader.name}")
         while not stopped():

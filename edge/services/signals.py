@@ -14,7 +14,6 @@ What it promises:
 from __future__ import annotations
 
 import queue
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -45,6 +44,7 @@ from edge.services.signals_desks import (
 )
 from edge.services.signals_fitness import unfit
 from edge.services.signals_wires import input_rules, open_input, open_lights, open_result
+from edge.services.stop import Stop, asked_by
 from edge.settings import Settings
 
 log = structlog.get_logger()
@@ -59,8 +59,6 @@ STORE_PAUSE_US = 500_000
 TELL_LIMITS_EVERY_US = 1_000_000
 #: Names of counts that say that a trigger was not taken.
 LIMITS = (MAX_TRIGGER_RATE, "max_unstored_triggers", "max_waiting_triggers", "disk_full", "lost")
-
-Stop = threading.Event | Callable[[], bool]
 
 
 class Signals:
@@ -106,7 +104,7 @@ class Signals:
 
     def run(self, stop: Stop) -> None:
         """Serve the wires until `stop`; then clear the lines."""
-        stopped = stop.is_set if isinstance(stop, threading.Event) else stop
+        stopped = asked_by(stop)
         poller = zmq.Poller()
         poller.register(self._listening.socket, zmq.POLLIN)
         poller.register(self._wake.fd, zmq.POLLIN)
