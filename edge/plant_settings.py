@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from edge import toml_file
 from edge.errors import ConfigError
-from edge.section_types import folder
+from edge.section_types import Table, folder
 from edge.sections import Log, Tls
 from edge.sections_panel import PanelTls
 from edge.sections_plant import Collect, Page, Plant, PlantDatabase, PlantMqtt
@@ -55,10 +55,8 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
 )
 
 
-class PlantSettings(BaseModel):
+class PlantSettings(Table):
     """Everything that a plant's collector is set to; made by `load`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = Field(description="Version of this file's form; 1.")
     plant: Plant
@@ -82,10 +80,9 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     file = toml_file.read(_find(path, os.environ if environment is None else environment).absolute())
     token = folder.set(file.path.parent)
     try:
-        settings = PlantSettings(**{str(name): value for name, value in file.values.items()})
+        settings = PlantSettings.model_validate(file.values)
     except ValidationError as error:
-        found = toml_file.problems(error, file.values, PlantSettings)
-        raise ConfigError([f"{file.at(one.key)} {one.what}" for one in found]) from None
+        raise file.refusal(error, PlantSettings) from None
     finally:
         folder.reset(token)
     problems = [f"{file.at(key)} {what}" for key, what in _rules(settings)]

@@ -16,12 +16,13 @@ from typing import Annotated, Any, Literal
 
 import regex
 import structlog
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from edge import toml_file
 from edge.core.fields import FieldRule, Limits, Product
 from edge.core.gate import DEFAULT_LIMITS
 from edge.errors import ConfigError
+from edge.section_types import Table
 
 log = structlog.get_logger()
 
@@ -39,11 +40,7 @@ Score = Annotated[int, Field(ge=0, le=100, strict=True)]
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Gate(_Table):
+class Gate(Table):
     """The least score, 0 (worst) to 100 (best), that each measure of a frame needs. Unset: the default of edge."""
 
     sharpness: Score | None = Field(default=None, description="Sharpness of the strokes, score 0 to 100.")
@@ -136,7 +133,7 @@ def _keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
-class FieldTable(_Table):
+class FieldTable(Table):
     """One field to read."""
 
     pattern: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(sound_pattern)] | None = Field(
@@ -168,7 +165,7 @@ class FieldTable(_Table):
     )
 
 
-class ProductErp(_Table):
+class ProductErp(Table):
     """How the part is checked against the record."""
 
     mode: Literal["verify", "identify"] = Field(
@@ -177,7 +174,7 @@ class ProductErp(_Table):
     )
 
 
-class ProductFile(_Table):
+class ProductFile(Table):
     """A product file, as DESIGN gives it."""
 
     version: Literal[1] = Field(description="Version of this file's form; 1.")
@@ -266,8 +263,7 @@ def checked_product(file: toml_file.TomlFile, name: str | None = None) -> Produc
     try:
         product = ProductFile.model_validate(file.values)
     except ValidationError as error:
-        found = toml_file.problems(error, file.values, ProductFile)
-        raise ConfigError([f"{file.at(problem.key)} {problem.what}" for problem in found]) from None
+        raise file.refusal(error, ProductFile) from None
     if name is not None and product.name != name:
         raise ConfigError(f"{file.at(('name',))} differs from the file's own name; make them the same")
     return product

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from edge import toml_file
 from edge.core.fields import Product
 from edge.errors import ConfigError, UseError
 from edge.products import FieldTable, ProductFile, sound_pattern, to_product
+from edge.section_types import Table
 
 #: What of the image a model is shown: its lines of text on a sheet, all of it, or nothing.
 View = Literal["lines", "whole", "none"]
@@ -36,17 +37,13 @@ PlainText = Annotated[str, Field(min_length=1, max_length=MOST_MEMBER, pattern=r
 MemberName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
     if len({text.casefold() for text in texts}) < len(texts):
         raise ValueError("names one twice; leave one out")
     return texts
 
 
-class TextAnswer(_Table):
+class TextAnswer(Table):
     """A text of one line."""
 
     kind: Literal["text"]
@@ -55,7 +52,7 @@ class TextAnswer(_Table):
     )
 
 
-class ChoiceAnswer(_Table):
+class ChoiceAnswer(Table):
     """One of a few texts, and nothing else."""
 
     kind: Literal["choices"]
@@ -64,7 +61,7 @@ class ChoiceAnswer(_Table):
     )
 
 
-class FieldsAnswer(_Table):
+class FieldsAnswer(Table):
     """Named fields, each with its own question, as a product has them; the answer is one JSON object."""
 
     kind: Literal["fields"]
@@ -73,7 +70,7 @@ class FieldsAnswer(_Table):
     )
 
 
-class ChoiceMember(_Table):
+class ChoiceMember(Table):
     """A member of a query that is one of a few texts."""
 
     kind: Literal["choices"]
@@ -92,7 +89,7 @@ class ChoiceMember(_Table):
         return self
 
 
-class NumberMember(_Table):
+class NumberMember(Table):
     """A member of a query that is a whole number."""
 
     kind: Literal["number"]
@@ -111,7 +108,7 @@ class NumberMember(_Table):
         return self
 
 
-class TextMember(_Table):
+class TextMember(Table):
     """A member of a query that is a text of a pattern."""
 
     kind: Literal["text"]
@@ -121,7 +118,7 @@ class TextMember(_Table):
     )
 
 
-class DayMember(_Table):
+class DayMember(Table):
     """A member of a query that is a day: written so, or so many days before today."""
 
     kind: Literal["day"]
@@ -136,7 +133,7 @@ class DayMember(_Table):
 Member = Annotated[ChoiceMember | NumberMember | TextMember | DayMember, Field(discriminator="kind")]
 
 
-class QueryAnswer(_Table):
+class QueryAnswer(Table):
     """An object of these members, each null where the question says nothing of it. Never SQL."""
 
     kind: Literal["query"]
@@ -151,7 +148,7 @@ class QueryAnswer(_Table):
 Answer = Annotated[TextAnswer | ChoiceAnswer | FieldsAnswer | QueryAnswer, Field(discriminator="kind")]
 
 
-class ImageTable(_Table):
+class ImageTable(Table):
     """How the image is prepared."""
 
     view: View = Field(
@@ -166,7 +163,7 @@ class ImageTable(_Table):
     )
 
 
-class QuestionProfile(_Table):
+class QuestionProfile(Table):
     """A question profile, as its file has it."""
 
     version: Literal[1] = Field(description="Version of this file's form; 1.")
@@ -259,8 +256,7 @@ def read_profile(path: Path) -> QuestionProfile:
     try:
         profile = QuestionProfile.model_validate(file.values)
     except ValidationError as error:
-        found = toml_file.problems(error, file.values, QuestionProfile)
-        raise ConfigError([f"{file.at(problem.key)} {problem.what}" for problem in found]) from None
+        raise file.refusal(error, QuestionProfile) from None
     if profile.name != path.stem:
         raise ConfigError(f"{file.at(('name',))} differs from the file's own name; make them the same")
     return profile

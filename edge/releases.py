@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from typing_extensions import TypedDict
 
 from edge import toml_file
@@ -28,6 +28,7 @@ from edge.calibrations import calibration_of
 from edge.core.release import ANY, ReleaseName
 from edge.errors import ConfigError
 from edge.products import Gate, ProductFile, checked_product
+from edge.section_types import Table
 from edge.sections import Accept
 
 #: The longest release, in bytes of its JSON; half of the longest packet that a station takes from its broker.
@@ -74,11 +75,7 @@ Number = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
 Place = Annotated[str, Field(max_length=200), AfterValidator(_place)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Statement(_Table):
+class Statement(Table):
     """What is signed: which content, under which number, for which stations."""
 
     version: Literal[1] = Field(description="Version of this form; 1.")
@@ -93,7 +90,7 @@ class Statement(_Table):
     note: str = Field(default="", max_length=500, description="For people.")
 
 
-class Content(_Table):
+class Content(Table):
     """What a release sets. What it does not name stays as the station's own files have it."""
 
     version: Literal[1] = Field(description="Version of this form; 1.")

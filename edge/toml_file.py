@@ -43,6 +43,10 @@ class TomlFile:
                 return f"{self.path}:{self.lines[key[:end]]}: {'.'.join(key)}"
         return f"{self.path}: {'.'.join(key)}"
 
+    def refusal(self, error: ValidationError, model: type[BaseModel]) -> ConfigError:
+        """What is wrong with this file as a model: every mistake a sentence, with its place."""
+        return ConfigError([f"{self.at(one.key)} {one.what}" for one in problems(error, self.values, model)])
+
 
 def read(path: Path) -> TomlFile:
     """Read one TOML file.

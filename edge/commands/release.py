@@ -83,8 +83,7 @@ def made(draft_file: Path) -> Release:
     try:
         draft = Draft.model_validate_json(json.dumps(file.values, default=str))
     except ValidationError as error:
-        found = toml_file.problems(error, file.values, Draft)
-        raise ConfigError([f"{file.at(one.key)} {one.what}" for one in found]) from None
+        raise file.refusal(error, Draft) from None
     folder = draft_file.parent
     problems: list[str] = []
     products: dict[str, str] = {}

@@ -146,8 +146,7 @@ def load(path: Path | None) -> PoolSettings:
     try:
         settings = PoolSettings.model_validate(file.values)
     except ValidationError as error:
-        found = toml_file.problems(error, file.values, PoolSettings)
-        raise ConfigError([f"{file.at(problem.key)} {problem.what}" for problem in found]) from None
+        raise file.refusal(error, PoolSettings) from None
     finally:
         folder.reset(token)
     wrong = _rules(settings)
