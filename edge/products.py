@@ -194,13 +194,16 @@ class WholeText:
 
     def __call__(self, text: str) -> bool:
         """Match one text."""
-        if len(text) > MAX_TEXT:
-            return False
-        try:
-            return _compiled(self.pattern).fullmatch(text, timeout=MATCH_S) is not None
-        except TimeoutError:
-            log.warning("pattern took too long", pattern=self.pattern, length=len(text), limit_s=MATCH_S)
-            return False
+        return len(text) <= MAX_TEXT and has_pattern(text, self.pattern)
+
+
+def has_pattern(text: str, pattern: str) -> bool:
+    """Whether a text has the pattern as a whole; one that takes longer than `MATCH_S` has not."""
+    try:
+        return _compiled(pattern).fullmatch(text, timeout=MATCH_S) is not None
+    except TimeoutError:
+        log.warning("pattern took too long", pattern=pattern, length=len(text), limit_s=MATCH_S)
+        return False
 
 
 @lru_cache(maxsize=256)

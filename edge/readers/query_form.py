@@ -13,8 +13,8 @@ from typing import Any
 import regex
 
 from edge.errors import AnswerError
-from edge.products import MATCH_S
-from edge.question_profiles import MOST_MEMBER, ChoiceMember, DayMember, Member, NumberMember, QueryAnswer, TextMember
+from edge.products import has_pattern
+from edge.question_profiles import MOST_MEMBER, ChoiceMember, DayMember, Member, NumberMember, QueryAnswer
 
 _DAY = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 
@@ -95,11 +95,4 @@ def _is(value: object, member: Member) -> bool:
             return date.fromisoformat(value).isoformat() == value
         except ValueError:
             return False
-    return _matches(value, member)
-
-
-def _matches(value: str, member: TextMember) -> bool:
-    try:
-        return regex.fullmatch(member.pattern, value, timeout=MATCH_S) is not None
-    except TimeoutError:
-        return False
+    return has_pattern(value, member.pattern)

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import regex
-
-from edge.products import MATCH_S
+from edge.products import has_pattern
 from edge.question_profiles import ChoiceMember, DayMember, Member, NumberMember, QueryAnswer, TextMember
 from edge.readers.questions import AskedWord, words_of
 
@@ -62,7 +60,7 @@ def _said(words: Sequence[AskedWord], members: Mapping[str, Member], today: date
     for name, member in members.items():
         if isinstance(member, TextMember) and not member.words:
             for start, word in enumerate(words):
-                if _fits(word.written, member):
+                if has_pattern(word.written, member.pattern):
                     yield start, start + 1, {name: word.written}
 
 
@@ -106,7 +104,7 @@ def _value(written: str, member: Member) -> str | int | None:
         return number if member.least <= number <= member.most else None
     if isinstance(member, DayMember):
         return _day(written)
-    return written if isinstance(member, TextMember) and _fits(written, member) else None
+    return written if isinstance(member, TextMember) and has_pattern(written, member.pattern) else None
 
 
 def _day(written: str) -> str | None:
@@ -118,13 +116,6 @@ def _day(written: str) -> str | None:
         return date(*map(int, parts)).isoformat()
     except ValueError:
         return None
-
-
-def _fits(written: str, member: TextMember) -> bool:
-    try:
-        return regex.fullmatch(member.pattern, written, timeout=MATCH_S) is not None
-    except TimeoutError:
-        return False
 
 
 def _folded(said: str) -> _Phrase:
