@@ -17,25 +17,21 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from edge import settings_check_erp, settings_check_panel, settings_check_signals, toml_file
+from edge import settings_check_erp, settings_check_panel, settings_check_reader, settings_check_signals, toml_file
 from edge.adapters import release_keys
 from edge.errors import ConfigError
 from edge.products import NAMEPLATE, ProductFile, read_product
 from edge.question_profiles import QuestionProfile, read_profiles
-from edge.readers import opening
 from edge.section_types import folder
-from edge.sections import RemoteReader
 from edge.sections_cameras import Camera, FileCamera, RtspCamera
 from edge.settings import Settings
-from edge.settings_check_files import pem, secret
+from edge.settings_check_files import pem, secret, socket
 from edge.toml_file import Key, Problem, TomlFile
 
 #: Names that are no settings.
 _OTHER_NAMES = {"EDGE_CONFIG"}
 _PREFIX = "EDGE_"
 _DEADLINE = ("station", "deadline_ms")
-#: `sun_path` of a Linux socket address holds 108 bytes with its closing zero (unix(7)).
-MAX_SOCKET_BYTES = 107
 _PLACEHOLDERS: dict[Key, Any] = {
     ("version",): 1,
     ("station",): {},
@@ -268,8 +264,7 @@ def _rules(settings: Settings, product: ProductFile | None) -> Iterator[Problem]
     for name, one in settings.cameras.items():
         yield from _camera(name, one)
     yield from _paths(settings)
-    yield from _reader(settings)
-    yield from _accept(settings)
+    yield from settings_check_reader.problems(settings)
     yield from settings_check_erp.problems(settings.erp, product)
     yield from settings_check_signals.problems(settings.triggers, settings.result, settings.lights, camera)
     yield from _links(settings)
@@ -296,13 +291,7 @@ def _paths(settings: Settings) -> Iterator[Problem]:
         (settings.paths.runtime.absolute() / f"heartbeat-capture-{name}.sock" for name in settings.cameras),
         key=lambda path: len(os.fsencode(path)),
     )
-    over = len(os.fsencode(longest)) - MAX_SOCKET_BYTES
-    if over > 0:
-        yield Problem(
-            ("paths", "runtime"),
-            f"makes the socket path {longest} {over} bytes longer than the {MAX_SOCKET_BYTES} that Linux allows; "
-            "choose a shorter folder",
-        )
+    yield from socket(longest, "paths", "runtime")
     for name in ("data", "runtime", "products", "profiles"):
         path: Path = getattr(settings.paths, name)
         if path.exists() and not path.is_dir():
@@ -311,86 +300,6 @@ def _paths(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             ("paths", "runtime"), "is the same folder as paths.data; choose another", needs=(("paths", "data"),)
         )
-
-
-def _accept(settings: Settings) -> Iterator[Problem]:
-    accept, needed = settings.accept, (("accept", "calibration"), ("reader", "kind"))
-    try:
-        calibration = settings.calibration
-    except ConfigError as error:
-        yield Problem(("accept", "calibration"), f"names a file that is no use: {error}")
-        return
-    if not settings.brings_calibration and accept.single_look_rate is None:
-        return
-    if calibration.reader not in settings.reader.kind.split("+"):
-        what = f"needs a calibration of reader {settings.reader.kind}, and this one is of {calibration.reader}"
-        key = "calibration" if settings.brings_calibration else "single_look_rate"
-        yield Problem(("accept", key), f"{what}; make one with edge calibrate", needs=needed)
-    elif accept.single_look_rate is not None and calibration.threshold(accept.single_look_rate) is None:
-        least = min((one.rate for one in calibration.thresholds), default=None)
-        yield Problem(
-            ("accept", "single_look_rate"),
-            f"is {accept.single_look_rate}, and the least that the calibration has a threshold for is {least}; "
-            "choose that or more, or calibrate on more plates",
-            needs=needed,
-        )
-
-
-def _reader(settings: Settings) -> Iterator[Problem]:
-    reader, remote = settings.reader, settings.reader.remote
-    if reader.shared is not None:
-        yield from _shared(settings, reader.shared)
-        return
-    if lacking := opening.lacking(reader.kind):
-        yield Problem(("reader", "kind"), f"is {reader.kind}, which needs {lacking}")
-    if reader.model is not None and not reader.model.is_dir():
-        yield Problem(
-            ("reader", "model"), f"names {reader.model}, which is no folder; name the folder of a model's safetensors"
-        )
-    if remote is not None:
-        yield from _server(remote)
-    elif reader.kind == "remote":
-        yield Problem(("reader", "remote"), "is missing, and kind is remote; add [reader.remote] with url and model")
-    if reader.pool is not None:
-        yield from pem(reader.pool.ca_file, "reader", "pool", "ca_file")
-        if reader.pool.hedge_ms >= reader.timeout_ms:
-            yield Problem(
-                ("reader", "pool", "hedge_ms"),
-                f"is {reader.pool.hedge_ms}, and nobody waits longer for a reading than reader.timeout_ms, "
-                f"{reader.timeout_ms}: the local reader would come too late; choose less",
-                needs=(("reader", "timeout_ms"),),
-            )
-    elif reader.kind == "pool":
-        yield Problem(("reader", "pool"), "is missing, and kind is pool; add [reader.pool] with url")
-
-
-def _shared(settings: Settings, folder: Path) -> Iterator[Problem]:
-    """Another station's reader: what else [reader] says is that station's to check."""
-    if folder.absolute() == settings.paths.runtime.absolute():
-        yield Problem(
-            ("reader", "shared"),
-            "is this station's own paths.runtime; take it out for a reader of its own, or name another station's",
-            needs=(("paths", "runtime"),),
-        )
-    path = folder.absolute() / "heartbeat-reader.sock"
-    over = len(os.fsencode(path)) - MAX_SOCKET_BYTES
-    if over > 0:
-        yield Problem(
-            ("reader", "shared"),
-            f"makes the socket path {path} {over} bytes longer than the {MAX_SOCKET_BYTES} that Linux allows; "
-            "choose a shorter folder",
-        )
-
-
-def _server(remote: RemoteReader) -> Iterator[Problem]:
-    yield from secret(lambda: remote.key, "reader", "remote", "key_file")
-    yield from secret(lambda: remote.redis_password, "reader", "remote", "redis_password_file")
-    yield from pem(remote.ca_file, "reader", "remote", "ca_file")
-    if remote.cache == "redis":
-        if remote.redis_url is None:
-            yield Problem(("reader", "remote", "redis_url"), "is missing, and cache is redis; add it")
-        if lacking := opening.lacking("redis"):
-            yield Problem(("reader", "remote", "cache"), f"is redis, which needs {lacking}")
 
 
 def _links(settings: Settings) -> Iterator[Problem]:
