@@ -166,10 +166,8 @@ class Pool:
         reading = self._local.read(*frame)
         if asked.done() and asked.exception() is None:
             return self._by("pool_after_hedge", asked.result())
-        self._counts["here_late"] += 1
         log.info("the pool is late, and the frame is read here", pool=self._client.url, hedge_ms=self._hedge_s * 1e3)
-        self._hash = reading.reader_hash
-        return reading
+        return self._by("here_late", reading)
 
     def _here(self, how: str, error: ReaderError, frame: _Frame) -> Reading:
         """The local reading in place of the pool's, which failed."""
@@ -177,10 +175,8 @@ class Pool:
             self._counts["none"] += 1
             raise error
         reading = self._local.read(*frame)
-        self._counts[how] += 1
         log.info("the pool did not read, and the frame is read here", why=str(error)[:300])
-        self._hash = reading.reader_hash
-        return reading
+        return self._by(how, reading)
 
     def _waited_for(self, asked: Future[Reading], end_s: float) -> Reading:
         try:
