@@ -36,6 +36,13 @@ class RefusedError(ReaderError):
         super().__init__(sentence)
 
 
+def unnamed(error: Exception) -> ReaderError:
+    """The answer where the reader raised what it should have named; whoever is told logs the cause."""
+    told = ReaderError(f"{type(error).__name__} in the reader: see the replica's log")
+    told.__cause__ = error
+    return told
+
+
 class BatchQueue(Generic[W, R]):
     """Takes questions from any thread, and has them answered in batches by one thread of its own.
 
@@ -148,9 +155,7 @@ class BatchQueue(Generic[W, R]):
         except EdgeError as error:
             return [error] * len(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for ever (L3); whoever is told logs it
-            unnamed = ReaderError(f"{type(error).__name__} in the reader: see the replica's log")
-            unnamed.__cause__ = error
-            return [unnamed] * len(batch)
+            return [unnamed(error)] * len(batch)
         return [ReaderError(why)] * len(batch)
 
     def _refuse(self, refused: Refused[tuple[W, Future[R]]]) -> None:

@@ -18,7 +18,7 @@ from edge.adapters import images
 from edge.core.fields import Product
 from edge.core.reading import FreeAnswer, Quad, Reading
 from edge.errors import EdgeError, ReaderError
-from edge.pool.batch_queue import OF_STATION, WAITING, BatchQueue
+from edge.pool.batch_queue import OF_STATION, WAITING, BatchQueue, unnamed
 from edge.readers.answering import answer
 from edge.readers.reader import Located
 
@@ -182,9 +182,7 @@ def _prepare(task: _Task, prepare: Any, told: Future[Told]) -> None:
     try:
         task.prepared.set_result(_attempt(prepare, task.work))
     except Exception as error:  # noqa: BLE001 - the batch waits for it
-        unnamed = ReaderError(f"{type(error).__name__} in the reader: see the replica's log")
-        unnamed.__cause__ = error
-        task.prepared.set_result(unnamed)
+        task.prepared.set_result(unnamed(error))
 
 
 def _attempt(act: Any, work: Work) -> Any:
