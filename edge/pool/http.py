@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import structlog
 from starlette.requests import Request
@@ -23,7 +21,7 @@ from edge.pool.batch_queue import RefusedError
 from edge.pool.replica import AskFrame, ReadFrame, Replica, Told, Work
 from edge.products import NAMEPLATE, to_product
 from edge.readers import read_form
-from edge.web.chat import MODEL, asked_of
+from edge.web.chat import MODEL, asked_of, completion, completion_head
 from edge.web.guests import MAX_BODY_BYTES, MAX_IMAGE_BYTES, QuestionError, body_of, object_of, wrong
 
 log = structlog.get_logger()
@@ -84,15 +82,7 @@ class PoolApi:
             raise wrong("the pool answers in one piece: leave `stream` out")
         told = await self._told(request, AskFrame(asked.image, asked.question, to_product(NAMEPLATE), asked.cap))
         assert isinstance(told, FreeAnswer)
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": told.text},
-            "finish_reason": told.finish,
-            "logprobs": None,
-        }
-        usage = {"prompt_tokens": 0, "completion_tokens": told.tokens, "total_tokens": told.tokens}
-        head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
-        return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+        return JSONResponse(completion(told, completion_head(MODEL)))
 
     async def _models(self, _request: Request) -> Response:
         # The hash is what lasts of a model: who asks sees that it was changed.
@@ -125,20 +115,19 @@ class PoolApi:
 
 def _refusal(error: EdgeError) -> JSONResponse:
     """What a failure becomes, with HTTP's number for whose fault it is."""
+    refused = _refused(error)
+    return JSONResponse(refused.told(), refused.status, refused.headers)
+
+
+def _refused(error: EdgeError) -> QuestionError:
     if isinstance(error, QuestionError):
-        return JSONResponse(error.told(), error.status, error.headers)
-    if isinstance(error, RefusedError):
-        # The header counts in whole seconds; what a station can use is shorter.
-        heads = {
-            "retry-after": str(math.ceil(error.retry_after_s)),
-            "edge-retry-after-ms": str(math.ceil(error.retry_after_s * 1000)),
-        }
-        return _error(503, error.why, error, heads)
+        return error
     if isinstance(error, ImageError):
-        return _error(415, "image_error", error)
-    return _error(500, "reader_failed" if isinstance(error, ReaderError) else "failed", error)
-
-
-def _error(status: int, kind: str, error: EdgeError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    told: dict[str, Any] = {"message": str(error), "type": kind, "code": status, "param": None}
-    return JSONResponse({"error": told}, status, headers)
+        return QuestionError(415, "image_error", str(error))
+    if not isinstance(error, RefusedError):
+        return QuestionError(500, "reader_failed" if isinstance(error, ReaderError) else "failed", str(error))
+    refused = QuestionError(503, error.why, str(error))
+    # The header counts in whole seconds; what a station can use is shorter.
+    refused.headers["retry-after"] = str(math.ceil(error.retry_after_s))
+    refused.headers["edge-retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
+    return refused

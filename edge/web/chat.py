@@ -126,14 +126,24 @@ async def _chat(guests: Guests, request: Request) -> Response:
 async def _completions(guests: Guests, request: Request) -> Response:
     said = object_of(await body_of(request, MAX_BODY_BYTES))
     asked = asked_of(said, guests.profiles)
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": said.get("model") or MODEL}
+    head = completion_head(said.get("model") or MODEL)
     if asked.stream:
         return _streamed(_completion_events(guests, asked, head))
     answer = await while_connected(request, _whole(guests, asked))
+    return JSONResponse(completion(answer, head))
+
+
+def completion_head(model: str) -> dict[str, Any]:
+    """What each piece of one answer in OpenAI's form begins with."""
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+
+
+def completion(answer: FreeAnswer, head: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole answer in OpenAI's form."""
     message = {"role": "assistant", "content": answer.text}
     choice = {"index": 0, "message": message, "finish_reason": answer.finish, "logprobs": None}
     usage = {"prompt_tokens": 0, "completion_tokens": answer.tokens, "total_tokens": answer.tokens}
-    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+    return {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
 
 
 def asked_of(said: Mapping[str, Any], profiles: Profiles = NO_PROFILES) -> Asked:
