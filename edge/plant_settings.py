@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic.fields import FieldInfo
 
 from edge import toml_file
 from edge.errors import ConfigError
 from edge.section_types import Table, folder
-from edge.sections import Log, Tls
+from edge.sections import Log
+from edge.sections_broker import Tls
 from edge.sections_panel import PanelTls
 from edge.sections_plant import Collect, Page, Plant, PlantDatabase, PlantMqtt
+from edge.settings_text import key_lines
 
 _USUAL = (Path("config/plant.toml"), Path("/etc/edge/plant.toml"))
 _HEAD = """\
@@ -38,7 +38,6 @@ _EXAMPLES: Mapping[str, Any] = {
     "mqtt.tls.key_file": "/etc/edge/collector.key",
     "database.url": "postgresql://edge@127.0.0.1:5432/plant",
     "database.password_file": "/etc/edge/plant_database",
-    "page.names": ["plant.example"],
     "page.token_file": "/etc/edge/plant_token",
     "page.tls.cert_file": "/etc/edge/page.pem",
     "page.tls.key_file": "/etc/edge/page.key",
@@ -144,16 +143,9 @@ def example() -> str:
         lines.append(f"{mark}[{table}]")
         for name, info in model.model_fields.items():
             if name != "tls":
-                lines += _key(f"{table}.{name}", name, info, mark)
+                lines += key_lines(mark, name, info, value=_EXAMPLES.get(f"{table}.{name}"))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
-
-
-def _key(path: str, name: str, info: FieldInfo, mark: str) -> list[str]:
-    is_example = path in _EXAMPLES
-    value = _EXAMPLES[path] if is_example else info.get_default(call_default_factory=True)
-    unset = "# " if is_example and not info.is_required() else ""
-    return [f"# {info.description}", f"{mark or unset}{name} = {json.dumps(value)}"]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from edge import secrets
 from edge.section_types import (
@@ -16,12 +16,11 @@ from edge.section_types import (
     Name,
     Number,
     OrUnset,
-    Port,
     Table,
     Whole,
-    host_name,
     url_of,
 )
+from edge.sections_broker import BrokerTable
 
 
 class Station(Table):
@@ -228,35 +227,12 @@ class Accept(Table):
     )
 
 
-class Tls(Table):
-    """Encryption of the link to the broker."""
-
-    ca_file: FilePath | None = Field(
-        default=None, description="Certificates that the broker's is checked against; unset: the system's."
-    )
-    cert_file: FilePath | None = Field(default=None, description="This station's certificate; unset: none.")
-    key_file: FilePath | None = Field(default=None, description="The key of this station's certificate; unset: none.")
-
-
-class Mqtt(Table):
+class Mqtt(BrokerTable):
     """The broker that MES listens to."""
 
-    host: Annotated[str, Field(max_length=253), AfterValidator(host_name)] = Field(
-        default="127.0.0.1", description="Host of the broker."
-    )
-    port: Port = Field(default=1883, description="Port of the broker (1 to 65535); 8883 with TLS, as a rule.")
     client_id: Annotated[str, Field(max_length=128)] = Field(
         default="", description="Client id; unset: edge-SITE-LINE-STATION."
     )
-    username: LongName | None = Field(default=None, description="User name; unset: none.")
-    password_file: FilePath | None = Field(
-        default=None, description="File that holds the password; unset: the credential mqtt_password, or none."
-    )
-    tls: Tls | None = Field(default=None, description="Encryption; unset: none.")
-    keepalive_s: Whole = Field(
-        default=30, ge=5, le=3600, description="A silent link is given up after twice this, s (5 to 3600)."
-    )
-
     session_expiry_s: Whole = Field(
         default=86_400,
         ge=0,
@@ -285,15 +261,6 @@ class Mqtt(Table):
         le=1000,
         description="Outcomes of the past on their way together (1 to 1000); 1: one at a time, as live ones go.",
     )
-
-    @property
-    def password(self) -> SecretStr | None:
-        """The password, read anew at each use; None where there is none.
-
-        Raises:
-            ConfigError: `password_file` cannot be read.
-        """
-        return secrets.find(self.password_file, "mqtt_password", "mqtt.password_file")
 
 
 class Messenger(Table):

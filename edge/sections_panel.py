@@ -49,7 +49,26 @@ class PanelTls(Table):
         return made
 
 
-class Panel(Table):
+class ServedTable(Table):
+    """Where HTTP is answered."""
+
+    host: HostName = Field(default="127.0.0.1")
+    port: Port
+    tls: PanelTls | None = Field(default=None, description="Encryption; unset: none.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody but this PC reaches it."""
+        return is_this_pc(self.host)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}/"
+
+
+class Panel(ServedTable):
     """The page and the HTTP API."""
 
     host: HostName = Field(
@@ -79,7 +98,6 @@ class Panel(Table):
     idle_minutes: Whole = Field(
         default=60, ge=1, le=720, description="A session that lies idle for so long ends, minutes (1 to 720)."
     )
-    tls: PanelTls | None = Field(default=None, description="Encryption; unset: none.")
 
     @property
     def token(self) -> SecretStr | None:
@@ -91,17 +109,6 @@ class Panel(Table):
         return secrets.find(self.token_file, "panel_token", "panel.token_file")
 
     @property
-    def is_local(self) -> bool:
-        """Whether nobody but this PC reaches the panel."""
-        return is_this_pc(self.host)
-
-    @property
     def is_open(self) -> bool:
         """Whether anyone may look without signing in."""
         return self.anyone == "viewer" or (self.anyone == "auto" and self.is_local)
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}/"

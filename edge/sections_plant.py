@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from edge import secrets
-from edge.section_types import FilePath, Level, LongName, Number, Port, Table, Whole, host_name
-from edge.sections import Tls
-from edge.sections_panel import HostName, PanelTls, is_this_pc
+from edge.section_types import FilePath, Level, Number, Port, Table, Whole
+from edge.sections_broker import BrokerTable
+from edge.sections_panel import HostName, ServedTable
 
 
 def _database_url(text: str) -> str:
@@ -34,23 +34,11 @@ class Plant(Table):
     name: Level = Field(default="collector", description="The collector's name, a level of its topics.")
 
 
-class PlantMqtt(Table):
+class PlantMqtt(BrokerTable):
     """The broker that the stations speak to."""
 
-    host: Annotated[str, Field(max_length=253), AfterValidator(host_name)] = Field(
-        default="127.0.0.1", description="Host of the broker."
-    )
-    port: Port = Field(default=1883, description="Port of the broker (1 to 65535); 8883 with TLS, as a rule.")
     client_id: Annotated[str, Field(max_length=128)] = Field(
         default="", description="Client id, by which the broker keeps what comes meanwhile; unset: edge-SITE-NAME."
-    )
-    username: LongName | None = Field(default=None, description="User name; unset: none.")
-    password_file: FilePath | None = Field(
-        default=None, description="File that holds the password; unset: the credential mqtt_password, or none."
-    )
-    tls: Tls | None = Field(default=None, description="Encryption; unset: none.")
-    keepalive_s: Whole = Field(
-        default=30, ge=5, le=3600, description="A silent link is given up after twice this, s (5 to 3600)."
     )
     session_expiry_s: Whole = Field(
         default=604_800,
@@ -58,15 +46,6 @@ class PlantMqtt(Table):
         le=4_294_967_295,
         description="The broker keeps outcomes for a collector that is away this long, s (0 to 4294967295).",
     )
-
-    @property
-    def password(self) -> SecretStr | None:
-        """The password, read anew at each use; None where there is none.
-
-        Raises:
-            ConfigError: `password_file` cannot be read.
-        """
-        return secrets.find(self.password_file, "mqtt_password", "mqtt.password_file")
 
 
 class PlantDatabase(Table):
@@ -118,7 +97,7 @@ class Collect(Table):
     )
 
 
-class Page(Table):
+class Page(ServedTable):
     """The plant page."""
 
     host: HostName = Field(
@@ -135,7 +114,6 @@ class Page(Table):
         default=None,
         description="File that holds the token to look; unset: the credential plant_token, else anyone here looks.",
     )
-    tls: PanelTls | None = Field(default=None, description="Encryption; unset: none.")
 
     @property
     def token(self) -> SecretStr | None:
@@ -145,14 +123,3 @@ class Page(Table):
             ConfigError: `token_file` cannot be read.
         """
         return secrets.find(self.token_file, "plant_token", "page.token_file")
-
-    @property
-    def is_local(self) -> bool:
-        """Whether nobody but this PC reaches the page."""
-        return is_this_pc(self.host)
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}/"

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from edge import (
     sections,
     sections_alarm,
+    sections_broker,
     sections_cameras,
     sections_erp,
     sections_panel,
@@ -69,7 +70,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("erp.oauth", sections_erp.OAuth, False),
     ("erp.listing", sections_erp.RestListing, False),
     ("mqtt", sections.Mqtt, True),
-    ("mqtt.tls", sections.Tls, False),
+    ("mqtt.tls", sections_broker.Tls, False),
     ("messenger", sections.Messenger, True),
     ("evidence", sections.Evidence, True),
     ("keep", sections.Keep, True),
@@ -204,23 +205,24 @@ _EXAMPLES: Mapping[str, Any] = {
 
 def example() -> str:
     """The text of `config/edge.toml`."""
-    lines = [_HEAD, *_key("", "version", Settings.model_fields["version"], value=1)]
+    lines = [_HEAD, *key_lines("", "version", Settings.model_fields["version"], value=1)]
     shown: set[str] = set()
     for name, model, active in _TABLES:
         mark = "" if active else "# "
         says = f" Kind {_kind(model)}:" if _kind(model) and not active else ""
         lines += ["", f"#{says} {model.__doc__}", f"{mark}[{name}]"]
-        for key, info in sorted(model.model_fields.items(), key=lambda field: field[0] not in _own(model)):
+        for key, info in sorted(model.model_fields.items(), key=lambda field: field[0] not in _first(model)):
             if f"{name}.{key}" in shown or key in _INNER:
                 continue  # another kind of the same table has shown it
             example_key = f"{name}.{_kind(model)}.{key}" if name in _KINDS and not active else f"{name}.{key}"
-            lines += _key(mark, key, info, value=_EXAMPLES.get(example_key))
+            lines += key_lines(mark, key, info, value=_EXAMPLES.get(example_key))
             if active:
                 shown.add(f"{name}.{key}" if key != "kind" else "")
     return "\n".join(lines) + "\n"
 
 
-def _key(mark: str, name: str, info: FieldInfo, *, value: Any) -> Iterator[str]:
+def key_lines(mark: str, name: str, info: FieldInfo, *, value: Any) -> Iterator[str]:
+    """A key with its description above it; one that is unset stands behind a # and shows the value as an example."""
     default = None if info.is_required() else info.get_default(call_default_factory=False)
     unset = not info.is_required() and default in (None, "", {})
     shown = value if unset or info.is_required() else default
@@ -233,9 +235,9 @@ def _kind(model: type[BaseModel]) -> str:
     return "" if kind is None else str(kind.annotation.__args__[0])  # type: ignore[union-attr] # it is a Literal
 
 
-def _own(model: type[BaseModel]) -> set[str]:
-    """The keys of this kind alone, which come first: `kind`, then what it needs."""
-    return set(model.__annotations__)
+def _first(model: type[BaseModel]) -> set[str]:
+    """The keys of one kind alone, which come first: `kind`, then what it needs."""
+    return set(model.__annotations__ if _kind(model) else model.model_fields)
 
 
 def _toml(value: Any) -> str:

@@ -18,11 +18,10 @@ from edge.adapters import mqtt_endings
 from edge.adapters.mqtt_endings import Ending
 from edge.adapters.mqtt_facts import RECEIVE_MAXIMUM, Broker
 from edge.errors import BrokerError, ConfigError
-from edge.sections import Mqtt, Tls
-from edge.sections_plant import PlantMqtt
+from edge.sections_broker import BrokerTable, Tls
 
 
-def broker_of(mqtt: Mqtt | PlantMqtt, *, receive_maximum: int = RECEIVE_MAXIMUM) -> Broker:
+def broker_of(mqtt: BrokerTable, *, receive_maximum: int = RECEIVE_MAXIMUM) -> Broker:
     """The broker as configured, with its secrets read.
 
     Raises:
