@@ -120,7 +120,7 @@ def _rules(settings: PlantSettings) -> Iterator[tuple[tuple[str, ...], str]]:
     page, collect = settings.page, settings.collect
     if page.tls is not None:
         try:
-            page.tls.context()
+            page.tls.context("page.tls")
         except ConfigError as error:
             yield ("page", "tls"), str(error).partition(": ")[2]
     if not page.is_local and page.tls is None:

@@ -29,8 +29,8 @@ class PanelTls(Table):
     cert_file: FilePath = Field(description="The panel's certificate, and those between it and its authority (PEM).")
     key_file: FilePath = Field(description="The key of the certificate (PEM), without a passphrase.")
 
-    def context(self) -> ssl.SSLContext:
-        """What the panel encrypts with: TLS 1.2 or later.
+    def context(self, key: str) -> ssl.SSLContext:
+        """What is encrypted with: TLS 1.2 or later. `key` names the table in errors: "panel.tls".
 
         Raises:
             ConfigError: the files cannot be read, or do not belong together.
@@ -42,10 +42,10 @@ class PanelTls(Table):
             made.load_cert_chain(self.cert_file, self.key_file, password="")
         except ssl.SSLError as error:
             what = f"{self.cert_file} and {self.key_file} are no certificate and its key ({error.reason or error})"
-            raise ConfigError(f"panel.tls: {what}; name a PEM file each, the key without a passphrase") from None
+            raise ConfigError(f"{key}: {what}; name a PEM file each, the key without a passphrase") from None
         except OSError as error:
             what = f"{self.cert_file} or {self.key_file} cannot be read ({error.strerror})"
-            raise ConfigError(f"panel.tls: {what}; name files that this user may read") from None
+            raise ConfigError(f"{key}: {what}; name files that this user may read") from None
         return made
 
 

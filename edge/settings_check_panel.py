@@ -57,6 +57,6 @@ def _tls(panel: Panel) -> Iterator[Problem]:
     yield from missing
     if not missing:
         try:
-            panel.tls.context()
+            panel.tls.context("panel.tls")
         except ConfigError as error:
             yield Problem(("panel", "tls"), error.problems[0].partition(": ")[2])

@@ -269,7 +269,7 @@ def build(settings: Settings) -> Panel:
             users=None if panel.users_file is None else Users(panel.users_file),
             idle_s=panel.idle_minutes * 60.0,
             names=(panel.host, *panel.names),
-            tls=None if panel.tls is None else panel.tls.context(),
+            tls=None if panel.tls is None else panel.tls.context("panel.tls"),
         ),
         guest_routes=lambda link: [*chat.routes(link, settings.profiles), *reading.routes(link, settings.product)],
         product_text=settings.product_file.model_dump_json(),

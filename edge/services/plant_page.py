@@ -48,7 +48,7 @@ class PlantPage:
             self._store.close()
 
     async def _serve(self, stopped: Callable[[], bool]) -> None:
-        tls = None if self._page.tls is None else self._page.tls.context()
+        tls = None if self._page.tls is None else self._page.tls.context("page.tls")
         server = panel_server.server(self.app(), tls)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]), name="http")
         ready = False
