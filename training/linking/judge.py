@@ -25,11 +25,12 @@ from edge.adapters import images
 from edge.core.fields import Product
 from edge.core.match import same
 from edge.core.reading import FieldReading
+from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.linker import link
 from edge.readers.ocr import Ocr
 from training.linking import wording
 from training.linking.pages import Labelled, pages
-from training.linking.train import FIELDS, NAMEPLATE, pattern_of, with_pattern
+from training.linking.train import NAMEPLATE, pattern_of, with_pattern
 
 
 @dataclass(frozen=True, slots=True)

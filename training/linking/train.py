@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from edge.core.fields import FieldRule, Product
 from edge.readers.linking.candidates import Candidate, together
+from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.linker import WEIGHTS, gather
 from training.linking.pages import Labelled, pages
 
-FIELDS = ("model", "serial")
 NAMEPLATE = Product("nameplate", {name: FieldRule(name) for name in FIELDS})
 OUT = Path("edge/readers/linking/weights.json")
 #: Set by hand: the pattern's own worth is a promise (a misprint at its key outweighs a fitting text elsewhere).

@@ -17,9 +17,9 @@ from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
 from edge.readers.linking.fitting import fitting_spans
 from edge.readers.linking.geometry import Rect, quad
+from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.links import PARTS, RELATIONS, Link, parts_of
-from edge.readers.linking.printed import FIELDS
 from edge.readers.linking.shape import (
     counted,
     doubtful,

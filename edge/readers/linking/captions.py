@@ -9,10 +9,9 @@ import re
 from functools import lru_cache
 
 from edge.readers.linking.glued import glued, glued_words, own_end
-from edge.readers.linking.keywords import Lexicon, Word, fold
+from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
 from edge.readers.linking.printed import (
     AROUND,
-    FIELDS,
     HARD,
     HARD_OR_LIST,
     LONG,

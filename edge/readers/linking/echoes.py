@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from edge.core.reading import Character
 from edge.readers.linking.keywords import fold
@@ -72,16 +72,17 @@ class Echoes:
             differ = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.text.casefold() != b.text.casefold()]
             if len(differ) == 1 and _misread(*differ[0]):
                 return (line, start, end)
-            if len(differ) == 1:
-                told.setdefault("".join(c.text.casefold() for c in theirs), []).append((line, start, end))
-            elif not differ:
-                told.setdefault("", []).append((line, start, end))
-        agreed = [where for letters, those in told.items() if letters for where in those if _most(those, told)]
-        return self._plainest(agreed)
+            if len(differ) <= 1:
+                told.setdefault(_letters(theirs), []).append((line, start, end))
+        if len(told) != 1 or _letters(mine) in told:
+            return None
+        (prints,) = told.values()
+        return max(prints, key=self._share) if len({line for line, _, _ in prints}) > 1 else None
 
-    def _plainest(self, agreed: Sequence[Segment]) -> Segment | None:
-        """Give of several prints of one text the one that the most of its line is."""
-        return max(agreed, key=lambda one: (one[2] - one[1]) / len(self._page.lines[one[0]].text.strip()), default=None)
+    def _share(self, one: Segment) -> float:
+        """Say how much of its line a text is."""
+        line, start, end = one
+        return (end - start) / len(self._page.lines[line].text.strip())
 
     def fitting(self, text: str, segments: Sequence[Segment], fits: Callable[[str], bool]) -> Segment | None:
         """Give the other print of a text that has the form asked for and differs in a letter or two, or None.
@@ -139,10 +140,8 @@ class Echoes:
         ]
 
 
-def _most(those: Sequence[Segment], told: Mapping[str, Sequence[Segment]]) -> bool:
-    """Say whether two other prints of a text agree, none is read as the text itself, and no others as otherwise."""
-    lines = {line for line, _, _ in those}
-    return len(lines) > 1 and len(told) == 1
+def _letters(characters: Sequence[Character]) -> str:
+    return "".join(character.text.casefold() for character in characters)
 
 
 def _misread(mine: Character, theirs: Character) -> bool:

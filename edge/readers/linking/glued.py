@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from edge.readers.linking.keywords import Lexicon, Word, fold
+from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
 from edge.readers.linking.printed import (
-    FIELDS,
     HARD_OR_LIST,
     LONG,
     MOST_ATOMS,

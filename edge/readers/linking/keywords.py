@@ -45,7 +45,8 @@ _SHORTEST_DAMAGED = 5
 #: From this length on a key word may have two wrong letters.
 _SHORTEST_TWICE_DAMAGED = 9
 _COST_OF_A_WRONG_LETTER = 0.15
-_FIELDS = ("model", "serial")
+#: What stands once on a plate, and is asked for of most.
+FIELDS = ("model", "serial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Lexicon:
             if wrong <= allowed and word is not None:
                 strength = word.strength * (1 - _COST_OF_A_WRONG_LETTER * wrong)
                 # Of two words as near the one that names a field is meant: "Nodelo" is "Modelo", not "Node ID".
-                if found is None or (strength, word.kind in _FIELDS) > (found[0], found[1].kind in _FIELDS):
+                if found is None or (strength, word.kind in FIELDS) > (found[0], found[1].kind in FIELDS):
                     found = (strength, word)
         return found and Word(found[1].kind, found[0], found[1].printed)
 

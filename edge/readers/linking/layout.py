@@ -10,13 +10,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
 from edge.core.reading import Character, TextLine
 from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
-from edge.readers.linking.keywords import Lexicon, fold
-from edge.readers.linking.printed import FIELDS, HIDING, SEPARATORS, WEAK, Caption, separated
+from edge.readers.linking.keywords import FIELDS, Lexicon, fold
+from edge.readers.linking.printed import HIDING, SEPARATORS, WEAK, Caption, separated
 from edge.readers.linking.rejoined import rejoined
 
 #: A key box at least this much longer than high tells its own slope.
@@ -235,22 +236,18 @@ def _whole_at_keys(pieces: list[Piece], lines: Sequence[TextLine]) -> list[Piece
 
     Only a few capitals without a separator are meant, and no key of the kind that the value stands at.
     """
-    first: dict[int, Piece] = {}
-    for index in range(len(pieces) - 1):
-        key, value = pieces[index], pieces[index + 1]
-        if (
+    dropped: dict[int, Piece] = {}
+    for index, (key, value) in enumerate(pairwise(pieces)):
+        if not (
             begins_like_key(key, value)
             and lines[key.line].text[: key.end].strip() == key.text
             and any(map(str.isdigit, value.text))
         ):
-            first[index] = key
-    dropped: dict[int, Piece] = {}
-    for index, key in first.items():
+            continue
         before = _before_in_row(key, pieces)
         if before is None or not before.kind or before.line == key.line:
             before = _above(key, pieces, lines)
-        if before is not None and before.kind and before.kind != key.kind and before.line != key.line:
-            value = pieces[index + 1]
+        if before is not None and before.kind != key.kind:
             rect = replace(value.rect, left=key.rect.left)
             text = lines[key.line].text[key.start : value.end]
             dropped[index] = replace(value, start=key.start, text=text, rect=rect)

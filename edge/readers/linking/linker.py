@@ -17,11 +17,10 @@ from itertools import combinations
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
 from edge.readers.linking.candidates import Candidate, candidates, surer_print, together
-from edge.readers.linking.keywords import fold, lexicon_of
+from edge.readers.linking.keywords import FIELDS, fold, lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
 from edge.readers.linking.misprints import misprint
-from edge.readers.linking.printed import FIELDS
 from edge.readers.linking.surroundings import Surroundings
 
 #: What each feature is worth, by field, for candidates at a key ("keyed") and without one ("free"); the threshold is 0.
@@ -36,8 +35,6 @@ _Scored = tuple[float, Candidate]
 
 #: Fields speak for each other ("together"); the choice is settled after this many rounds or taken as it is.
 _ROUNDS = 3
-#: No plate has one text for both.
-_APART = {"model", "serial"}
 #: So many text heights apart two texts stand near each other.
 _NEAR = 3.0
 #: So many of a field's best candidates are looked at where another field wants the same text.
@@ -59,7 +56,8 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     around, gathered = gather(lines, product)
     page = around.page
     found = {name: [(_score(name, candidate), candidate) for candidate in those] for name, those in gathered.items()}
-    found = {name: _less_chance(around, name, found) for name in found}
+    if "serial" in found:
+        found["serial"] = _less_chance(around, found)
     chosen: dict[str, _Scored] = {}
     for _ in range(_ROUNDS):
         before = dict(chosen)
@@ -87,24 +85,28 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
     return readings
 
 
-def _less_chance(around: Surroundings, name: str, found: Mapping[str, list[_Scored]]) -> list[_Scored]:
+def _less_chance(around: Surroundings, found: Mapping[str, list[_Scored]]) -> list[_Scored]:
     """Leave out the serial numbers without a key that may fit by chance ("286998").
 
     That is where a key stands with its number hidden, where two would do, and on a plate with keys wherever no text of
     another field stands near.
     """
-    scored = found[name]
-    if name != "serial" or any(score > 0 and c.link for score, c in scored):
-        return scored
-    chance = {c.text for score, c in scored if not c.link and c.features["specific"] < 1 and score > 0}
-    others = [c for other, those in found.items() if other != name for score, c in those if score > 0]
+    serials = found["serial"]
+    if any(score > 0 and one.link for score, one in serials):
+        return serials
+    would_do = {one.text for score, one in serials if score > 0 and _may_be_chance(one)}
+    if "serial" in around.named or len(would_do) > 1:
+        return [pair for pair in serials if not _may_be_chance(pair[1])]
     # Where no other field is asked for, none can stand near.
-    keys = len(found) > 1 and any(piece.kind in FIELDS or piece.separated for piece in around.page.pieces)
-    out = name in around.named or len(chance) > 1
-    return [
-        (score, c) for score, c in scored
-        if c.link or c.features["specific"] >= 1 or not (out or (keys and not any(_near(c, one) for one in others)))
-    ]  # fmt: skip
+    if len(found) == 1 or not any(piece.kind in FIELDS or piece.separated for piece in around.page.pieces):
+        return serials
+    others = [one for name, those in found.items() if name != "serial" for score, one in those if score > 0]
+    return [pair for pair in serials if not _may_be_chance(pair[1]) or any(_near(pair[1], one) for one in others)]
+
+
+def _may_be_chance(one: Candidate) -> bool:
+    """Say whether no key holds a text, and many others would fit the pattern as well."""
+    return one.link is None and one.features["specific"] < 1
 
 
 def _near(one: Candidate, other: Candidate) -> bool:
@@ -198,8 +200,8 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 
 def _same(name: str, one: Candidate, at: str, other: Candidate) -> bool:
-    """Say whether one text, printed twice, would be both the model and the serial number."""
-    return {name, at} == _APART and fold(one.text) == fold(other.text)
+    """Say whether one text, printed twice, would be both the model and the serial number: no plate has one for both."""
+    return {name, at} == set(FIELDS) and fold(one.text) == fold(other.text)
 
 
 def _reading(page: Page, rule: FieldRule, ranked: Sequence[_Scored]) -> FieldReading:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge.readers.linking.keywords import Lexicon, Word
+from edge.readers.linking.keywords import FIELDS, Lexicon, Word
 
 #: Words in one key at most ("Device serial number", "N. di serie").
 MOST_ATOMS = 6
@@ -14,8 +14,6 @@ MOST_ATOMS = 6
 SHORT = 3
 #: A key word glued to its value may be damaged when it is this long (folded).
 LONG = 9
-#: What stands once on a plate, and is asked for of most.
-FIELDS = ("model", "serial")
 #: Letters of keys in which no other letter is taken for one of theirs.
 TWO = 2
 #: Keys that name a kind no more surely than this need help.

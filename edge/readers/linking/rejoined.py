@@ -9,8 +9,7 @@ from dataclasses import replace
 from edge.core.reading import Character, TextLine
 from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, angle_of, off, rect_of
-from edge.readers.linking.keywords import Lexicon
-from edge.readers.linking.printed import FIELDS
+from edge.readers.linking.keywords import FIELDS, Lexicon
 
 #: How far apart (in text heights) two boxes of one value stand at most.
 _ONE_VALUE_GAP = 1.3

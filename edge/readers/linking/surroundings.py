@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from edge.readers.linking.echoes import Echoes
 from edge.readers.linking.geometry import Rect
-from edge.readers.linking.keywords import Lexicon, distance, fold
+from edge.readers.linking.keywords import FIELDS, Lexicon, distance, fold
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, key_row, parts_of
-from edge.readers.linking.printed import FIELDS
 from edge.readers.linking.shape import is_brand
 from edge.readers.linking.spans import Segment
 
@@ -20,8 +19,6 @@ _LARGE = 1.4
 _PLATES_APART = 9.0
 #: Words with more letters are known with one wrong.
 _LONG_NAME = 4
-#: Kinds of which a table has one column.
-_ONCE = frozenset(("model", "serial"))
 #: Keys at least this sure with a value beside them say that what has no key is not this field's.
 _SURE = 0.7
 
@@ -258,7 +255,7 @@ def _key_rows(page: Page) -> dict[Piece, list[Piece]]:
 def _one_key(one: Piece, other: Piece) -> bool:
     """Say whether two keys are one in two languages, side by side in two boxes."""
     apart = max(other.rect.left - one.rect.right, one.rect.left - other.rect.right)
-    return one.kind == other.kind and one.kind in _ONCE and one.line != other.line and apart < 3 * one.rect.height
+    return one.kind == other.kind and one.kind in FIELDS and one.line != other.line and apart < 3 * one.rect.height
 
 
 def _main_turn(page: Page) -> int:

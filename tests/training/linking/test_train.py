@@ -9,9 +9,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.linker import WEIGHTS
 from training.linking.pages import pages
-from training.linking.train import AGAINST, FIELDS, FOR, KINDS, Samples, fit, names_of, pattern_of, sample
+from training.linking.train import AGAINST, FOR, KINDS, Samples, fit, names_of, pattern_of, sample
 
 COLUMNS = ["keyed.bias", "keyed.shape", "keyed.looks", "keyed.top"]
 
