@@ -9,17 +9,13 @@ from __future__ import annotations
 import time
 from concurrent.futures import TimeoutError as Late
 
-import cv2
-
 from edge.core.reading import Reading
 from edge.errors import ReaderError
 from edge.pool.batch_queue import RefusedError
 from edge.pool.replica import ReadFrame, Replica
 from edge.products import NAMEPLATE, to_product
-from edge.services.reader import drawn_frame
+from edge.readers.drawn import DRAWN, drawn_png, says_drawn
 
-#: What the drawn frame says; a small model may miss a character of one of them.
-DRAWN = ("AX-4711", "12345678AB")
 STATION = "edge-canary"
 
 
@@ -32,13 +28,13 @@ class Canary:
 
     def __init__(self, replica: Replica, *, within_s: float = 30.0) -> None:
         self._replica, self._within_s = replica, within_s
-        self._frame = ReadFrame(cv2.imencode(".png", drawn_frame())[1].tobytes(), to_product(NAMEPLATE))
+        self._frame = ReadFrame(drawn_png(), to_product(NAMEPLATE))
         self._answered = 0
         self._read()  # prepares the reader, and says nothing of how long a reading takes
         replica.measure([self._frame])
         first = self._read()
         text = " ".join(line.text for line in first.lines)
-        if not any(part in text for part in DRAWN):
+        if not says_drawn(text):
             raise ReaderError(
                 f"the reader {first.reader} ({first.reader_hash[:12]}) reads {text[:60]!r} where {' and '.join(DRAWN)} "
                 "is drawn: it cannot read; use another model"

@@ -19,8 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-import cv2
-import numpy as np
 import structlog
 import zmq
 
@@ -31,7 +29,8 @@ from edge.adapters.wake import Wake
 from edge.core.fields import Product
 from edge.errors import ConfigError
 from edge.readers import opening
-from edge.readers.reader import Image, Reader
+from edge.readers.drawn import drawn_frame
+from edge.readers.reader import Reader
 from edge.services.reader_batches import BatchWork, Failed, Told
 from edge.services.reader_guests import GuestFailed, GuestQueue, GuestWork, ToldGuest
 from edge.services.reader_queue import QuestionQueue, Refused
@@ -238,14 +237,6 @@ def _gpu_memory_bytes() -> int | None:
     """The memory of the GPU that this process holds; None where it uses none. Imports nothing."""
     torch = sys.modules.get("torch")
     return int(torch.cuda.memory_reserved()) if torch is not None and torch.cuda.is_initialized() else None
-
-
-def drawn_frame() -> Image:
-    """A frame with two lines of text, 600 x 960 px, to warm a reader with."""
-    frame = np.full((600, 960, 3), 200, np.uint8)
-    for row, text in enumerate(("MODEL AX-4711", "S/N 12345678AB")):
-        cv2.putText(frame, text, (150, 250 + 90 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (30, 30, 30), 3, cv2.LINE_AA)
-    return frame
 
 
 def open_reader(settings: Settings, *, warm: bool = True) -> Reader:

@@ -15,7 +15,7 @@ from edge.cli import main
 from edge.errors import ReaderError
 from edge.readers import opening
 from edge.readers.asking import stream
-from edge.services.reader import drawn_frame
+from edge.readers.drawn import drawn_frame
 from tests.readers.played_vlm import PlayedAnswer, PlayedVlm
 
 

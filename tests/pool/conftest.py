@@ -11,8 +11,8 @@ import pytest
 from edge.core.fields import Product
 from edge.products import load_product
 from edge.readers import opening
+from edge.readers.drawn import drawn_frame
 from edge.readers.reader import Image, Reader
-from edge.services.reader import drawn_frame
 
 
 @cache

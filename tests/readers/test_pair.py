@@ -13,10 +13,10 @@ from edge.core.reading import Quad, Reading, TextLine, joint_hash
 from edge.errors import ReaderError, UseError
 from edge.products import NAMEPLATE, to_product
 from edge.readers import opening
+from edge.readers.drawn import drawn_frame
 from edge.readers.ocr import Ocr
 from edge.readers.pair import OcrOnce, Pair
 from edge.readers.reader import Image
-from edge.services.reader import drawn_frame
 from tests.readers.played_vlm import PlayedVlm, played_vlm
 
 PRODUCT = to_product(NAMEPLATE)

@@ -12,11 +12,11 @@ from edge.core.fields import FieldRule, Product
 from edge.core.reading import Quad, TextLine
 from edge.errors import ReaderError
 from edge.products import NAMEPLATE, WholeText, to_product
+from edge.readers.drawn import drawn_frame
 from edge.readers.ocr import Ocr
 from edge.readers.opening import SMALL, open_vlm
 from edge.readers.reader import Image, Located
 from edge.readers.remote import Remote
-from edge.services.reader import drawn_frame
 from tests.readers.served import make_model, servable, served
 
 SERIAL = FieldRule("serial", "[0-9]{4}[A-Z]", WholeText("[0-9]{4}[A-Z]"), question="Which serial?")

@@ -19,9 +19,10 @@ from edge.core.quality import Quality
 from edge.core.reading import Reading
 from edge.errors import ConfigError, ReaderError
 from edge.readers import opening
+from edge.readers.drawn import drawn_frame
 from edge.readers.reader import Image, Located
 from edge.services import reader as reader_service
-from edge.services.reader import ReaderService, drawn_frame
+from edge.services.reader import ReaderService
 from edge.settings import load
 from tests.core.parts import both, product, reading
 

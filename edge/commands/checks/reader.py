@@ -10,17 +10,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-
 from edge.commands.checks.finding import Finding, fail, judged
 from edge.commands.checks.running import heard
 from edge.core.reading import Reading
 from edge.errors import ReaderError, WorldError
+from edge.readers.drawn import DRAWN, drawn_frame, drawn_png, says_drawn
 from edge.sections import PoolReader
 from edge.settings import Settings
-
-#: What the drawn frame says, and how much of it must be read: not all, since a small model may miss a character.
-DRAWN = ("AX-4711", "12345678AB")
 
 
 def check(settings: Settings) -> Finding:
@@ -30,7 +26,7 @@ def check(settings: Settings) -> Finding:
         ReaderError: it cannot be loaded.
         WorldError: it is another station's and is not heard, or it does not answer.
     """
-    from edge.services.reader import drawn_frame, open_reader  # noqa: PLC0415 - openvino is slow to import
+    from edge.services.reader import open_reader  # noqa: PLC0415 - openvino is slow to import
 
     if settings.reader.kind == "pool" and settings.reader.pool is not None and settings.reader.shared is None:
         return pool(settings, settings.reader.pool)
@@ -38,7 +34,7 @@ def check(settings: Settings) -> Finding:
     beat = heard(folder, "reader")
     if beat is not None:
         name = f"{beat.facts.get('reader')} {str(beat.facts.get('reader_hash'))[:12]}, runs"
-        encoded = cv2.imencode(".png", drawn_frame())[1].tobytes()
+        encoded = drawn_png()
         limit_s = max(settings.reader.timeout_ms / 1000, 10.0)
         return judge(name, lambda: _as_guest(folder, encoded, limit_s), settings)
     if settings.reader.shared is not None:
@@ -55,7 +51,6 @@ def pool(settings: Settings, asked: PoolReader) -> Finding:
     """
     from edge.readers import read_form  # noqa: PLC0415 - only where there is a pool
     from edge.readers.pool_client import PoolClient  # noqa: PLC0415 - only where there is a pool
-    from edge.services.reader import drawn_frame  # noqa: PLC0415 - openvino is slow to import
 
     limit_s = max(settings.reader.timeout_ms / 1000, 10.0)
     station = settings.station
@@ -66,7 +61,7 @@ def pool(settings: Settings, asked: PoolReader) -> Finding:
         name = f"the pool at {asked.url}, {facts.get('reader')} {str(facts.get('reader_hash'))[:12]}"
         if facts.get("reader") != asked.kind:
             return fail(f"{name}, is not of kind {asked.kind}", "correct reader.pool.kind, or the pool's own file")
-        encoded = cv2.imencode(".png", drawn_frame())[1].tobytes()
+        encoded = drawn_png()
         wanted = read_form.Wanted(read_form.file_of(settings.product))
         return judge(name, lambda: client.read(wanted, encoded, limit_s), settings)
     except ReaderError as error:
@@ -84,7 +79,7 @@ def judge(name: str, read: Callable[[], Reading], settings: Settings) -> Finding
     text = " ".join([line.text for line in reading.lines] or [one.text for one in reading.fields.values()])
     facts = {"ms": round(ms, 1), "text": text, "takt_ms": settings.station.takt_ms}
     said = f"{name}, {ms:.0f} ms for a drawn frame"
-    if not any(part in text for part in DRAWN):
+    if not says_drawn(text):
         return fail(
             f"{said}, of which it reads {text[:60]!r}", f"it must read {DRAWN[1]}; install the reader anew", **facts
         )
