@@ -51,7 +51,7 @@ QUERIES: Mapping[str, str] = {
         FROM plant_counts WHERE at >= :since AND reader_hash <> '' GROUP BY 1, 2 ORDER BY outcomes DESC, 1, 2""",
     "alarms": """
         SELECT number, at, kind, site, line, station, about, detail FROM plant_alarms
-        ORDER BY number DESC LIMIT 50""",
+        ORDER BY number DESC LIMIT :most""",
 }
 
 
@@ -84,7 +84,7 @@ _STATES = ("online", "silent", "offline", "stopped", "unknown")
 
 
 def _rows(db: Connection, name: str, since: datetime, minutes: int) -> list[Mapping[str, Any]]:
-    asked = {"since": since, "minutes": minutes}
+    asked = {"since": since, "minutes": minutes, "most": MAX_ALARMS}
     used = {key: value for key, value in asked.items() if f":{key}" in QUERIES[name]}
     return [dict(row) for row in db.execute(text(QUERIES[name]), used).mappings()]
 
