@@ -20,7 +20,7 @@ from edge.calibrations import calibration_text
 from edge.commands import release_push
 from edge.errors import ConfigError, UseError
 from edge.products import Gate, read_product
-from edge.releases import Content, Place, Release, text_of, unsigned
+from edge.releases import MAX_NUMBER, Content, Place, Release, text_of, unsigned
 
 
 class Draft(BaseModel):
@@ -28,7 +28,7 @@ class Draft(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    number: Annotated[int, Field(ge=1, le=2**53 - 1, strict=True)]
+    number: Annotated[int, Field(ge=1, le=MAX_NUMBER, strict=True)]
     stations: Annotated[tuple[Place, ...], Field(min_length=1, max_length=1000)]
     note: Annotated[str, Field(max_length=500)] = ""
     products: Annotated[tuple[Path, ...], Field(max_length=200)] = ()
