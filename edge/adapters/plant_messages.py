@@ -128,7 +128,7 @@ def read(place: Place, kind: str, payload: bytes, *, historical: bool = False) -
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)[:_LONGEST_TEXT]
         return Unreadable(place, kind, why, payload)
     if isinstance(seen, OutcomeSeen) and historical:
-        return _late(seen)
+        return replace(seen, historical=True)
     return seen
 
 
@@ -157,10 +157,6 @@ def _outcome(place: Place, said: dict[str, Any], text: str) -> OutcomeSeen:
         sha256=hashlib.sha256(text.encode()).digest(),
         payload=text,
     )
-
-
-def _late(seen: OutcomeSeen) -> OutcomeSeen:
-    return replace(seen, historical=True)
 
 
 def _correction(place: Place, said: dict[str, Any], text: str) -> CorrectionSeen:

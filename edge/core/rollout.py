@@ -18,7 +18,7 @@ Looks, stages and signs share the error rate by Bonferroni's inequality.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import ceil, comb
@@ -245,7 +245,7 @@ def stages(stations: Sequence[str], shares: Sequence[float]) -> tuple[tuple[str,
     return tuple(found)
 
 
-def chance_of_as_many(tables: Iterator[Table] | Sequence[Table]) -> float:
+def chance_of_as_many(tables: Iterable[Table]) -> float:
     """The chance of as many worse outcomes after, or more, given each table's margins, if nothing has changed."""
     seen, chances = 0, [1.0]
     for table in tables:

@@ -15,6 +15,7 @@ import json
 import select
 from collections import Counter, deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -128,7 +129,7 @@ class Collector:
                 self._write()
 
     def _write(self) -> None:
-        batch = [self._waiting[number] for number in range(min(MAX_BATCH, len(self._waiting)))]
+        batch = list(islice(self._waiting, MAX_BATCH))
         beside = list(self._beside.values())
         written = self._store.write([*(seen for seen, _ in batch), *beside])
         for _, command in batch:

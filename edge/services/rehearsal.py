@@ -13,7 +13,7 @@ import json
 import random
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +132,7 @@ class Rehearsal:
             return f"edge/v1/{self._plan.site}/{line}/{name}/{suffix}"
 
         state = StateTopic(topic("state"), name, self._disk)
-        own = Broker(
-            host=broker.host, port=broker.port, client_id=f"edge-{self._plan.site}-{name}", username=broker.username,
-            password=broker.password, tls=broker.tls, keepalive_s=60, session_expiry_s=broker.session_expiry_s,
-        )  # fmt: skip
+        own = replace(broker, client_id=f"edge-{self._plan.site}-{name}", keepalive_s=60)
         return RehearsalStation(
             number,
             Store(self._database, name, self._disk),

@@ -39,8 +39,8 @@ def stations_there(link: PlantLink) -> list[str]:
     online = set()
     while told := list(link.hear(QUIET_S)):
         for one in told:
-            place, _, suffix = one.topic.removeprefix(f"{BASE}/").rpartition("/")
-            if suffix == "state" and _object(one.payload).get("state") == "online":
+            place, suffix, facts = _said(one)
+            if suffix == "state" and facts.get("state") == "online":
                 online.add(place)
         if not any(one.retained for one in told):
             break
@@ -52,8 +52,7 @@ def states_of(link: PlantLink) -> dict[str, str]:
     said = {}
     while told := [one for one in link.hear(QUIET_S) if one.retained]:
         for one in told:
-            place, _, suffix = one.topic.removeprefix(f"{BASE}/").rpartition("/")
-            facts = _object(one.payload)
+            place, suffix, facts = _said(one)
             if suffix == "release_state":
                 present = facts.get("present")
                 has = f"has release {present.get('number')}" if isinstance(present, dict) else "has its own files"
@@ -114,8 +113,7 @@ class Rolling:
 
     def _event(self, told: Told) -> Heard | Answered | None:
         """What a message says; None where it says nothing of this roll-out. Nothing that a station sends is fatal."""
-        place, _, suffix = told.topic.removeprefix(f"{BASE}/").rpartition("/")
-        facts = _object(told.payload)
+        place, suffix, facts = _said(told)
         try:
             if suffix == "release_state" and facts.get("message") == self._hash:
                 if facts["state"] not in ("taken", "refused"):
@@ -137,9 +135,11 @@ def _decided(rollout: Rollout) -> tuple[Any, ...]:
     return rollout.stage, rollout.phase, rollout.looked, rollout.why, answers
 
 
-def _object(payload: bytes) -> Mapping[str, Any]:
+def _said(told: Told) -> tuple[str, str, Mapping[str, Any]]:
+    """Which station, on which of its topics, and what; nothing where it is no JSON object."""
+    place, _, suffix = told.topic.removeprefix(f"{BASE}/").rpartition("/")
     try:
-        facts = json.loads(payload)
+        facts = json.loads(told.payload)
     except (ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+        facts = {}
+    return place, suffix, facts if isinstance(facts, dict) else {}
