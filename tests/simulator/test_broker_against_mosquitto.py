@@ -37,6 +37,8 @@ def _act_out(peer_at: PeerMaker, port: int) -> dict[str, object]:
         sender.publish("s/gone", b"", retain=True),
     )
     seen["mes, there"] = _observe(mes, "s/gone") + _observe(mes, "s/gone")
+    # The client hands a message over before it answers: after one round trip its PUBACK is sent, after two taken.
+    seen["codes, mes"] = (mes.publish("nobody", b"1"), mes.publish("nobody", b"2"))
     mes.disconnect()
     seen["codes, away"] = (sender.publish("s/2/x", b"c"), sender.publish("s/3/y", b"d"))
     peer_at(port, "doomed", will=("s/will/x", b"dead")).cut()
