@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, StrictBool, StrictFloat, StrictInt
 
 from edge import secrets
 from edge.section_types import FilePath, LongName, Name, Number, Table, Whole, camera_address
 
+#: What `adapters.camera_genicam` sets.
+_OWN_FEATURES = frozenset(
+    {"AcquisitionMode", "ChunkEnable", "ChunkModeActive", "ChunkSelector"}
+    | {"ExposureAuto", "ExposureTime", "ExposureTimeAbs", "Gain", "GainAbs", "GainAuto"}
+    | {"TriggerMode", "TriggerSelector", "TriggerSource"}
+)
 _KIND = "Kind of the camera: file, simulated, rtsp, uvc, pylon or aravis."
 
 
@@ -27,6 +34,15 @@ def _rtsp_url(text: str) -> str:
         raise ValueError("is no address of a stream; write rtsp://HOST:PORT/PATH")
     if secret:
         raise ValueError("holds a user or a password; write them as username and password_file")
+    return text
+
+
+def _feature_name(text: str) -> str:
+    """Pass the name of a feature on; refuse what is none, and what edge sets itself."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", text):
+        raise ValueError("is no name of a feature; write it as the camera's manual does, as PixelFormat")
+    if text in _OWN_FEATURES:
+        raise ValueError("is set by edge itself: leave it out")
     return text
 
 
@@ -137,18 +153,28 @@ class UvcCamera(_Camera):
     )
 
 
-class PylonCamera(_Camera):
+class _GenicamCamera(_Camera):
+    serial: Name | None = Field(default=None, description="Serial number of the camera; unset: the only one there is.")
+    features: dict[Annotated[str, AfterValidator(_feature_name)], StrictBool | StrictInt | StrictFloat | LongName] = (
+        Field(
+            default={},
+            max_length=64,
+            description="Features of the camera by their SFNC names, set in this order each time that it is opened; "
+            "not those that edge sets itself (exposure, gain, trigger).",
+        )
+    )
+
+
+class PylonCamera(_GenicamCamera):
     """An industrial camera (GenICam) through Basler's pylon."""
 
     kind: Literal["pylon"] = Field(description=_KIND)
-    serial: Name | None = Field(default=None, description="Serial number of the camera; unset: the only one there is.")
 
 
-class AravisCamera(_Camera):
+class AravisCamera(_GenicamCamera):
     """An industrial camera (GenICam) of any maker through Aravis."""
 
     kind: Literal["aravis"] = Field(description=_KIND)
-    serial: Name | None = Field(default=None, description="Serial number of the camera; unset: the only one there is.")
 
 
 Camera = Annotated[

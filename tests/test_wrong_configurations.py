@@ -99,6 +99,16 @@ CASES = [
     Case(
         "an exposure out of its range", ("cameras.front.exposure_us", "exposure_max_us"), more="exposure_max_us = 100\n"
     ),
+    Case(
+        "a feature that edge sets itself",
+        ("cameras.top.features", "TriggerMode", "is set by edge itself"),
+        more='[cameras.top]\nkind = "pylon"\nfeatures = { TriggerMode = "Off" }\n',
+    ),
+    Case(
+        "a feature that has no such name",
+        ("cameras.top.features", "Pixel Format", "as PixelFormat"),
+        more='[cameras.top]\nkind = "aravis"\nfeatures = { "Pixel Format" = "Mono8" }\n',
+    ),
     # Rules between keys.
     Case(
         "retakes after the deadline",

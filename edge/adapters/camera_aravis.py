@@ -186,6 +186,10 @@ class AravisLink:
         self._fail(f"switch {name} {'on' if on else 'off'}", error)
         return True
 
+    def write(self, name: str, value: str) -> None:
+        """Set a text or an enumeration."""
+        self._call(f"set {name} to {value}", "arv_camera_set_string", name.encode(), value.encode())
+
     def begin(self) -> None:
         """Open a stream with fresh buffers and begin the acquisition."""
         size = self._call("say the size of its frames", "arv_camera_get_payload")

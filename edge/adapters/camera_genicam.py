@@ -16,13 +16,17 @@ standard of feature names, and give buffers. What those mean is decided here, on
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from edge.adapters.camera import CameraCounts, CameraFacts, CameraFrame, CameraLostError, Order, Pixels, now_us
 from edge.adapters.camera_pixels import to_bgr
 from edge.errors import CameraError
 
+#: The value of a feature in a site's settings.
+Feature = bool | float | str
 #: SFNC's name first, then those of cameras made before it.
 EXPOSURE_NAMES = ("ExposureTime", "ExposureTimeAbs")
 #: Only a gain in dB is set; the older GainRaw has no unit.
@@ -80,6 +84,9 @@ class GenicamLink(Protocol):
     def switch(self, name: str, *, on: bool) -> bool:
         """Switch a feature on or off; False where the device has none."""
 
+    def write(self, name: str, value: str) -> None:
+        """Set a feature with a text: an enumeration's entry, or any other value as it is written."""
+
     def begin(self) -> None:
         """Begin the acquisition: from now on each trigger gives one buffer."""
 
@@ -100,12 +107,18 @@ class GenicamLink(Protocol):
 
 
 class GenicamCamera:
-    """A camera behind a GenICam link, triggered by software. The exposure time is added to `take_timeout_ms`."""
+    """A camera behind a GenICam link, triggered by software. The exposure time is added to `take_timeout_ms`.
 
-    def __init__(self, link: GenicamLink, *, take_timeout_ms: int) -> None:
+    `features`: what a site sets besides, by SFNC name, in this order, each time the camera is opened.
+    """
+
+    def __init__(
+        self, link: GenicamLink, *, take_timeout_ms: int, features: Mapping[str, Feature] = MappingProxyType({})
+    ) -> None:
         self.counts = CameraCounts()
         self.link = link
         self._take_timeout_ms = take_timeout_ms
+        self._features = features
         self._exposure_name: str | None = None
         self._gain_name: str | None = None
         self._counter = 0
@@ -113,15 +126,17 @@ class GenicamCamera:
         self._last_ns: int | None = None
 
     def open(self) -> CameraFacts:
-        """Connect, switch the automatics off and the software trigger on, begin the acquisition.
+        """Connect, set the features, switch the automatics off and the software trigger on, begin the acquisition.
 
         Raises:
             CameraLostError: there is no such device.
-            CameraError: it has no software trigger.
+            CameraError: it has no software trigger, or does not take one of the site's features.
         """
         self.close()
         link = self.link
         model, serial = link.connect()
+        for name, value in self._features.items():
+            self._set_feature(name, value)
         for automatic in ("ExposureAuto", "GainAuto"):
             link.choose(automatic, "Off")
         link.choose("TriggerSelector", "FrameStart")
@@ -197,6 +212,16 @@ class GenicamCamera:
         """End the acquisition and let the device go."""
         self.link.close()
         self._last_id = self._last_ns = None
+
+    def _set_feature(self, name: str, value: Feature) -> None:
+        if not self.link.has(name):
+            raise CameraError(f"the camera has no feature {name} that can be set now: correct the camera's features")
+        if isinstance(value, bool):
+            self.link.switch(name, on=value)
+        elif isinstance(value, str):
+            self.link.write(name, value)
+        else:
+            self.link.set_number(name, value)
 
     def _enable_chunks(self) -> bool:
         """Let the camera add to each frame what it was exposed with; False where it cannot."""

@@ -68,9 +68,11 @@ class PylonLink:
             return float(node.GetMin()), float(node.GetMax())
 
     def set_number(self, name: str, value: float) -> None:
-        """Set a feature."""
+        """Set a feature; a whole one to the nearest whole number."""
         with self._told(f"set {name} to {value:g}"):
-            self._needed(name).SetValue(float(value))
+            node = self._needed(name)
+            is_whole = isinstance(node, self._pylon.genicam.IInteger)
+            node.SetValue(round(value) if is_whole else float(value))
 
     def choose(self, name: str, value: str) -> bool:
         """Set an enumeration, where it has this entry."""
@@ -88,6 +90,11 @@ class PylonLink:
             if node is not None:
                 node.SetValue(on)
             return node is not None
+
+    def write(self, name: str, value: str) -> None:
+        """Set a feature from its text."""
+        with self._told(f"set {name} to {value}"):
+            self._needed(name).FromString(value)
 
     def begin(self) -> None:
         """Begin the acquisition, oldest buffer first."""

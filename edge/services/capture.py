@@ -322,9 +322,9 @@ def open_camera(config: CameraSettings) -> Camera:
             )
             return StreamCamera(device, take_timeout_ms=timeout_ms)
         case sections_cameras.PylonCamera():
-            return GenicamCamera(PylonLink(config.serial), take_timeout_ms=timeout_ms)
+            return GenicamCamera(PylonLink(config.serial), take_timeout_ms=timeout_ms, features=config.features)
         case sections_cameras.AravisCamera():
-            return GenicamCamera(AravisLink(config.serial), take_timeout_ms=timeout_ms)
+            return GenicamCamera(AravisLink(config.serial), take_timeout_ms=timeout_ms, features=config.features)
 
 
 def with_lights(camera: Camera, settings: Settings) -> Camera:

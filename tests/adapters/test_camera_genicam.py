@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections import deque
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edge.adapters import camera_aravis
 from edge.adapters.camera import CameraFrame, CameraLostError, FrozenWatch, Order
 from edge.adapters.camera_aravis import AravisLink
-from edge.adapters.camera_genicam import GenicamBuffer, GenicamCamera, choose_serial
+from edge.adapters.camera_genicam import Feature, GenicamBuffer, GenicamCamera, choose_serial
 from edge.adapters.camera_pylon import PylonLink
 from edge.errors import CameraError, ConfigError
-from tests.camera_rigs.genicam import SERIAL, FakeGigE
+from tests.camera_rigs.genicam import SERIAL, FakeGigE, PylonRig
 
 ORDER = Order(exposure_us=900, gain_db=3.0, light="normal", trigger_id="t")
 
@@ -58,8 +61,13 @@ class Link:
         return name != "TriggerSource" or self.has_software_trigger
 
     def switch(self, name: str, *, on: bool) -> bool:
-        """It has no chunks."""
-        return False
+        """It has no chunks; what else it was given is noted."""
+        self.chosen |= {name: str(on)} if name in self.numbers else {}
+        return name in self.numbers
+
+    def write(self, name: str, value: str) -> None:
+        """Note it."""
+        self.chosen[name] = value
 
     def begin(self) -> None:
         """Count the beginnings."""
@@ -115,6 +123,63 @@ def test_a_camera_is_set_to_one_exposure_for_one_trigger() -> None:
         "TriggerSource": "Software",
         "AcquisitionMode": "Continuous",
     }
+
+
+def test_features_of_a_site_are_set_before_what_edge_sets() -> None:
+    """A text, a number and a switch, in the order of the settings."""
+    link = Link(numbers={"PixelFormat": 0.0, "Width": 640.0, "ReverseX": 0.0})
+    GenicamCamera(link, take_timeout_ms=20, features={"PixelFormat": "Mono8", "Width": 320, "ReverseX": True}).open()
+
+    assert list(link.chosen)[:3] == ["PixelFormat", "ReverseX", "ExposureAuto"]
+    assert (link.chosen["PixelFormat"], link.numbers["Width"], link.chosen["ReverseX"]) == ("Mono8", 320, "True")
+
+
+def test_a_feature_that_the_camera_lacks_is_named() -> None:
+    """A camera that cannot be set as its site says is not used: its frames would be other ones."""
+    with pytest.raises(CameraError, match="the camera has no feature Widht that can be set now"):
+        GenicamCamera(Link(), take_timeout_ms=20, features={"Widht": 320}).open()
+
+
+@pytest.mark.timeout(120, method="thread")
+def test_pylon_sets_the_features_of_its_camera(tmp_path: Path) -> None:
+    """Pylon's emulator shows an image file, once its features say so."""
+    rig = PylonRig(tmp_path)
+    picture = tmp_path / "plate.png"
+    drawn = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
+    cv2.imwrite(str(picture), drawn)
+    shown: dict[str, Feature] = {
+        "ImageFilename": str(picture),
+        "TestImageSelector": "Off",
+        "ImageFileMode": "On",
+        "Width": 64,
+    }
+    camera = GenicamCamera(PylonLink(None), take_timeout_ms=1000, features={**shown, "Height": 48})
+    camera.open()
+    frame = camera.take(ORDER)
+    camera.close()
+    rig.close()
+
+    assert frame.pixels is not None
+    assert np.array_equal(frame.pixels[:, :, 0], drawn)
+
+
+@pytest.mark.timeout(120, method="thread")
+def test_aravis_sets_the_features_of_its_camera() -> None:
+    """The fake GigE camera gives frames of the size that its features say, and names what it refuses."""
+    device = FakeGigE()
+    camera = GenicamCamera(
+        AravisLink(SERIAL), take_timeout_ms=1000, features={"PixelFormat": "Mono8", "Width": 256, "Height": 128}
+    )
+    camera.open()
+    frame = camera.take(ORDER)
+    camera.close()
+    wrong = GenicamCamera(AravisLink(SERIAL), take_timeout_ms=1000, features={"PixelFormat": "Mono9"})
+    with pytest.raises(CameraError, match="set PixelFormat to Mono9"):
+        wrong.open()
+    wrong.close()
+    device.close()
+
+    assert (frame.width_px, frame.height_px) == (256, 128)
 
 
 def test_a_camera_without_a_software_trigger_is_refused() -> None:
