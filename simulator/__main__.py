@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simulator import advice, chaos, demo, drawing, plant, play, questions, scenes, spoiling
+from simulator import advice, chaos, demo, drawing, endurance, plant, play, questions, scenes, spoiling
 from simulator.camera_server import CameraServer
 from simulator.material import MATERIALS, NOMINAL
 from simulator.optics import Sensor
@@ -37,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     listing.add_argument("--folder", type=Path, default=scenes.FOLDER, help="of scene files (%(default)s)")
     listing.set_defaults(run=_list)
     chaos.add_arguments(commands.add_parser("chaos", help="run a line while everything round its station goes wrong"))
+    endurance.add_arguments(
+        commands.add_parser("endurance", help="run stations with industrial cameras for long, and see what grows")
+    )
     plant.add_arguments(commands.add_parser("plant", help="run many stations of a plant, and count what comes of it"))
     played = commands.add_parser("play", help="let a station inspect again what another recorded (edge record)")
     played.add_argument("bundle", type=Path)

@@ -52,17 +52,16 @@ runtime = "run"
 products = "products"
 
 [cameras.{camera}]
-kind = "simulated"
-address = "{address}"
+{camera_table}
 # A little under the deadline, so that a camera that hangs in the second look makes the station reach it.
 take_timeout_ms = {take_timeout_ms}
 
 [retake]
-budget_ms = 7500
+budget_ms = {budget_ms}
 
 [reader]
 kind = "{reader}"
-timeout_ms = 5000
+timeout_ms = {reader_timeout_ms}
 {shared}
 
 [erp]
@@ -97,6 +96,9 @@ class Station:
         more_settings: str = "",
         more_mqtt: str = "",
         environment: Mapping[str, str] | None = None,
+        camera_table: str | None = None,
+        deadline_ms: int = DEADLINE_MS,
+        name: str = "",
     ) -> None:
         """Write its folder.
 
@@ -110,6 +112,9 @@ class Station:
             more_settings: further tables for `edge.toml`.
             more_mqtt: further lines of its table `mqtt`.
             environment: further variables for the station's processes.
+            camera_table: what its camera is, as lines of `edge.toml`; None: the simulator's, at `camera`.
+            deadline_ms: of each inspection.
+            name: of the station, where the product's is another's.
         """
         self.folder = folder
         self._ready_timeout_s = READY_TIMEOUT_S if reader == "ocr" else READY_TIMEOUT_WITH_MODEL_S
@@ -132,14 +137,16 @@ class Station:
             _CONFIG.format(
                 site=SITE,
                 line=LINE_NAME,
-                name=product,
+                name=name or product,
                 product=product,
                 camera=CAMERA,
                 reader=reader,
                 shared="" if reader_of is None else f'shared = "{reader_of.folder / "run"}"',
-                deadline_ms=DEADLINE_MS,
-                take_timeout_ms=DEADLINE_MS - 200,
-                address=self.camera.address,
+                deadline_ms=deadline_ms,
+                budget_ms=deadline_ms - 500,
+                take_timeout_ms=deadline_ms - 200,
+                reader_timeout_ms=min(5000, deadline_ms - 500),
+                camera_table=camera_table or f'kind = "simulated"\naddress = "{self.camera.address}"',
                 erp=erp,
                 broker_port=broker_port,
                 panel_port=self.panel_port,
@@ -148,7 +155,7 @@ class Station:
             + more_settings,
             encoding="utf-8",
         )
-        self.line = Line("127.0.0.1", broker_port, f"edge/v1/{SITE}/{LINE_NAME}/{product}", name=f"mes-{product}")
+        self.line = Line("127.0.0.1", broker_port, f"edge/v1/{SITE}/{LINE_NAME}/{name or product}")
         self._edge = Child(
             [sys.executable, "-m", "edge", "up", "--config", str(self.config)],
             self.log,

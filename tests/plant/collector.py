@@ -28,8 +28,16 @@ _sessions = itertools.count(1)
 class CollectorAt:
     """One collector of a database; `start` and `stop` as often as a test likes."""
 
-    def __init__(self, server: Postgres, broker_port: int, *, patience_s: float = 0.1, timeout_s: float = 2.0) -> None:
-        self.server = server
+    def __init__(
+        self,
+        server: Postgres,
+        broker_port: int,
+        *,
+        patience_s: float = 0.1,
+        timeout_s: float = 2.0,
+        database_port: int | None = None,
+    ) -> None:
+        self.server, self._database_port = server, database_port
         self._port, self._patience_us, self._timeout_s = broker_port, round(patience_s * 1e6), timeout_s
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -43,7 +51,7 @@ class CollectorAt:
         broker = Broker("127.0.0.1", self._port, "edge-s-collector", keepalive_s=5, receive_maximum=100)
         new_id = lambda: f"collector-{next(_sessions)}"  # noqa: E731 - it is a name for one line
         self.collector = Collector(
-            open_plant(self.server.url(OWNER), SecretStr(OWNER_PASSWORD), self._timeout_s),
+            open_plant(self.server.url(OWNER, self._database_port), SecretStr(OWNER_PASSWORD), self._timeout_s),
             Link(broker, presence, new_session_id=new_id, back_off=BackOff(0.02, 0.1)),
             OWN,
             batch_us=5_000,

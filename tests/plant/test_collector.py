@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import Ear, Mosquitto, mosquitto, wait_for
+from tests.network import through
 from tests.plant.collector import collecting
 from tests.postgres import Postgres
 from tests.services.station import BASE, Start, Station
@@ -178,6 +179,33 @@ def test_a_broker_that_is_away_costs_nothing(
 
     assert plant.seqs() == list(range(1, 61))
     assert plant.rows("SELECT * FROM plant_alarms") == []
+
+
+def test_a_network_that_delays_and_breaks_off_costs_nothing(
+    tmp_path: Path, server: Postgres, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every packet 50 ms late, and each connection to broker and database reset before long: nothing is lost (L11)."""
+    bad = {"delay_s": 0.05, "breaks_after": (4, 60)}
+    with (
+        mosquitto(tmp_path / "mq", *KEEPS_ALL) as broker,
+        through(broker.port, **bad) as (way, to_broker),
+        through(server.port, **bad) as (database_port, to_database),
+        collecting(server, way, database_port=database_port) as plant,
+    ):
+        station = start(way)
+        for number in range(1, 61):
+            station.inspect(number)
+            time.sleep(0.05)
+        wait_for(lambda: len(plant.seqs()) == 60, "all outcomes")
+        broken = (to_broker.broken, to_database.broken)
+    with capsys.disabled():
+        print(
+            f"\nnetwork: 60 outcomes stored, through {broken[0]} breaks to the broker and {broken[1]} to the database"
+        )
+
+    assert plant.seqs() == list(range(1, 61))
+    assert plant.rows("SELECT * FROM plant_alarms") == []
+    assert min(broken) > 0
 
 
 def _fail(broker: Mosquitto, how: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx2
@@ -20,7 +20,8 @@ from edge.readers import read_form
 from edge.readers.pool import Pool
 from edge.readers.pool_client import PoolClient, PoolRefusedError
 from edge.readers.reader import Reader
-from tests.pool.served import served, through
+from tests.network import Network, through
+from tests.pool.served import served
 
 STATION = "plant1/line1/station1"
 
@@ -148,11 +149,18 @@ def test_any_client_may_ask(url: str, encoded: bytes) -> None:
     assert (other.status_code, httpx2.get(url + "/nowhere", timeout=60).status_code) == (404, 404)
 
 
+@contextmanager
+def on_the_way(url: str, **how: Any) -> Iterator[tuple[str, Network]]:
+    """An address that leads to another through a network."""
+    with through(int(url.rpartition(":")[2]), **how) as (port, network):
+        yield f"http://127.0.0.1:{port}", network
+
+
 def test_a_slow_network_costs_the_part_its_hedge_and_no_more(
     url: str, reader: Reader, product: Product, encoded: bytes, stack: ExitStack
 ) -> None:
     """Where every packet takes a second, the local reader reads; when the network is well again, the pool does."""
-    way, network = stack.enter_context(through(url, delay_s=1.0))
+    way, network = stack.enter_context(on_the_way(url, delay_s=1.0))
     pool, image = station(way, reader, stack, hedge_s=0.05), images.decode(encoded, "frame")
     slow = pool.read_frame(encoded, image, product, None, None, within_s=60.0)
     facts = pool.facts()
@@ -168,7 +176,7 @@ def test_a_network_that_loses_answers_loses_no_part(
     url: str, reader: Reader, product: Product, encoded: bytes, stack: ExitStack
 ) -> None:
     """Every second connection breaks as its answer comes: each part is read all the same, by the pool or here."""
-    way, _ = stack.enter_context(through(url, breaks_each=2))
+    way, _ = stack.enter_context(on_the_way(url, breaks_each=2))
     image = images.decode(encoded, "frame")
     told = []
     for _ in range(6):
@@ -183,7 +191,7 @@ def test_a_dead_pool_is_left_alone(
     url: str, reader: Reader, product: Product, encoded: bytes, stack: ExitStack
 ) -> None:
     """A pool that closes every connection is asked three times, and then not; no part waits for it."""
-    way, network = stack.enter_context(through(url, dead=True))
+    way, network = stack.enter_context(on_the_way(url, dead=True))
     pool, image = station(way, reader, stack), images.decode(encoded, "frame")
     for _ in range(5):
         pool.read_frame(encoded, image, product, None, None, within_s=60.0)
