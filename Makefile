@@ -18,7 +18,8 @@ help: ## show this list
 demo: .venv/demo ## a simulated line on all five processes: every scene once, live, with a report
 	$(BIN)/edge demo $(ARGS)
 
-test: .venv/test system-packages node check ## format, lint, types, imports, then every test that is not slow
+test: ready ## format, lint, types, imports, then every test that is not slow
+	@$(MAKE) --no-print-directory check
 	@# Sockets lie in the tests' folders, and their paths have 107 characters at most.
 	folder=$$(mktemp -d /tmp/et.XXX) && $(BIN)/python -m pytest -n 2 --dist loadfile --basetemp $$folder/t $(ARGS); \
 		code=$$?; rm -rf $$folder; exit $$code
@@ -73,6 +74,11 @@ clean: ## remove .venv and all caches
 .venv/bench: pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	@touch .venv/demo .venv/test $@
+
+# Python's packages, Debian's and npm's come beside each other: most of it is waiting.
+.PHONY: ready
+ready:
+	@$(MAKE) --no-print-directory -j3 .venv/test system-packages node
 
 # Where npm is missing or gives nothing, the tests that need these are skipped, and say so.
 .PHONY: node

@@ -174,6 +174,10 @@ class HostileBroker:
             call.code = None if answer is None else answer[-2]
 
     def _note(self, call: Call, packet: Any, answer: bytes | None) -> None:
+        # An answer that was late may go out with any packet's.
+        for number in list(call.unanswered):
+            if answer is not None and puback(number, 0)[:4] in answer:
+                call.unanswered.discard(number)
         if not isinstance(packet, mqtt5.PublishPacket):
             return
         self.judge.see(packet)
@@ -181,9 +185,6 @@ class HostileBroker:
         if packet.packet_id is not None:
             refused = [puback(packet.packet_id, code) for code in range(0x80, 0x100)]
             is_refused |= answer is not None and any(each in answer for each in refused)
-        for number in list(call.unanswered):
-            if answer is not None and puback(number, 0)[:4] in answer:
-                call.unanswered.discard(number)
         if packet.topic.endswith(OUTBOX):
             self.tried.append(packet)
             if not is_refused:

@@ -212,7 +212,7 @@ def test_a_light_whose_plc_is_away_is_told_in_time(lit: tuple[LightLink, ModbusP
     with pytest.raises(CameraError, match="light off_axis could not be switched: the PLC at"):
         link.switch("off_axis")
     plc.start()
-    wait_for(lambda: desk.state == "open")
+    wait_for(lambda: desk.counts["away"] and desk.state == "open")
     link.switch("off_axis")
 
     assert plc.coils(32, 2) == [False, True]
