@@ -46,17 +46,18 @@ def busy_ms(page: Page, url: str, until: str) -> float:
     return worked_ms() - before
 
 
-def loaded(page: Page, station: Site) -> tuple[float, float, float, float, float]:
-    """One load: ms until it can be used and of its thread's work, the same of a bare page, and kB that came."""
+def loaded(page: Page, station: Site) -> tuple[float, float, float, float, float, float]:
+    """One load: ms until it can be used, of these since `load`, of its thread's work; a bare page's; kB that came."""
     bare_busy = busy_ms(page, station.url + BARE, "body")
     bare_ms = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
     busy = busy_ms(page, f"{station.url}/#/line", "html[data-ready=true]")
     ready_ms = page.evaluate("performance.getEntriesByName('ready')[0].startTime")
+    load_ms = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
     sizes = page.evaluate(
         "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
         ".filter((one) => !/evidence/.test(one.name)).reduce((sum, one) => sum + one.transferSize, 0)"
     )
-    return ready_ms, busy, bare_ms, bare_busy, sizes / 1000
+    return ready_ms, ready_ms - load_ms, busy, bare_ms, bare_busy, sizes / 1000
 
 
 def lags_ms(page: Page, station: Site) -> list[float]:
@@ -85,8 +86,8 @@ def main() -> None:
         with site(folder) as station:
             page = chromium.new_page(viewport={"width": 1280, "height": 800})
             loads = [loaded(page, station) for _ in range(LOADS)]
-            ready, busy, bare, bare_busy, size = (statistics.median(one) for one in zip(*loads, strict=True))
-            print(f"usable after {ready:.0f} ms, its thread at work for {busy:.0f} ms")
+            ready, since, busy, bare, bare_busy, size = (statistics.median(one) for one in zip(*loads, strict=True))
+            print(f"usable after {ready:.0f} ms, {since:.0f} ms after its load event; its thread works {busy:.0f} ms")
             print(f"a bare page  {bare:.0f} ms, its thread at work for {bare_busy:.0f} ms")
             print(f"transferred {size:.0f} kB without the frame")
             lags = lags_ms(page, station)

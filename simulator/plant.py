@@ -32,6 +32,7 @@ from simulator.mosquitto import Mosquitto
 from simulator.plant_ear import PlantEar
 from simulator.ports import free_port
 from simulator.postgres import OWNER_PASSWORD, SYNCED, Postgres
+from simulator.ray_pool import RayPool
 
 SITE = "rehearsal"
 #: Without limits for those who are away: by default mosquitto drops what is beyond 1000 messages a client.
@@ -83,9 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="triggers a second and station (%(default)s)")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--arrivals", choices=("takt", "poisson"), default="takt", help="(%(default)s)")
-    parser.add_argument("--reader", choices=("codes", "line"), default="codes", help="(%(default)s)")
+    parser.add_argument("--reader", choices=("codes", "line", "pool"), default="codes", help="(%(default)s)")
     parser.add_argument("--full-gate", action="store_true", help="let the reader take every measure of quality")
     parser.add_argument("--readers", type=int, default=1, help="reader processes, asked in turn (%(default)s)")
+    parser.add_argument("--replicas", type=int, default=2, help="of `--reader pool`, on Ray Serve (%(default)s)")
     parser.add_argument("--report", type=Path, help="file for the figures, JSON")
     parser.set_defaults(run=_run)
 
@@ -134,8 +136,8 @@ class Plant:
             self._stack.callback(self.ear.stop)
             config = self._configure()
             self._start("collector", "collect", "--config", str(config))
+            kind = self._kind()
             for number in range(self._asked.readers):
-                kind = ["--kind", self._asked.reader, *(["--full-gate"] if self._asked.full_gate else [])]
                 self._start(f"reader-{number}", "reader", *self._runtime(), "--number", str(number), *kind)
             self._wait_for_readers()
         except BaseException:
@@ -191,7 +193,10 @@ class Plant:
             waited += report["waited_us"]
             took += report["took_us"]
         run.outcomes = run.counts["outcomes"]
-        if took:
+        if self._asked.reader == "pool":
+            # No queueing model of one reader fits: replicas are chosen by Ray, and answer over HTTP.
+            run.latency["asked of the pool, ms"] = _three([one / 1000 for one in took])
+        elif took:
             arrivals_hz = len(took) / (run.triggers / self._asked.stations / self._asked.rate) / self._asked.readers
             run.waits = plant_model.compare(waited, took, arrivals_hz, servers_in_turn=self._asked.readers)
 
@@ -209,7 +214,7 @@ class Plant:
             ("trigger to decision, ms", [one.decided_ms for one in heard if one.decided_ms is not None]),
             ("trigger to subscriber, ms", [one.end_to_end_ms for one in heard if one.end_to_end_ms is not None]),
         ):
-            run.latency[name] = (quantile(values, 0.5), quantile(values, 0.99), max(values, default=0.0))
+            run.latency[name] = _three(values)
         self._audit(run)
 
     def _audit(self, run: Run) -> None:
@@ -249,6 +254,15 @@ class Plant:
         self._stack.callback(child.stop)
         self.children[name] = child
 
+    def _kind(self) -> list[str]:
+        """What the readers are; a pool is started, and reads."""
+        if self._asked.reader == "pool":
+            pool = RayPool(self.folder, self._asked.replicas)
+            self._stack.enter_context(pool)
+            self.children["pool"] = pool.child
+            return ["--pool", pool.url, "--site", SITE]
+        return ["--kind", self._asked.reader, *(["--full-gate"] if self._asked.full_gate else [])]
+
     def _runtime(self) -> tuple[str, str]:
         return "--runtime", str(self.folder / "run")
 
@@ -279,6 +293,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     """The value that this share of all does not exceed; 0 where there are none."""
     ordered = sorted(values)
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3) if ordered else 0.0
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    """The middle, what one in a hundred is beyond, and the most."""
+    return quantile(values, 0.5), quantile(values, 0.99), max(values, default=0.0)
 
 
 def show(run: Run) -> None:

@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reader.add_argument("--runtime", type=Path, required=True, help="folder of its socket")
     reader.add_argument("--number", type=int, default=0, help="which of several readers (%(default)s)")
     reader.add_argument("--kind", choices=("codes", "line"), default="codes", help="codes alone, or a line of text")
+    reader.add_argument("--pool", metavar="URL", help="have a pool of readers read, instead; the gate is taken here")
+    reader.add_argument("--site", default="rehearsal", help="as which its stations ask the pool (%(default)s)")
     reader.add_argument("--full-gate", action="store_true", help="take every measure of quality")
 
 
@@ -102,6 +104,10 @@ def _reader(args: argparse.Namespace) -> int:
 
     log.configure("label-reader", level="warning")
     reader = LabelReader(args.kind, full_gate=args.full_gate)
+    if args.pool is not None:
+        from edge.services.rehearsal_pool import RehearsalPool  # noqa: PLC0415 - only where there is a pool
+
+        return serve(RehearsalPool(args.runtime, args.number, args.pool, site=args.site, gate=reader, product=PRODUCT))
     return serve(RehearsalReader(args.runtime, args.number, reader, PRODUCT))
 
 

@@ -29,7 +29,7 @@ SOCKET = "label-reader-{number}"
 LATE = "the labels before it took the reader until the time for this one was over"
 TURN_MS = 250
 
-_JUDGED: TypeAdapter[Judged] = TypeAdapter(Judged)
+JUDGED: TypeAdapter[Judged] = TypeAdapter(Judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class LabelDesk:
         except zmq.Again:
             return None
         said = json.loads(header)
-        judged = _JUDGED.validate_json(body) if body else None
+        judged = JUDGED.validate_json(body) if body else None
         return Read(said["key"], judged, said["why"], said["waited_us"], said["took_us"])
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class RehearsalReader:
         body, why = b"", LATE
         if begun_us < question["expires_us"]:
             try:
-                body, why = _JUDGED.dump_json(self._judged(image)), ""
+                body, why = JUDGED.dump_json(self._judged(image)), ""
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises is a failure that is told (L3)
                 why = f"{type(error).__name__} in the reader"
         told: dict[str, Any] = {"key": question["key"], "why": why, "waited_us": begun_us - question["sent_us"]}

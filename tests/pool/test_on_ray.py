@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ from edge.readers.chat.breaker import Breaker
 from edge.readers.pool import Pool
 from edge.readers.pool_client import PoolClient, PoolRefusedError
 from edge.readers.reader import Reader
+from simulator import plant
 from tests.pool.test_http import without_times
 
 #: A cluster takes a minute to come up, and a replica as long to be replaced.
@@ -199,3 +201,28 @@ def test_a_killed_head_sends_stations_home_and_back(
         print(f"\nhead killed: meanwhile {dict(without)}; up after {up_s:.1f} s, the pool reads after {back_s:.1f} s")
     assert set(without) <= {"pool_here_failed", "pool_here_left_alone"}
     assert without["pool_here_left_alone"] > 0
+
+
+@pytest.mark.timeout(600)
+def test_a_plant_whose_pool_loses_a_replica_loses_no_part() -> None:
+    """Kill -9 of one of two replicas under way: each trigger ends in one outcome and one row, and nothing wrong passes."""
+    asked = argparse.Namespace(
+        stations=4, rate=0.3, minutes=0.5, arrivals="takt", reader="pool", full_gate=False, readers=1, replicas=2
+    )
+    with plant.Plant(asked) as made:
+        killer = threading.Thread(target=_kill_a_replica, args=(made,))
+        killer.start()
+        run = made.play()
+        killer.join()
+
+    assert run.violations == []
+    assert run.triggers == run.outcomes == run.heard == run.rows == 36
+    assert run.reasons["matched"] > 0
+
+
+def _kill_a_replica(made: plant.Plant) -> None:
+    """When some outcomes were heard."""
+    while len(made.ear.heard) < 8:
+        time.sleep(0.05)
+    replicas = [one for one in made.children["pool"].family() if "ServeReplica" in " ".join(one.cmdline())]
+    replicas[0].kill()

@@ -1,18 +1,16 @@
 // The page: its head, its views by address, and what stays while they change.
 
 import { get, session as askSession, signIn as openSession, signOut } from "./api.js";
-import { ask } from "./ask.js";
 import { el, fill } from "./dom.js";
-import { held } from "./held.js";
-import { history } from "./history.js";
 import { line } from "./line.js";
 import { Live } from "./live.js";
-import { story } from "./story.js";
 import { LANGUAGES, language, preferred, sentence, speak, t, time } from "./words.js";
 
-// Views that few people open come when they are asked for.
+// Only the line's view is there from the first; the others come as soon as the page can be used, those for engineers when
+// they are opened.
 const later = (name) => async (...given) => (await import(`./${name}.js`))[name](...given);
-const VIEWS = { line, held, history, ask, outcome: story, inside: later("inside"), setup: later("setup") };
+const VIEWS = { line, held: later("held"), history: later("history"), ask: later("ask"), outcome: later("story"), inside: later("inside"), setup: later("setup") };
+const SOON = ["held", "history", "story", "ask"];
 const SHOWN = ["line", "held", "history", "ask", "inside", "setup"];
 /** What an engineer's view asks for; it is offered to whoever may. */
 const NEEDS = { inside: "POST /v1/inside", setup: "POST /v1/setup/look" };
@@ -105,9 +103,9 @@ function shut(view) {
 }
 
 /** The station as it is now, and what it tells from now on. */
-async function begin() {
+async function begin(asked = get("/v1/line").catch(() => null)) {
   if (!may("GET /v1/line")) return;
-  begun = await get("/v1/line").catch(() => null);
+  begun = await asked;
   station = begun?.station ?? null;
   live.begin(begun?.newest[0]?.seq ?? 0);
 }
@@ -226,8 +224,10 @@ live.addEventListener("found", () => {
 window.addEventListener("hashchange", () => show({ focus: true }));
 
 setTheme();
+// Asked for beside the session: who may not see it is refused, and nothing is lost.
+const first = get("/v1/line").catch(() => null);
 await Promise.all([speak(preferred()), askSession().then((told) => { session = told; }).catch(() => {})]);
-await begin();
+await begin(first);
 await show();
 begun = null;
 document.documentElement.dataset.ready = "true";
@@ -235,3 +235,4 @@ performance.mark("ready");
 if (may("GET /v1/held")) {
   get("/v1/held?limit=1").then((queue) => counted(queue.waiting >= queue.counted_to ? `${queue.counted_to}+` : String(queue.waiting))).catch(() => {});
 }
+for (const name of SOON) import(`./${name}.js`).catch(() => {});
