@@ -205,7 +205,7 @@ def test_a_killed_head_sends_stations_home_and_back(
 
 @pytest.mark.timeout(600)
 def test_a_plant_whose_pool_loses_a_replica_loses_no_part() -> None:
-    """Kill -9 of one of two replicas under way: each trigger ends in one outcome and one row, and nothing wrong passes."""
+    """Kill -9 of one of two replicas: each trigger ends in one outcome and one row, and nothing passes wrongly (L1)."""
     asked = argparse.Namespace(
         stations=4, rate=0.3, minutes=0.5, arrivals="takt", reader="pool", full_gate=False, readers=1, replicas=2
     )
