@@ -8,8 +8,8 @@ ratio, and what the panel and the crowd used of the processor. FOLDER keeps the 
 
 One page is a real Chromium, which draws; the others are listeners to the same event stream, which do not: ten browsers
 on two cores would measure the browsers. The hammering client asks for pages of the history, the line and the health,
-four questions at a time, each as soon as the last is answered. Browser and clients run at `nice 19`: at a station they
-are other PCs, and what is asked here is what the station does for them.
+four questions at a time, each as soon as the last is answered. Browser and clients run only where nobody else would
+(`SCHED_IDLE`): at a station they are other PCs, and what is asked here is what the station does for them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WARM = 5
 
 def crowd(port: int, pages: int) -> None:
     """Look and ask until the parent ends this process; says every second how much was answered."""
-    os.nice(19)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     answered = [0] * HAMMERS
 
     def listen() -> None:
@@ -101,8 +101,8 @@ def looking(port: int, pages: int) -> Iterator[list[int]]:
         child.wait()
 
 
-def inspected_ms(station: Station, name: str, parts: int) -> list[float]:
-    """Milliseconds from trigger to outcome, of so many inspections one after the other."""
+def inspected_ms(station: Station, name: str, parts: int) -> list[dict[str, float]]:
+    """The milliseconds that each outcome tells, by stage, of so many inspections one after the other."""
     spent = []
     for number in range(parts):
         trigger_id = f"{name}-{number}-{time.monotonic_ns():x}"
@@ -110,7 +110,7 @@ def inspected_ms(station: Station, name: str, parts: int) -> list[float]:
         heard = station.line.wait_for_outcome(trigger_id, WAIT_S)
         if heard is None:
             raise SystemExit(f"no outcome of {trigger_id}: see {station.log}")
-        spent.append(float(heard.outcome["ms"]["total"]))
+        spent.append({stage: ms for stage, ms in heard.outcome["ms"].items() if ms is not None})
     return spent
 
 
@@ -124,25 +124,35 @@ def measure(station: Station, given: argparse.Namespace) -> None:
     scene = load_all()[SCENE]
     station.camera.show(View(stage(scene, "bench-0"), station.camera.sensor))
     inspected_ms(station, "warm", WARM)
-    spent: dict[str, list[float]] = {"A": [], "B": []}
+    told: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
     panel = station.process("panel")
     assert panel is not None
     busy_s, asked = 0.0, 0
     for number, quarter in enumerate("ABBA"):
         if quarter == "A":
-            spent["A"] += inspected_ms(station, f"a{number}", given.parts)
+            told["A"] += inspected_ms(station, f"a{number}", given.parts)
             continue
-        with looking(station.panel_port, given.pages) as told:
+        with looking(station.panel_port, given.pages) as answered:
             before = sum(panel.cpu_times()[:2])
-            spent["B"] += inspected_ms(station, f"b{number}", given.parts)
+            told["B"] += inspected_ms(station, f"b{number}", given.parts)
             busy_s += sum(panel.cpu_times()[:2]) - before
-        asked += told[0]
+        asked += answered[0]
+    spent = {name: [one["total"] for one in those] for name, those in told.items()}
     for name, who in (("A", "nobody looks"), ("B", f"{given.pages} pages and a client that hammers")):
         times = spent[name]
         print(f"{who:40} p50 {statistics.median(times):7.1f} ms, p99 {p99(times):7.1f} ms, {len(times)} parts")
     middle = statistics.median(spent["B"]) / statistics.median(spent["A"])
     print(f"p50 x{middle:.3f}, p99 x{p99(spent['B']) / p99(spent['A']):.3f}")
+    stages = [stage for stage in told["A"][0] if stage != "total"]
+    ratios = {stage: _middle(told["B"], stage) / max(1e-3, _middle(told["A"], stage)) for stage in stages}
+    print(
+        "by stage: " + ", ".join(f"{stage} {_middle(told['A'], stage):.1f} ms x{ratios[stage]:.2f}" for stage in stages)
+    )
     print(f"{asked} questions answered meanwhile, {busy_s:.1f} s of the processor in the panel")
+
+
+def _middle(told: list[dict[str, float]], stage: str) -> float:
+    return statistics.median(one.get(stage, 0.0) for one in told)
 
 
 def main() -> None:
