@@ -6,10 +6,11 @@ A whole station (`edge up`, five processes) inspects the same part again and aga
 looking, B with the pages and the client. Prints p50 and p99 of each (trigger to outcome, the outcome's own `ms`), their
 ratio, and what the panel and the crowd used of the processor. FOLDER keeps the filled store for the next run.
 
-One page is a real Chromium, which draws; the others are listeners to the same event stream, which do not: ten browsers
-on two cores would measure the browsers. The hammering client asks for pages of the history, the line and the health,
-four questions at a time, each as soon as the last is answered. Browser and clients run only where nobody else would
-(`SCHED_IDLE`): at a station they are other PCs, and what is asked here is what the station does for them.
+A page is a listener to the event stream that fetches each outcome's frame, as the page does, and draws nothing; with
+`--browser` one of them is a real Chromium. The hammering client asks for pages of the history, the line and the health,
+four questions at a time, each as soon as the last is answered. At a station browsers and clients are other PCs, and
+what is asked here is what the station does for them: on this PC they run only where nobody else would (`SCHED_IDLE`);
+memory and caches that a browser takes (some 20 % of an inspection) are left out, unless they are asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import statistics
 import subprocess
@@ -45,7 +47,7 @@ WAIT_S = 30.0
 WARM = 5
 
 
-def crowd(port: int, pages: int) -> None:
+def crowd(port: int, pages: int, *, browser: bool) -> None:
     """Look and ask until the parent ends this process; says every second how much was answered."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     answered = [0] * HAMMERS
@@ -54,8 +56,13 @@ def crowd(port: int, pages: int) -> None:
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
         link.request("GET", "/v1/live")
         stream = link.getresponse()
-        while stream.readline():
-            pass
+        frames = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        while line := stream.readline():
+            told = json.loads(line[6:]) if line.startswith(b"data: {") else {}
+            if told.get("evidence"):
+                place = f"/v1/outcomes/{told['inspection_id']}/evidence/{len(told['evidence']) - 1}"
+                frames.request("GET", place)
+                frames.getresponse().read()
 
     def hammer(number: int) -> None:
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
@@ -64,15 +71,17 @@ def crowd(port: int, pages: int) -> None:
             link.getresponse().read()
             answered[number] += 1
 
-    for _ in range(pages - 1):
+    for _ in range(pages - browser):
         threading.Thread(target=listen, daemon=True).start()
     for number in range(HAMMERS):
         threading.Thread(target=hammer, args=(number,), daemon=True).start()
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
+    with contextlib.ExitStack() as stack:
+        if browser:
+            from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        chromium.new_page(viewport={"width": 1280, "height": 800}).goto(f"http://127.0.0.1:{port}/#/line")
+            playwright = stack.enter_context(sync_playwright())
+            chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            chromium.new_page(viewport={"width": 1280, "height": 800}).goto(f"http://127.0.0.1:{port}/#/line")
         print("looking", flush=True)
         sys.stdin.read()
         print(sum(answered), flush=True)
@@ -80,10 +89,10 @@ def crowd(port: int, pages: int) -> None:
 
 
 @contextlib.contextmanager
-def looking(port: int, pages: int) -> Iterator[list[int]]:
+def looking(port: int, pages: int, *, browser: bool) -> Iterator[list[int]]:
     """The crowd, as long as it is needed; in the end the list holds how many questions were answered."""
     told: list[int] = []
-    command = [sys.executable, __file__, "--crowd", str(port), "--pages", str(pages)]
+    command = [sys.executable, __file__, "--crowd", str(port), "--pages", str(pages), *["--browser"] * browser]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
     assert child.stdout is not None
@@ -132,7 +141,7 @@ def measure(station: Station, given: argparse.Namespace) -> None:
         if quarter == "A":
             told["A"] += inspected_ms(station, f"a{number}", given.parts)
             continue
-        with looking(station.panel_port, given.pages) as answered:
+        with looking(station.panel_port, given.pages, browser=given.browser) as answered:
             before = sum(panel.cpu_times()[:2])
             told["B"] += inspected_ms(station, f"b{number}", given.parts)
             busy_s += sum(panel.cpu_times()[:2]) - before
@@ -162,10 +171,11 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=100, help="of each quarter")
     parser.add_argument("--outcomes", type=int, default=1_000_000)
     parser.add_argument("--pages", type=int, default=10)
+    parser.add_argument("--browser", action="store_true", help="one page is a real Chromium, on this PC")
     parser.add_argument("--crowd", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.crowd is not None:
-        crowd(given.crowd, given.pages)
+        crowd(given.crowd, given.pages, browser=given.browser)
     with tempfile.TemporaryDirectory(prefix="edge-b-", dir="/tmp") as made:
         data = (given.folder or Path(made) / "store").absolute()
         data.mkdir(parents=True, exist_ok=True)

@@ -83,8 +83,8 @@ OPERATIONS: Mapping[str, Operation] = {
         query={"after": whole(0, 10**18 - 1)},
     ),
     "GET /v1/outcomes": Operation(
-        "A page of outcomes, newest first; it may be short.",
-        {"200": _json(ref("Outcomes")), "503": _json(ref("Error"))},
+        "A page of outcomes, newest first; it may be short. 429: too many searches wait.",
+        {"200": _json(ref("Outcomes")), "429": _json(ref("Error")), "503": _json(ref("Error"))},
         query={**SEARCH, "limit": PAGE_LIMIT, "before": BEFORE},
     ),
     "GET /v1/outcomes/export": Operation(

@@ -54,7 +54,7 @@ log = structlog.get_logger()
 
 TURN_S = 0.2
 #: Parts go first: on two cores the reader's two threads and ten pages want the same processors (bench/beside.py).
-NICE = 19
+NICE = 10
 
 
 @dataclass(frozen=True, slots=True)

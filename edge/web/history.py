@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -25,6 +26,7 @@ from edge.adapters.reviews import UnknownError
 from edge.adapters.rows import OutcomeRow
 from edge.core.outcome import Disposition, Reason
 from edge.errors import UseError
+from edge.web.lane import Lane
 from edge.web.refusals import RefusedError
 from edge.web.stored import Stored
 
@@ -57,6 +59,7 @@ class HistoryRoutes:
 
     def __init__(self, stored: Stored) -> None:
         self._stored = stored
+        self._lane = Lane()
 
     def routes(self) -> list[Route]:
         """Every address of the history."""
@@ -67,7 +70,11 @@ class HistoryRoutes:
             Route("/v1/outcomes/{inspection_id}/evidence/{number:int}", self._evidence),
         ]
 
-    def _page(self, request: Request) -> Response:
+    async def _page(self, request: Request) -> Response:
+        async with self._lane.turn():
+            return await run_in_threadpool(self._searched, request)
+
+    def _searched(self, request: Request) -> Response:
         query = query_of(request.query_params)
         limit = number_of(request.query_params, "limit", 1, MAX_PAGE) or PAGE
         before = number_of(request.query_params, "before", 1, 2**62)

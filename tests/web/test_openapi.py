@@ -16,7 +16,7 @@ from edge.core.outcome import Reason
 from edge.services import openapi
 from edge.services.reader import ReaderService
 from edge.web.access import LEAST_ROLE
-from tests.web.site import PROCESSES, PRODUCT, TOKEN, PartOf, Site, site
+from tests.web.site import PROCESSES, PRODUCT, TOKEN, PartOf, Site, site, until
 from tests.web.test_asking import Talker
 
 checks.load_all_checks()
@@ -37,6 +37,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         working.start()
         for reason in (Reason.MATCHED, Reason.MISMATCH, Reason.RECORD_MISSING):
             made.add(PartOf(reason=reason))
+        until(lambda: made.get("/health").status == 200)  # else it says what it has not heard of yet
         yield made
         over.set()
         working.join(20)
