@@ -23,7 +23,7 @@ from tests.witness import Judge, Witness
 
 __all__ = ["Ear", "Fault", "FaultBroker", "Mosquitto", "free_port", "mosquitto", "wait_for"]
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 """The longest that a test waits for something that must come."""
 
 Fault = int | Literal["silence", "break"]

@@ -21,7 +21,7 @@ from simulator.contract import violations
 from tests.wire import packets
 
 ASYNCAPI = Path(__file__).parents[1] / "config" / "asyncapi.yaml"
-WAIT_S = 20.0
+WAIT_S = 60.0
 _FENCE = "witness/fence"
 
 

@@ -17,7 +17,7 @@ from edge.adapters import sockets
 from edge.adapters.frames import Frame, FrameFailure, FrameLink, FramePublisher, Take
 from edge.errors import ConfigError
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import zmq
 from edge.adapters import sockets
 from edge.adapters.heartbeat import Beat, Heartbeat, Listener, listen
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

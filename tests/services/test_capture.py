@@ -26,7 +26,7 @@ from edge.services.capture_device import Defaults, EvidenceFormat, Limits
 from edge.settings import Settings
 from tests.cameras import CameraServer, FakeCamera
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 T = TypeVar("T")
 
 

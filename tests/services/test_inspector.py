@@ -39,7 +39,7 @@ QUICK = Policy(
     retake_budget_us=20_000_000,
 )
 #: Longest wait for what must come; it decides nothing when it comes sooner.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def wait_for(fact: Callable[[], Any]) -> Any:

@@ -27,7 +27,7 @@ from edge.services.panel_health import Place
 from edge.settings import Settings
 from simulator.ports import free_port
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 families_of: Any = parser.text_string_to_metric_families
 PROCESSES = ("capture-top", "inspector", "reader", "messenger", "panel")
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from edge.services.reader import ReaderService
 from edge.settings import load
 from tests.core.parts import both, product, reading
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class PlayedReader:

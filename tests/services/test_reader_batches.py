@@ -26,7 +26,7 @@ from edge.services.reader_batches import BatchWork
 from tests.core.parts import field as as_read
 from tests.core.parts import product
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: A frame whose mean is this is one that the reader cannot prepare, or cannot read in any batch.
 UNPREPARED, UNREADABLE = 40, 80
 

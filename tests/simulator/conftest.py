@@ -16,7 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from simulator.broker import Broker
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 """The longest that a test waits for something that must come."""
 
 

@@ -15,7 +15,7 @@ import pytest
 from simulator import children
 from simulator.children import Child
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 #: A child that has a child, says so, and ignores the polite signal where told to.
 _FAMILY = """
 import signal, subprocess, sys, time

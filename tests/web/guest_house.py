@@ -15,7 +15,7 @@ from edge.services.reader import ReaderService
 from edge.web.guests import PATIENCE_S
 from tests.web.site import PROCESSES, site
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

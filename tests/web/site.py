@@ -35,7 +35,7 @@ from edge.web.setup import Workplace
 
 STATION = "st-7"
 TOKEN = "open-sesame"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: The question profiles that ship.
 PROFILES = Path(__file__).parents[2] / "config" / "profiles"
 PROCESSES = ("capture-top", "inspector", "reader", "messenger")
