@@ -12,8 +12,12 @@ export function preferred() {
   return asked.find((one) => one in LANGUAGES) ?? "en";
 }
 
+/** The words that will be wanted first come from the moment that this module is here, beside the page's others. */
+let begun = { language: preferred(), answer: fetch(`/texts/${preferred()}.json`) };
+
 export async function speak(language) {
-  const answer = await fetch(`/texts/${language}.json`);
+  const answer = await (begun.language === language ? begun.answer : fetch(`/texts/${language}.json`));
+  begun = {};
   words = await answer.json();
   current = language;
   document.documentElement.lang = language;
