@@ -17,6 +17,7 @@ _OWN_FEATURES = frozenset(
     | {"ExposureAuto", "ExposureTime", "ExposureTimeAbs", "Gain", "GainAbs", "GainAuto"}
     | {"TriggerMode", "TriggerSelector", "TriggerSource"}
 )
+Feature = StrictBool | StrictInt | StrictFloat | LongName
 _KIND = "Kind of the camera: file, simulated, rtsp, uvc, pylon or aravis."
 
 
@@ -155,13 +156,10 @@ class UvcCamera(_Camera):
 
 class _GenicamCamera(_Camera):
     serial: Name | None = Field(default=None, description="Serial number of the camera; unset: the only one there is.")
-    features: dict[Annotated[str, AfterValidator(_feature_name)], StrictBool | StrictInt | StrictFloat | LongName] = (
-        Field(
-            default={},
-            max_length=64,
-            description="Features of the camera by their SFNC names, set in this order each time that it is opened; "
-            "not those that edge sets itself (exposure, gain, trigger).",
-        )
+    features: dict[Annotated[str, AfterValidator(_feature_name)], Feature] = Field(
+        default={},
+        max_length=64,
+        description="Further features by SFNC name, set in this order as it is opened; not exposure, gain, trigger.",
     )
 
 
