@@ -11,22 +11,19 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import cv2
-import numpy as np
 import zmq
 
-from edge.adapters import sockets, systemd
-from edge.adapters.database import monotonic_us
-from edge.adapters.reader_link import Judged
+from edge.adapters import systemd
 from edge.adapters.wake import Wake
 from edge.core.fields import Product
-from edge.errors import ReaderError
+from edge.core.reading import Reading
 from edge.readers.label import LabelReader
 from edge.readers.pool_client import PoolClient
 from edge.readers.read_form import Wanted, file_of
-from edge.services.rehearsal_reader import JUDGED, LATE, SOCKET, TURN_MS
+from edge.readers.reader import Image
+from edge.services.rehearsal_reader import TURN_MS, answer, questions
 from edge.services.stop import Stop, asked_by
 
 #: Questions that are on their way to the pool at a time; further ones wait here, and their time runs.
@@ -44,9 +41,7 @@ class RehearsalPool:
         self._clients: dict[str, PoolClient] = {}
         self._answers: SimpleQueue[list[bytes]] = SimpleQueue()
         self._wake = Wake()
-        self._socket = sockets.open_socket(None, zmq.ROUTER)
-        self._socket.setsockopt(zmq.RCVHWM, 100_000)
-        sockets.bind(self._socket, runtime_dir, SOCKET.format(number=number))
+        self._socket = questions(runtime_dir, number)
 
     def run(self, stop: Stop) -> None:
         """Pass on until `stop`."""
@@ -61,8 +56,7 @@ class RehearsalPool:
                 ready = dict(poller.poll(TURN_MS))
                 if self._socket in ready:
                     peer, header, image = self._socket.recv_multipart()
-                    question = json.loads(header)
-                    threads.submit(self._answer, peer, question, image, self._client(question["key"]))
+                    threads.submit(self._answer, peer, header, image, self._client(json.loads(header)["key"]))
                 if self._wake.fd in ready:
                     self._wake.clear()
                     self._tell()
@@ -78,24 +72,11 @@ class RehearsalPool:
             self._clients[station] = PoolClient(self._url, f"{self._site}/rehearsal/{station}")
         return self._clients[station]
 
-    def _answer(self, peer: bytes, question: dict[str, Any], image: bytes, client: PoolClient) -> None:
-        begun_us = monotonic_us()
-        body, why = b"", LATE
-        left_s = (question["expires_us"] - begun_us) / 1e6
-        if left_s > 0:
-            try:
-                pixels = np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-                quality = self._gate.judge(pixels)
-                wanted = Wanted(self._product, {}, self._gate.locate(pixels).boxes)
-                gate_ms = (monotonic_us() - begun_us) / 1000
-                body, why = JUDGED.dump_json(Judged(quality, client.read(wanted, image, left_s), gate_ms)), ""
-            except ReaderError as error:
-                why = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever is raised is a failure that is told (L3)
-                why = f"{type(error).__name__} on the way to the pool"
-        told: dict[str, Any] = {"key": question["key"], "why": why, "waited_us": begun_us - question["sent_us"]}
-        told["took_us"] = monotonic_us() - begun_us
-        self._answers.put([peer, json.dumps(told).encode(), body])
+    def _answer(self, peer: bytes, header: bytes, image: bytes, client: PoolClient) -> None:
+        def read(pixels: Image, left_s: float) -> Reading:
+            return client.read(Wanted(self._product, {}, self._gate.locate(pixels).boxes), image, left_s)
+
+        self._answers.put([peer, *answer(header, image, self._gate, read)])
         self._wake()
 
     def _tell(self) -> None:
