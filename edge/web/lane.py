@@ -47,19 +47,19 @@ class Lane:
         self._waiting += 1
         try:
             async with self._turn:
-                await self._pause(self._owed_s() / SHARE)
+                self._refill()
+                await self._pause(max(0.0, -self._credit_s) / SHARE)
                 begun_s = self._clock()
                 try:
                     yield
                 finally:
-                    self._owed_s()
+                    self._refill()
                     self._credit_s -= self._clock() - begun_s
         finally:
             self._waiting -= 1
 
-    def _owed_s(self) -> float:
-        """What was worked beyond the share, now."""
+    def _refill(self) -> None:
+        """Give the share of the time that went by."""
         now_s = self._clock()
         self._credit_s = min(BURST_S, self._credit_s + SHARE * (now_s - self._at_s))
         self._at_s = now_s
-        return max(0.0, -self._credit_s)
