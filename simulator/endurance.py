@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
 import threading
 import time
@@ -24,9 +23,10 @@ import cv2
 
 from simulator.mosquitto import Mosquitto
 from simulator.optics import Sensor, Settings
+from simulator.plant import quantile
 from simulator.scenes import load_all
 from simulator.staging import Part, View, stage
-from simulator.station import SERVICES, Station
+from simulator.station import Station
 
 PRODUCT, SCENE = "device", "matched_identify"
 SENSOR = Sensor(1280, 800)
@@ -107,11 +107,9 @@ def _small(part: Part) -> Part:
 
 def held(station: Station) -> dict[str, Held]:
     """What each process of a station holds now; without those that do not run."""
-    found = {service: station.process(service) for service in SERVICES}
     return {
         service: Held(process.pid, process.memory_info().rss / (1 << 20), process.num_fds())
-        for service, process in found.items()
-        if process is not None
+        for service, process in station.processes().items()
     }
 
 
@@ -160,9 +158,9 @@ def problems_of(lane: Lane) -> list[str]:
         plate = lane.placed[outcome["trigger_id"]].design
         if outcome["disposition"] == "pass" and texts != {"model": plate.model, "serial": plate.serial}:
             found.append(f"station {name}: {texts} passed, and the plate says {plate.model}, {plate.serial} (L4)")
-    spent = sorted(_total_ms(station))
-    if spent and spent[int(len(spent) * 0.99)] > DEADLINE_MS:
-        found.append(f"station {name}: 1 outcome in 100 took {spent[int(len(spent) * 0.99)]:.0f} ms or more (L10)")
+    p99_ms = quantile(_total_ms(station), 0.99)
+    if p99_ms > DEADLINE_MS:
+        found.append(f"station {name}: 1 outcome in 100 took {p99_ms:.0f} ms or more (L10)")
     for service, first in lane.first.items():
         before, after = lane.early.get(service), lane.late.get(service)
         if before is None or after is None or after.pid != first.pid:
@@ -234,12 +232,11 @@ def run(asked: argparse.Namespace) -> int:
 def _show(lane: Lane) -> None:
     station, audit = lane.station, lane.station.line.audit
     reasons = Counter(str(heard.outcome["reason"]) for heard in audit.outcomes.values())
-    spent = sorted(_total_ms(station))
     print(f"\nstation {station.folder.name}: {len(lane.placed)} triggers, {len(audit.outcomes)} outcomes")
     print(f"  {', '.join(f'{reason} {count}' for reason, count in reasons.most_common())}")
-    if spent:
-        p99 = spent[int(len(spent) * 0.99)]
-        print(f"  p50 {statistics.median(spent):.0f} ms, p99 {p99:.0f}, most {spent[-1]:.0f}; deadline {DEADLINE_MS}")
+    spent = _total_ms(station)
+    p50, p99, most = (quantile(spent, share) for share in (0.5, 0.99, 1.0))
+    print(f"  p50 {p50:.0f} ms, p99 {p99:.0f}, most {most:.0f}; deadline {DEADLINE_MS}")
     for service in sorted(lane.early.keys() & lane.late.keys()):
         before, after = lane.early[service], lane.late[service]
         memory = f"{before.memory_mib:6.1f} to {after.memory_mib:6.1f} MiB ({after.memory_mib / before.memory_mib:.3f})"

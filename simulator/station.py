@@ -255,13 +255,16 @@ class Station:
                 return process
         return None
 
+    def processes(self) -> dict[str, psutil.Process]:
+        """The process of each service that runs."""
+        found = {service: self.process(service) for service in SERVICES}
+        return {service: process for service, process in found.items() if process is not None}
+
     def memory_mib(self) -> dict[str, float]:
         """Resident memory of each service."""
-        found = {service: self.process(service) for service in SERVICES}
         return {
             f"{self.product} {service}": process.memory_info().rss / (1 << 20)
-            for service, process in found.items()
-            if process is not None
+            for service, process in self.processes().items()
         }
 
     def last_words(self) -> str:
