@@ -2,6 +2,7 @@
 
     python bench/pool.py --gpu [--deadline-ms 250] [--seconds 5] [--bits 16] [--out FILE] [--tiny]
     python bench/pool.py [--replicas 1 2 4 8] [--reader vlm] [--seconds 15] [--out FILE]
+    python bench/pool.py --gpu --replicas 1 2 3 [--stations 2 8 32 96] [--bits 16,8] [--drafts none right] [--tiny]
 
 `--gpu` needs no Ray: the replica and its batch queue (`edge.pool.replica`, the code that Ray runs) read JPEG frames of
 1920 x 1200 px on the reference architecture (10.3 billion random weights, `bench/reference.py`); where the text
@@ -13,12 +14,17 @@ and `mixed` (one frame in four has none).
 
 Without `--gpu`: a Ray cluster on this machine, drawn plates over HTTP to 1 .. 8 replicas of the small model, one thread
 each. Efficiency is the rate by replica, to that of one; `of cores` counts no more replicas than there are processors.
+
+With both: replicas at reference size behind Ray share one GPU, an equal part each; frames, drafts and lines as for
+`--gpu`, over HTTP, within the pool's own deadline of 1 s. As many stations ask each pool: what counts is whether more
+replicas answer them faster than one that batches.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import queue
 import statistics
@@ -26,8 +32,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,8 +45,11 @@ import cv2
 
 from edge.adapters import images
 from edge.core.reading import Quad, Reading, TextLine
+from edge.errors import ReaderError
 from edge.pool.batch_queue import RefusedError
 from edge.pool.replica import ReadFrame, Replica
+from edge.readers import opening, read_form
+from edge.readers.drawn import DRAWN, drawn_frame
 from edge.readers.reader import Image, Located
 
 #: The block of the frame whose grey tells its number, px; JPEG keeps an even block's grey within 1 or 2.
@@ -114,46 +124,41 @@ def saturated(
 
 def on_gpu(args: argparse.Namespace) -> dict[str, Any]:
     """Build the model, and measure every kind of draft one by one and in batches."""
+    told: dict[str, Any] = {}
+    with _model_folder(args) as folder:
+        for bits in args.bits.split(","):
+            told[bits] = _of_model(folder, args, eight=bits == "8")
+            _keep(args, told)
+    return told
+
+
+@contextmanager
+def _model_folder(args: argparse.Namespace) -> Iterator[Path]:
+    """Where the model is, written where it is not there yet."""
     from bench.reference import save_folder  # noqa: PLC0415 - torch and transformers
 
-    told: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as made:
         folder = args.folder or Path(made)
         begun = time.perf_counter()
         count = 0.0 if (folder / "config.json").is_file() else save_folder(folder, tiny=args.tiny)
         print(f"{count / 1e9:.2f} billion parameters written in {time.perf_counter() - begun:.0f} s", flush=True)
-        for bits in args.bits.split(","):
-            told[bits] = _of_model(folder, args, eight=bits == "8")
-            if args.out:
-                args.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    return told
+        yield folder
+
+
+def _keep(args: argparse.Namespace, told: Mapping[str, Any]) -> None:
+    if args.out:
+        args.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
 def _of_model(folder: Path, args: argparse.Namespace, *, eight: bool) -> dict[str, Any]:
-    import torch  # noqa: PLC0415 - only here
-
-    from bench.gpu import Bench  # noqa: PLC0415 - only here
-    from bench.reference import PRODUCT  # noqa: PLC0415 - only here
-
     begun = time.perf_counter()
-    bench = Bench(folder, runs=1, eight=eight)
-    lines = Marked(bench.lines)
-    bench.vlm._ocr = lines  # noqa: SLF001 - frames are told apart by a mark, since they are decoded anew each time
-    frames = [lines.marked(ROWS, number) for number in range(FRAMES)]
-    encoded = [cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes() for frame in frames]
-    drafts = [_right(bench, images.decode(one, "frame"), number) for number, one in enumerate(encoded)]
-    reader = Together(bench.vlm)
-    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    about = {"card": card, "bits": 8 if eight else 16, "deadline_ms": args.deadline_ms, "frame_bytes": len(encoded[0])}
+    reader, encoded = reference(folder, eight=eight)
+    about = {"card": _card(), "bits": 8 if eight else 16, "deadline_ms": args.deadline_ms}
+    about |= {"frame_bytes": len(encoded[0])}
     print(json.dumps({**about, "ready_s": round(time.perf_counter() - begun)}), flush=True)
-    kinds: Mapping[str, Callable[[int], Mapping[str, str]]] = {
-        "none": lambda _number: {},
-        "mixed": lambda number: {} if number % 4 == 0 else drafts[number],
-        "right": lambda number: drafts[number],
-    }
     told: dict[str, Any] = {"about": about}
-    for kind, draft in ((kind, kinds[kind]) for kind in args.drafts):
-        works = [ReadFrame(encoded[number], PRODUCT, draft(number)) for number in range(FRAMES)]
+    for kind in args.drafts:
+        works = works_of(encoded, kind)
         one_by_one = 0.0
         for max_batch in args.batches:
             row = _queue_of(reader, works, max_batch, args)
@@ -162,6 +167,47 @@ def _of_model(folder: Path, args: argparse.Namespace, *, eight: bool) -> dict[st
             told[f"{kind} {max_batch}"] = row
             print(f"draft {kind:5}  max_batch {max_batch:2}  {json.dumps(row)}", flush=True)
     return told
+
+
+def reference(folder: Path, *, eight: bool) -> tuple[Together, list[bytes]]:
+    """The model, ready to read, and its frames as a camera sends them, whose right drafts it knows."""
+    from bench.gpu import Bench  # noqa: PLC0415 - torch and transformers
+
+    bench = Bench(folder, runs=1, eight=eight)
+    lines = Marked(bench.lines)
+    bench.vlm._ocr = lines  # noqa: SLF001 - frames are told apart by a mark, since they are decoded anew each time
+    encoded = encoded_frames(lines)
+    for number, one in enumerate(encoded):
+        _learn_right(bench, images.decode(one, "frame"), number)
+    return Together(bench.vlm), encoded
+
+
+def encoded_frames(lines: Marked) -> list[bytes]:
+    """All frames, as JPEG."""
+    frames = [lines.marked(ROWS, number) for number in range(FRAMES)]
+    return [cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes() for frame in frames]
+
+
+def draft_of(kind: str, number: int) -> Mapping[str, str]:
+    """What a kind of drafts has for a frame: nothing, or the names under which the right tokens are known."""
+    from bench.reference import PRODUCT  # noqa: PLC0415 - only here
+
+    if kind == "none" or (kind == "mixed" and number % 4 == 0):
+        return {}
+    return {name: f"{number} {name}" for name in PRODUCT.fields}
+
+
+def works_of(encoded: Sequence[bytes], kind: str) -> list[ReadFrame]:
+    """The questions of one kind of drafts."""
+    from bench.reference import PRODUCT  # noqa: PLC0415 - only here
+
+    return [ReadFrame(one, PRODUCT, draft_of(kind, number)) for number, one in enumerate(encoded)]
+
+
+def _card() -> str:
+    import torch  # noqa: PLC0415 - only here
+
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def _queue_of(reader: Any, works: Sequence[ReadFrame], max_batch: int, args: argparse.Namespace) -> dict[str, Any]:
@@ -181,15 +227,15 @@ def _queue_of(reader: Any, works: Sequence[ReadFrame], max_batch: int, args: arg
     return {**load.told(), "batches": facts["batches"], "batch_ms": facts["batch_ms"]}
 
 
-def _right(bench: Any, frame: Image, number: int) -> Mapping[str, str]:
-    """A draft that is what the model answers to this frame alone.
+def _learn_right(bench: Any, frame: Image, number: int) -> None:
+    """Make a frame's draft what the model answers to it alone.
 
     Random weights know near-ties, so that in another batch a token may differ: such a frame takes a pass more.
     """
     from bench.reference import DRAFT, PRODUCT  # noqa: PLC0415 - only here
     from edge.readers.vlm import Request  # noqa: PLC0415 - only here
 
-    names = {name: f"{number} {name}" for name in PRODUCT.fields}
+    names = draft_of("right", number)
     request = Request(frame, PRODUCT, bench.vlm._ocr.read(frame, PRODUCT), names)  # noqa: SLF001
     for _ in range(2 * DRAFT):
         answers = bench._answers([request])  # noqa: SLF001
@@ -197,7 +243,6 @@ def _right(bench: Any, frame: Image, number: int) -> Mapping[str, str]:
             bench._drafts[name] = [token.id for token in answer.tokens]  # noqa: SLF001
         if max(answer.passes for answer in answers) == 1:
             break
-    return names
 
 
 class Marked:
@@ -208,6 +253,8 @@ class Marked:
     def __init__(self, lines: Any) -> None:
         self._lines = lines
         self._known: dict[int, tuple[TextLine, ...]] = {}
+        box = ((150, 200), (650, 200), (650, 360), (150, 360))
+        self._canary = drawn_frame().shape, (TextLine(" ".join(DRAWN), box),)
 
     def marked(self, rows: int, number: int) -> Image:
         """A frame with a mark."""
@@ -233,6 +280,8 @@ class Marked:
         return Reading({name: FieldReading(name) for name in product.fields}, self._of(image))
 
     def _of(self, image: Image) -> tuple[TextLine, ...]:
+        if image.shape == self._canary[0]:
+            return self._canary[1]
         grey = float(image[4 : _MARK_PX - 4, 4 : _MARK_PX - 4].mean())
         return self._known[round(grey / _STEP)]
 
@@ -285,26 +334,126 @@ def on_ray(args: argparse.Namespace) -> dict[str, Any]:
             row |= {"of_cores": round(share / min(count, os.cpu_count() or 1), 2)}
             told[str(count)] = row
             print(f"replicas {count}  {json.dumps(row)}", flush=True)
-            if args.out:
-                args.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            _keep(args, told)
     finally:
         serving.leave()
     return told
 
 
-def _over_http(url: str, frames: Sequence[bytes], product: Any, stations: int, args: argparse.Namespace) -> Load:
-    from edge.readers import read_form  # noqa: PLC0415 - only here
+def on_ray_gpu(args: argparse.Namespace) -> dict[str, Any]:
+    """Serve the reference architecture by replicas that share one GPU, and load each pool over HTTP."""
+    import torch  # noqa: PLC0415 - only here
+
+    from bench.reference import Lines  # noqa: PLC0415 - torch and transformers
+    from edge.pool import serving  # noqa: PLC0415 - Ray
+
+    told: dict[str, Any] = {"card": _card(), "deadline_ms": args.deadline_ms}
+    encoded = encoded_frames(Marked(Lines()))
+    serving.PoolReplica = _reference_replica()  # type: ignore[misc]
+    os.environ.pop("RAY_ADDRESS", None)
+    with _model_folder(args) as folder:
+        torch.cuda.empty_cache()  # the replicas need the memory in which the model was made
+        serving.connect()
+        try:
+            for bits in args.bits.split(","):
+                ones: dict[str, float] = {}
+                for count in args.replicas:
+                    begun = time.perf_counter()
+                    served = serving.serve_as(_gpu_settings(args, folder, count, eight=bits == "8"))
+                    print(f"{bits} bits  replicas {count}  up in {time.perf_counter() - begun:.0f} s", flush=True)
+                    for name, row in _loads(served.url, encoded, args):
+                        one = ones.setdefault(name, row["in_time_a_s"])
+                        share = row["in_time_a_s"] / one if one else 0.0
+                        row |= {"to_one": round(share, 2), "efficiency": round(share / count, 2)}
+                        told[f"{bits} bits, replicas {count}, {name}"] = row
+                        print(f"{bits} bits  replicas {count}  {name}  {json.dumps(row)}", flush=True)
+                        _keep(args, told)
+                    serving.withdraw()  # the card has no room for two pools beside each other
+        finally:
+            serving.leave()
+    return told
+
+
+def _gpu_settings(args: argparse.Namespace, folder: Path, count: int, *, eight: bool) -> Any:
+    import torch  # noqa: PLC0415 - only here
+
+    from edge.pool.settings import PoolSettings  # noqa: PLC0415 - only here
+
+    # Rounded down: Ray counts in ten thousandths of a card.
+    gpus = math.floor(10_000 / count) / 10_000 if torch.cuda.is_available() else 0
+    return PoolSettings.model_validate(
+        {
+            "version": 1,
+            "listen": {"port": args.port},
+            "reader": {"kind": "vlm", "model": str(folder), "eight_bits": eight, "max_batch": max(args.batches)},
+            "replicas": {"least": count, "most": count, "cpus": 0, "gpus": gpus},
+            # Random weights know near-ties: what they read of a canary beside other frames need not be the same.
+            "health": {"every_s": 3600},
+        }
+    )
+
+
+def _reference_replica() -> Any:
+    """What Ray runs in the place of a pool's replica: the same, with the reference model and its frames."""
+    from edge.pool import serving  # noqa: PLC0415 - Ray
+
+    class Reference(serving.PoolReplica):
+        """A replica whose reader stands on random weights."""
+
+        def __init__(self, told: dict[str, Any]) -> None:
+            reader, encoded = reference(Path(told["reader"]["model"]), eight=told["reader"]["eight_bits"])
+            opening.open_reader = lambda *_kind, **_how: reader  # type: ignore[assignment]
+            super().__init__(told)
+            # The canary's two fields have no draft, and take longer than any frame here.
+            for kind in ("right", "none"):
+                self._replica.measure(works_of(encoded, kind))
+
+    return Reference
+
+
+def _loads(url: str, encoded: Sequence[bytes], args: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pool under each load, with its name."""
+    from bench.reference import PRODUCT  # noqa: PLC0415 - only here
+    from edge.products import FieldTable, ProductFile  # noqa: PLC0415 - only here
+
+    fields = {
+        name: FieldTable(question=rule.question, max_new_tokens=rule.max_new_tokens)
+        for name, rule in PRODUCT.fields.items()
+    }
+    product = ProductFile(version=1, name=PRODUCT.name, fields=fields)
+    for kind in args.drafts:
+        for stations in args.stations:
+            drafts = [draft_of(kind, number) for number in range(FRAMES)]
+            load = _over_http(url, encoded, product, stations, args, drafts=drafts)
+            yield f"draft {kind:5}  stations {stations:2}", load.told()
+
+
+def _over_http(
+    url: str,
+    frames: Sequence[bytes],
+    product: Any,
+    stations: int,
+    args: argparse.Namespace,
+    *,
+    drafts: Sequence[Mapping[str, str]] = ({},),
+) -> Load:
     from edge.readers.pool_client import PoolClient, PoolRefusedError  # noqa: PLC0415 - only here
 
     clients = [PoolClient(url, f"bench/line/{number}") for number in range(stations)]
-    wanted = read_form.Wanted(product)
+    wanted = [read_form.Wanted(product, draft) for draft in drafts]
     turn = iter(range(10**9))
 
-    def ask(station: int) -> Reading:
+    def ask(station: int) -> Reading | None:
+        number, begun = next(turn), time.perf_counter()
+        frame = frames[number % len(frames)]
         try:
-            return clients[station].read(wanted, frames[next(turn) % len(frames)], args.deadline_ms / 1000)
+            return clients[station].read(wanted[number % len(wanted)], frame, args.deadline_ms / 1000)
         except PoolRefusedError as error:
             raise RefusedError(error.why, str(error), 0.05) from error
+        except ReaderError:
+            if time.perf_counter() - begun < args.deadline_ms / 1000:
+                raise
+            return None  # late, and counted as that
 
     with ThreadPoolExecutor(stations) as asking:
         load = saturated(
@@ -318,22 +467,28 @@ def _over_http(url: str, frames: Sequence[bytes], product: Any, stations: int, a
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gpu", action="store_true", help="one replica at reference size, without Ray")
+    parser.add_argument("--gpu", action="store_true", help="at reference size; without --replicas one, and no Ray")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: the architecture small, to try this on a CPU")
     parser.add_argument("--bits", default="16", help="of the products: 16, 8 or both, with a comma")
     parser.add_argument("--folder", type=Path, help="where the model is, or is to be written")
     parser.add_argument("--preparing", type=int, default=8, help="threads that decode frames")
-    parser.add_argument("--deadline-ms", type=float, help="250 with --gpu, else 10000")
+    parser.add_argument("--deadline-ms", type=float, help="250 with --gpu, 1000 with --replicas too, else 10000")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")
     parser.add_argument("--batches", type=int, nargs="+", default=list(MAX_BATCHES), help="largest batches; 1 first")
     parser.add_argument("--drafts", nargs="+", default=["none", "mixed", "right"])
-    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--replicas", type=int, nargs="+", help="1 first; behind Ray")
+    parser.add_argument("--stations", type=int, nargs="+", default=[2, 8, 32, 96], help="with --gpu --replicas")
     parser.add_argument("--reader", default="vlm", choices=("ocr", "vlm", "ocr+vlm"))
     parser.add_argument("--port", type=int, default=18472)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
-    args.deadline_ms = args.deadline_ms or (250.0 if args.gpu else 10_000.0)
-    (on_gpu if args.gpu else on_ray)(args)
+    if args.gpu and args.replicas:
+        run, deadline_ms = on_ray_gpu, 1000.0
+    else:
+        run, deadline_ms = (on_gpu, 250.0) if args.gpu else (on_ray, 10_000.0)
+    args.replicas = args.replicas or [1, 2, 4, 8]
+    args.deadline_ms = args.deadline_ms or deadline_ms
+    run(args)
     return 0
 
 

@@ -24,6 +24,16 @@ _OFTEN = {"table": 6, "inline": 6, "above": 3, "columns": 3, "running": 3, "unde
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """What stands on a page, undamaged and level."""
+
+    boxes: list[Box]
+    layout: str
+    language: str
+    seed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """Text lines of a page; `marks` says of every letter of every line which field it belongs to.
 
@@ -102,6 +112,29 @@ def pages(seed: int, count: int, *, unseen: bool = False) -> Iterator[Labelled]:
 def page(seed: str, *, unseen: bool = False, layout: str | None = None) -> Labelled:
     """Make one page."""
     dice = Random(f"page {seed}")  # noqa: S311 - repeatable, not secret
+    made = _print(dice, seed, unseen, layout)
+    spoilt = spoil(dice, made.boxes, strength=dice.choice((0.0, 0.5, 1.0, 1.0, 2.0)))
+    order = list(range(len(spoilt.boxes)))
+    dice.shuffle(order)
+    turn = dice.choice((0.0,) * 6 + (90.0, -90.0, 180.0, dice.gauss(0, 12), dice.gauss(0, 5), dice.gauss(0, 5)))
+    shear = dice.gauss(0, 0.03)
+    scale = dice.uniform(0.6, 2.0)
+    lines = tuple(_line(spoilt.boxes[n], spoilt.sure[n], turn, shear, scale) for n in order)
+    marks = tuple(tuple(letter.mark for letter in spoilt.boxes[n].letters) for n in order)
+    return Labelled(lines, marks, tuple(order), made.layout, made.language, seed)
+
+
+def printed(seed: str, *, unseen: bool = False) -> tuple[Printed, Labelled]:
+    """Give what `page` prints before any damage, and the same as a reader without fault would see it."""
+    made = _print(Random(f"page {seed}"), seed, unseen, None)  # noqa: S311 - repeatable, not secret
+    boxes = [box for box in made.boxes if box.text.strip()]
+    lines = tuple(_line(box, [1.0] * len(box.letters), 0.0, 0.0, 1.0) for box in boxes)
+    marks = tuple(tuple(letter.mark for letter in box.letters) for box in boxes)
+    labelled = Labelled(lines, marks, tuple(range(len(boxes))), made.layout, made.language, seed)
+    return Printed(boxes, made.layout, made.language, seed), labelled
+
+
+def _print(dice: Random, seed: str, unseen: bool, layout: str | None) -> Printed:
     language = dice.choice(wording.UNSEEN_LANGUAGES if unseen else wording.SEEN_LANGUAGES)
     known = UNSEEN if unseen else SEEN
     name = layout or dice.choice([one for one in known for _ in range(_OFTEN.get(one, 2))])
@@ -117,15 +150,7 @@ def page(seed: str, *, unseen: bool = False, layout: str | None = None) -> Label
     if dice.random() < 0.06:
         boxes += _beside(dice, boxes)
         shape = shape or "a board's print"
-    spoilt = spoil(dice, boxes, strength=dice.choice((0.0, 0.5, 1.0, 1.0, 2.0)))
-    order = list(range(len(spoilt.boxes)))
-    dice.shuffle(order)
-    turn = dice.choice((0.0,) * 6 + (90.0, -90.0, 180.0, dice.gauss(0, 12), dice.gauss(0, 5), dice.gauss(0, 5)))
-    shear = dice.gauss(0, 0.03)
-    scale = dice.uniform(0.6, 2.0)
-    lines = tuple(_line(spoilt.boxes[n], spoilt.sure[n], turn, shear, scale) for n in order)
-    marks = tuple(tuple(letter.mark for letter in spoilt.boxes[n].letters) for n in order)
-    return Labelled(lines, marks, tuple(order), f"{name}{', ' + shape if shape else ''}{plan.told}", language, seed)
+    return Printed(boxes, f"{name}{', ' + shape if shape else ''}{plan.told}", language, seed)
 
 
 class _Plan:

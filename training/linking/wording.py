@@ -108,6 +108,9 @@ KEYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 
+#: Marks that pages print and no key holds.
+MARKS = "：・®□回①№～"
+
 #: Never in a page of the training.
 UNSEEN_LANGUAGES = ("nl", "cs", "pt", "ja", "ru")
 SEEN_LANGUAGES = tuple(language for language in KEYS if language not in UNSEEN_LANGUAGES)

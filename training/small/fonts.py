@@ -110,15 +110,16 @@ def characters() -> str:
     return "".join(sorted({*latin, "№", "°", *"".join(printed)}))
 
 
-def fetch(out: Path) -> list[dict[str, Any]]:
-    """Download the packages, cut their faces down, and list them in `faces.json`."""
+def fetch(out: Path, wanted: str = "") -> list[dict[str, Any]]:
+    """Download the packages, cut their faces down to these characters, and list them in `faces.json`."""
+    wanted = wanted or characters()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         subprocess.run(["apt-get", "download", *FACES], cwd=name, check=True)
         for package in Path(name).glob("*.deb"):
             subprocess.run(["dpkg", "-x", str(package), name], check=True)
         found = {path.stem.replace(" ", "_"): path for path in sorted(Path(name).rglob("*.*")) if _is_face(path)}
-        listed = [_cut_down(found[face], out / f"{face}.ttf") for face in " ".join(FACES.values()).split()]
+        listed = [_cut_down(found[face], out / f"{face}.ttf", wanted) for face in " ".join(FACES.values()).split()]
     (out / "faces.json").write_text(json.dumps(listed, ensure_ascii=False), encoding="utf-8")
     return listed
 
@@ -127,11 +128,10 @@ def _is_face(path: Path) -> bool:
     return path.suffix.lower() in {".ttf", ".otf", ".ttc"} and path.is_file() and not path.is_symlink()
 
 
-def _cut_down(source: Path, target: Path) -> dict[str, Any]:
+def _cut_down(source: Path, target: Path, wanted: str) -> dict[str, Any]:
     from fontTools import subset, ttLib  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - only to fetch
 
     font = ttLib.TTFont(source, fontNumber=0)
-    wanted = characters()
     options = subset.Options(
         layout_features=[], hinting=False, notdef_outline=True, drop_tables=["GSUB", "GPOS", "kern"]
     )

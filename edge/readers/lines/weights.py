@@ -23,6 +23,8 @@ from edge.readers.lines.int8 import RANGES, in_eight_bits
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
+#: The characters that the recogniser's head scores first, made by `training/usual.py`.
+USUAL = Path(__file__).parent / "usual.txt"
 
 Tensor = npt.NDArray[np.float32]
 
@@ -42,9 +44,10 @@ def weight_file(name: str) -> Path:
 
 
 def hash_of(names: Sequence[str], version: str) -> str:
-    """SHA-256 (hex) over the named weight files, what is rounded in them, and a version text."""
+    """SHA-256 (hex) over the named weight files, what is rounded in them and scored first, and a version text."""
     digest = hashlib.sha256(version.encode())
     digest.update(RANGES.read_bytes())
+    digest.update(USUAL.read_bytes())
     for name in names:
         digest.update(weight_file(name).read_bytes())
     return digest.hexdigest()

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ReaderError
+from edge.readers.lines import recogniser as recogniser_module
 from edge.readers.lines.int8 import _levels
-from edge.readers.lines.recogniser import Glyph, Recogniser, decode, frames_of
+from edge.readers.lines.recogniser import Glyph, Recogniser, decode, frames_of, usual_classes, weights_of_head
 from edge.readers.lines.weights import Tensor
+from simulator.fonts import Typeface
 
 ALPHABET = ("", "A", "B", "8", " ")
 
@@ -87,6 +89,36 @@ def test_an_output_that_cannot_be_used_is_an_error() -> None:
 
     with pytest.raises(ReaderError, match="cannot be used"):
         recogniser.read([lambda: np.full((32, 64, 3), 255, np.uint8), _letter])
+
+
+@pytest.mark.parametrize("text", ["SN 4711-0815 Type: KX 200", "型号 出厂编号 KX-200", "Nº de série ÄÖÜ é 12,5 µF"])
+def test_usual_classes_are_read_as_all_classes_are(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring the usual classes first changes no character, whatever the script, and confidences by 0.002 at most."""
+    recogniser = Recogniser(threads=1)
+    ink = np.zeros((32, 8 * round(Typeface("uni").width_px(text, 24) / 8 + 2)), np.uint8)
+    Typeface("uni").draw(ink, text, 8, 24, 24)
+    strip = cv2.cvtColor(230 - (ink * 0.8).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+
+    (first,) = recogniser.read([lambda: np.asarray(strip, np.uint8)])
+    monkeypatch.setattr(recogniser_module, "SURE_SCORE", float("inf"))
+    (of_all,) = recogniser.read([lambda: np.asarray(strip, np.uint8)])
+
+    assert [one.text for one in first] == [one.text for one in of_all]
+    assert len(first) > 8
+    assert [one.confidence for one in first] == pytest.approx([one.confidence for one in of_all], abs=0.002)
+
+
+def test_usual_classes_hold_what_the_dictionary_has() -> None:
+    """The usual classes are few, the blank is one, and a character that the dictionary has not is named."""
+    alphabet, weights, bias = weights_of_head()
+
+    usual = usual_classes(alphabet)
+
+    assert usual[0] == 0
+    assert len(usual) < len(alphabet) / 5
+    assert weights.shape[1] == len(bias) == len(alphabet)
+    with pytest.raises(ValueError, match="which its dictionary has not"):
+        usual_classes(ALPHABET)
 
 
 def _letter() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

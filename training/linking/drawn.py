@@ -1,0 +1,258 @@
+"""Draws made-up pages with pixels and reads them: the linker judged behind the reader, on layouts it never saw.
+
+    python -m training.linking.drawn faces                       (needs apt-get, dpkg and `pip install fonttools`)
+    python -m training.linking.drawn judge [--plates 1000] [--seed 31415] [--show N]
+
+A page (`pages.py`, layouts, languages, forms and kinds of the judge) is set in one of 118 faces of Debian's packages,
+printed on a material, lit and exposed as the simulator does it, 1920 x 1200 px, and read by the ocr reader: the damage
+is the reader's own. Texts must be exactly the printed ones, without blanks and marks; nothing where nothing is.
+"Held" says of how many plates both texts stand letter for letter in what was read, wherever: the rest is the reader's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from edge.core import gate
+from edge.core.reading import Reading
+from edge.products import load_product
+from edge.readers.linking.keywords import FIELDS
+from edge.readers.linking.linker import link
+from edge.readers.ocr import Ocr
+from edge.vision import quality
+from simulator.fonts import Mask
+from simulator.material import NOMINAL, Picture, Wear, surface
+from simulator.optics import Sensor, expose
+from simulator.spoiling import nominal
+from training.linking import wording
+from training.linking.judge import Verdict, product_of, table
+from training.linking.layouts import Box
+from training.linking.pages import Labelled, Printed, printed
+from training.linking.train import NAMEPLATE
+from training.small import fonts
+
+FOLDER = Path("build/faces")
+_SENSOR = Sensor()
+#: A plate is drawn about this wide, so that the camera neither enlarges nor shrinks it much.
+_PLATE_PX = 1500
+_MOST_SCALE = 3.0
+_MARGIN = 30.0
+#: The most of the frame's width and height that a plate takes.
+_SHARE = 0.84
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One plate read: generic, with product file, whether its texts were read at all, whether the gate took it."""
+
+    generic: Verdict
+    formed: Verdict
+    held: bool
+    fit: bool
+    has_serial: bool
+    told: str
+
+
+def characters() -> str:
+    """Every character that pages print."""
+    keys = [key for by_meaning in wording.KEYS.values() for known in by_meaning.values() for key in known]
+    cyrillic = "".join(chr(code) for code in range(0x410, 0x450))
+    return "".join(sorted({*fonts.characters(), *"".join(keys), *cyrillic, *wording.MARKS}))
+
+
+class Pen:
+    """Sets words of one page in one face, and in another one where a character is missing."""
+
+    def __init__(self, faces: Sequence[fonts.Face], dice: Random) -> None:
+        usual = [face for face in faces if not face.han]
+        self._faces = [
+            dice.choice(usual),
+            *sorted(usual, key=lambda face: -len(face.has))[:3],
+            *(f for f in faces if f.han),
+        ]
+
+    def word(self, text: str, width_px: float, em_px: float) -> Mask:
+        """The ink of a word, as wide as its place and a line high."""
+        face = next((face for face in self._faces if face.can(text)), self._faces[-1])
+        font = ImageFont.truetype(str(face.path), max(6, round(em_px)))
+        left, _, right, _ = font.getbbox(text, anchor="ls")
+        ink = Image.new("L", (max(1, round(right - left)) + 2, round(1.4 * em_px) + 1))
+        ImageDraw.Draw(ink).text((1 - left, round(1.05 * em_px)), text, fill=255, font=font, anchor="ls")
+        size = max(1, round(width_px)), ink.height
+        return np.asarray(cv2.resize(np.asarray(ink), size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _words(box: Box) -> Iterator[tuple[str, float, float]]:
+    """A box's words, each with its left and right side."""
+    held: list[Any] = []
+    for letter in [*box.letters, None]:
+        if letter is not None and letter.text.strip():
+            held.append(letter)
+        elif held:
+            yield "".join(one.text for one in held), held[0].left, held[-1].right
+            held = []
+
+
+def plate_of(page: Printed, faces: Sequence[fonts.Face]) -> Mask:
+    """The ink of a page, 255 where it is full."""
+    dice = Random(f"face {page.seed}")  # noqa: S311 - repeatable, not secret
+    pen = Pen(faces, dice)
+    corners = [corner for box in page.boxes for corner in _corners(box)]
+    left, top = (min(corner[axis] for corner in corners) - _MARGIN for axis in (0, 1))
+    right, bottom = (max(corner[axis] for corner in corners) + _MARGIN for axis in (0, 1))
+    scale = min(_MOST_SCALE, _PLATE_PX / max(right - left, bottom - top))
+    ink = np.zeros((round((bottom - top) * scale), round((right - left) * scale)), np.uint8)
+    for box in page.boxes:
+        _put(ink, box, pen, scale, (left, top))
+    return ink
+
+
+def _corners(box: Box) -> list[tuple[float, float]]:
+    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    cosine, sine = math.cos(math.radians(box.turn_deg)), math.sin(math.radians(box.turn_deg))
+    across, down = (box.right - box.left) / 2, box.height / 2
+    return [
+        (x + a * cosine - d * sine, y + a * sine + d * cosine)
+        for a, d in ((-across, -down), (across, -down), (across, down), (-across, down))
+    ]
+
+
+def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float]) -> None:
+    """Set a box's words on a strip of its own, and turn that into its place."""
+    em_px = box.height * scale
+    strip = np.zeros((round(1.4 * em_px) + 1, round((box.right - box.left) * scale) + 4), np.uint8)
+    for text, left, right in _words(box):
+        word = pen.word(text, (right - left) * scale, em_px)
+        at = round((left - box.left) * scale)
+        part = strip[:, at : at + word.shape[1]]
+        np.maximum(part, word[:, : part.shape[1]], out=part)
+    middle = (box.left + box.right) / 2 - origin[0], (box.top + box.bottom) / 2 - origin[1]
+    turn = math.radians(box.turn_deg)
+    cosine, sine = math.cos(turn), math.sin(turn)
+    x, y = strip.shape[1] / 2, 0.7 * em_px
+    place = np.array(
+        [
+            [cosine, -sine, middle[0] * scale - cosine * x + sine * y],
+            [sine, cosine, middle[1] * scale - sine * x - cosine * y],
+        ]
+    )
+    np.maximum(ink, cv2.warpAffine(strip, place, (ink.shape[1], ink.shape[0]), flags=cv2.INTER_LINEAR), out=ink)
+
+
+def frame_of(page: Printed, faces: Sequence[fonts.Face]) -> Picture:
+    """A frame of the page's plate, height x width x 3, uint8, BGR."""
+    dice = Random(f"frame {page.seed}")  # noqa: S311 - repeatable, not secret
+    ink = plate_of(page, faces)
+    wear = Wear(dice.choice((0.0, 0.0, 0.1, 0.2)), dice.choice((0.0, 0.0, 0.1)), dice.choice((0.0, 0.0, 0.1)))
+    look = surface(ink, dice.choice(NOMINAL), wear, contrast=dice.uniform(0.7, 1.0), seed=page.seed)
+    shot = nominal(dice)
+    turn = dice.choice((0.0,) * 7 + (90.0, -90.0, 180.0, dice.gauss(0, 8))) + shot.pose.degrees
+    height, width = ink.shape
+    wide = abs(width * math.cos(math.radians(turn))) + abs(height * math.sin(math.radians(turn)))
+    high = abs(width * math.sin(math.radians(turn))) + abs(height * math.cos(math.radians(turn)))
+    most = min(_SHARE * _SENSOR.width_px / wide, _SHARE * _SENSOR.height_px / high)
+    pose = replace(shot.pose, width=most * width / _SENSOR.width_px, degrees=turn)
+    return expose(look, pose, shot.conditions, shot.settings, _SENSOR, seed=page.seed, counter=1)
+
+
+_opened: dict[str, Any] = {}
+
+
+def _open() -> None:
+    cv2.setNumThreads(1)
+    _opened.update(reader=Ocr(threads=1), faces=fonts.faces(FOLDER), limits=load_product("nameplate").limits)
+
+
+def _judged(seed: int, number: int) -> Judged:
+    page, labelled = printed(f"{seed}-unseen-{number}", unseen=True)
+    frame = frame_of(page, _opened["faces"])
+    reader = _opened["reader"]
+    located = reader.locate(frame)
+    fit = gate.judge(quality.measure(frame, located.boxes), _opened["limits"]).fit
+    reading = reader.read(frame, NAMEPLATE, located)
+    product = product_of(labelled)
+    formed = reader_links(reading, product)
+    generic = {name: field.text for name, field in reading.fields.items()}
+    return Judged(
+        _verdict(labelled, generic), _verdict(labelled, formed), _held(labelled, reading), fit, labelled.has("serial"),
+        _told(labelled, reading, generic, formed),
+    )  # fmt: skip
+
+
+def reader_links(reading: Reading, product: Any) -> dict[str, str]:
+    """The fields that the lines of a reading hold for a product."""
+    return {name: field.text for name, field in link(reading.lines, product, (1, 1)).items()}
+
+
+def _solid(text: str) -> str:
+    return "".join(c for c in text if c.isalnum())
+
+
+def _verdict(page: Labelled, fields: dict[str, str]) -> Verdict:
+    right = {name: _solid(fields[name]) in ([_solid(text) for text in page.texts(name)] or [""]) for name in FIELDS}
+    return Verdict(page.layout.split(",")[0], right, not page.has("serial") and bool(fields["serial"]))
+
+
+def _held(page: Labelled, reading: Reading) -> bool:
+    """Whether a print of each field stands in what was read, its pieces wherever they are."""
+    said = " ".join(_solid(line.text) for line in reading.lines)
+    for name in FIELDS:
+        texts = page.texts(name)
+        if texts and not any(all(_solid(part) in said for part in text.split()) for text in texts):
+            return False
+    return True
+
+
+def _told(page: Labelled, reading: Reading, generic: dict[str, str], formed: dict[str, str]) -> str:
+    rows = [f"---- {page.layout}, {page.language}, {page.seed}"]
+    rows += [
+        f"  {name}: printed {page.texts(name)}, generic {generic[name]!r}, with file {formed[name]!r}"
+        for name in FIELDS
+    ]
+    for line in sorted(reading.lines, key=lambda line: line.box[0][1]):
+        rows.append(f"     {line.box[0][0]:6.0f} {line.box[0][1]:6.0f}  {line.text}")
+    return "\n".join(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch the faces, or judge and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("faces", "judge"))
+    parser.add_argument("--plates", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=31415)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--show", type=int, default=0, help="plates that went wrong to print")
+    asked = parser.parse_args(arguments)
+    if asked.what == "faces":
+        print(f"{len(fonts.fetch(FOLDER, characters()))} faces in {FOLDER}")
+        return 0
+    with multiprocessing.get_context("spawn").Pool(asked.processes, _open) as pool:
+        plates = list(pool.imap(functools.partial(_judged, asked.seed), range(asked.plates), chunksize=4))
+    for title, some in (("all", plates), ("taken by the gate", [one for one in plates if one.fit])):
+        without = sum(not one.has_serial for one in some)
+        held = sum(one.held for one in some)
+        print(f"{title}: {len(some)} plates, both texts held by what was read: {held} ({held / max(len(some), 1):.1%})")
+        for way in ("generic", "formed"):
+            for row in table(way, [getattr(one, way) for one in some], without):
+                print(row)
+    wrong = [one for one in plates if not (one.generic.all_right and one.formed.all_right)]
+    for one in wrong[: asked.show]:
+        print(one.told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
