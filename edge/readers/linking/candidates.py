@@ -19,7 +19,7 @@ from edge.readers.linking.fitting import fitting_spans
 from edge.readers.linking.geometry import Rect, quad
 from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.links import PARTS, RELATIONS, Link, parts_of
+from edge.readers.linking.links import RELATIONS, SLASHED, Link, parts_of
 from edge.readers.linking.shape import (
     counted,
     doubtful,
@@ -137,8 +137,8 @@ def _part(page: Page, own: Link | None, piece: Piece, row: Sequence[Piece]) -> t
     """Give the part of a value that its key means among several keys, where slashes part it: its begin and end."""
     if own is None or len(row) < 2:
         return None
-    parts = parts_of(page, piece)
-    return parts[row.index(own.key)] if len(parts) == len(row) else None
+    parts = parts_of(page, piece, row)
+    return parts[row.index(own.key)] if parts else None
 
 
 def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
@@ -224,7 +224,7 @@ def _spans(around: Surroundings, rule: FieldRule, place: _Place) -> Iterator[Spa
 def _slashed(page: Page, row: Sequence[Piece]) -> bool:
     """Say whether keys stand in one line with a slash between: what is not parted by one then is one value."""
     first, last = row[0], row[-1]
-    return first.line == last.line and PARTS in page.lines[first.line].text[first.end : last.start + 1] + " "
+    return first.line == last.line and SLASHED.search(page.lines[first.line].text, first.end, last.start) is not None
 
 
 def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span) -> Candidate | None:

@@ -57,10 +57,16 @@ _NUMBERED = re.compile(
 )
 
 
+#: Marks that are set as wide as a Chinese character, and what they are else.
+_WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";"})
+#: The letter that "3aB. No" begins with; what comes before another figure is one itself.
+_ZE = re.compile(r"(?<![^\W_])3(?=[aA][bB](?![^\W_])|[aA][bB]o)")
+
+
 @lru_cache(maxsize=MAX_REMEMBERED)
 def captions(text: str, lexicon: Lexicon) -> tuple[Caption, ...]:
     """Find the keys of a line from left to right, longest first; neighbours of one kind become one key."""
-    return tuple(_captions(text, lexicon))
+    return tuple(_captions(_ZE.sub("з", text.translate(_WIDE)), lexicon))
 
 
 def _captions(text: str, lexicon: Lexicon) -> list[Caption]:

@@ -40,6 +40,16 @@ _LOOK_ALIKE = str.maketrans(
     }
 )
 
+#: How a recogniser that has no Cyrillic letters reads each, and what is left of it where only like letters are read. Of
+#: 87 faces "Зав. №" came as "3aB. Nº" or near it in 80, "Тип" as "Tun" or "Tn" in 67, "Модель" as "Moeb" or a part of it.
+_CYRILLIC = dict(
+    pair.split("=")
+    for pair in "а=aa б=6- в=bb г=r- д=g- е=ee ж=x- з=зз и=u- й=u- к=kk л=n- м=mm н=hh о=oo п=n- р=pp с=cc т=tt у=yy "
+    "ф=o- х=xx ц=u- ч=44 ш=w- щ=w- ъ=bb ы=bb ь=bb э=з- ю=o- я=r- і=ii ї=ii є=ee".split()
+)
+#: Fewer letters of a Cyrillic key say nothing.
+_LEAST_SEEN = 3, 4
+
 #: A key word shorter than this (folded) is known only exactly.
 _SHORTEST_DAMAGED = 5
 #: From this length on a key word may have two wrong letters.
@@ -180,7 +190,20 @@ def _builtin() -> Mapping[str, Word]:
             for word in printed:
                 known = Word(name, 1.0, word) if kind == "other" else Word(kind, _STRENGTHS[name], word)
                 words.setdefault(fold(word), known)
+                for seen in _seen_as(word):
+                    words.setdefault(fold(seen), known)
     return words
+
+
+def _seen_as(word: str) -> Iterable[str]:
+    """Yield what a recogniser without Cyrillic letters makes of a word; nothing where it has none."""
+    lowered = word.casefold()
+    if not any(c in _CYRILLIC for c in lowered):
+        return
+    for way, least in enumerate(_LEAST_SEEN):
+        seen = "".join(_CYRILLIC.get(c, c + c)[way] for c in lowered).replace("-", "")
+        if sum(map(str.isalnum, seen)) >= least:
+            yield seen
 
 
 @cache

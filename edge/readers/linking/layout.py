@@ -26,8 +26,8 @@ _TELLS_SLOPE = 3.0
 MAX_LINES = 400
 
 #: Separators and closing or opening brackets do not begin or end a value.
-_BEFORE = SEPARATORS + ")]/\\\uff09"
-_AFTER = SEPARATORS + "([/\\\uff08"
+_BEFORE = SEPARATORS + ")]/\\\uff09\uff0f"
+_AFTER = SEPARATORS + "([/\\\uff08\uff0f"
 #: A value that somebody made unreadable.
 _HIDDEN = re.compile(rf"[\s:.]*([{HIDING}]{{2,}})\s*")
 

@@ -30,7 +30,7 @@ _BEHIND = 2.0
 #: A key has one value: how much is left of its hold on the others that it reaches.
 _SECOND_VALUE = 0.5
 #: A colon points to the right: below it the value is rarer, above it hardly ever.
-_COLON_BELOW, _COLON_ABOVE = 0.8, 0.4
+_COLON_BELOW, _COLON_ABOVE = 0.8, 0.0
 #: The values of a table stand below its head.
 _HEAD_ABOVE = 0.3
 #: Boxes of a row nearer than this are read as one value by whoever sees the key above them.
@@ -45,8 +45,13 @@ _ELSEWHERE = ("see", "siehe", "voir", "vedi", "ver", "véase", "veja", "zie", "p
 _MOST_ELSEWHERE = 3
 _HIDDEN = re.compile(rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING}]{{2,}}|(?i:n\.?/a\.?)")
 
-#: What stands between the parts of a value that has several keys.
-PARTS = " / "
+#: What stands between the parts of a value that has several keys: a slash with blanks, or else any slash, narrow or wide.
+_PARTED = (re.compile(r"\s[/\uff0f]\s|\uff0f"), re.compile(r"\s*[/\uff0f]\s*"))
+_SLASHES = "/\uff0f"
+#: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
+SLASHED = re.compile(r"\s[/\uff0f]|[/\uff0f]\s|\uff0f")
+#: A part that no blank sets apart has so many letters and figures.
+_LEAST_PART = 3
 #: Keys farther apart (in text heights) do not share a value.
 _ONE_ROW_GAP = 3.0
 #: Single signs that are a key by themselves; a single letter is not.
@@ -125,13 +130,13 @@ def _less_hidden(page: Page, found: dict[int, list[Link]]) -> dict[int, list[Lin
     more: dict[int, list[Link]] = {}
     for value, held_by in found.items():
         piece = page.pieces[value]
-        parts = parts_of(page, piece)
-        if len(parts) == 1:
+        row = next((row for link in held_by if parts_of(page, piece, row := key_row(page, link.key))), [])
+        parts = parts_of(page, piece, row)
+        if not parts:
             if hides(piece.text):
                 best = max(held_by, key=lambda link: link.strength)
                 held.setdefault((best.key.line, best.key.kind), set()).add(value)
             continue
-        row = next((row for link in held_by if len(row := key_row(page, link.key)) == len(parts)), [])
         for number, (key, (start, end)) in enumerate(zip(row, parts, strict=False)):
             text = page.lines[piece.line].text[start:end]
             if text.strip() and not hides(text.strip()):
@@ -173,29 +178,43 @@ def _aside(page: Page, piece: Piece, *, right: bool) -> int | None:
 
 def _shared(page: Page, value: int, held_by: list[Link]) -> list[Link]:
     """Give a value that has a part for each key of a row to all of them alike ("Type / No.: AX 1 / 1234")."""
-    count = len(parts_of(page, page.pieces[value]))
-    if count == 1:
-        return held_by
     for link in sorted(held_by, key=lambda link: -link.strength):
         row = key_row(page, link.key)
-        if len(row) == count:
+        if parts_of(page, page.pieces[value], row):
             return [one for one in held_by if one.key not in row] + [replace(link, key=key) for key in row]
     return held_by
 
 
-def parts_of(page: Page, piece: Piece) -> list[tuple[int, int]]:
-    """Give where the parts of a value with slashes between begin and end in its line; one may be empty, or hidden."""
-    text = page.lines[piece.line].text
-    spans = []
-    at = piece.start
-    for part in piece.text.split(PARTS):
-        spans.append((at, at + len(part)))
-        at += len(part) + len(PARTS)
-    if text[piece.end :].strip(f" {HIDING}") == "/":
-        spans.append((piece.end, piece.end))
-    if text[: piece.start].strip(f" {HIDING}") == "/":
-        spans.insert(0, (piece.start, piece.start))
-    return spans
+def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, int]]:
+    """Give where the parts of a value with slashes between begin and end in its line, one for each of a row of keys.
+
+    One may be empty, or hidden; without as many parts as keys there are none.
+    """
+    if len(row) < 2:
+        return []
+    line = page.lines[piece.line].text
+    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES and line[piece.end :].strip() != ""
+    before = line[: piece.start].strip(f" {HIDING}") in _SLASHES and line[: piece.start].strip() != ""
+    first, last = row[0], row[-1]
+    between = page.lines[first.line].text[first.end : last.start] if first.line == last.line else ""
+    # "220/440 V" is one value, also where two keys share it: a slash without blanks parts what keys with one between do.
+    ways = _PARTED if any(c in between for c in _SLASHES) else _PARTED[:1]
+    for mark in ways:
+        spans = []
+        at = piece.start
+        for match in mark.finditer(line, piece.start, piece.end):
+            spans.append((at, match.start()))
+            at = match.end()
+        spans.append((at, piece.end))
+        spans += [(piece.end, piece.end)] * behind
+        spans[:0] = [(piece.start, piece.start)] * before
+        if len(spans) == len(row) and (mark is _PARTED[0] or all(_is_part(line[start:end]) for start, end in spans)):
+            return spans
+    return []
+
+
+def _is_part(text: str) -> bool:
+    return not text or hides(text) or sum(map(str.isalnum, text)) >= _LEAST_PART
 
 
 def key_row(page: Page, key: Piece) -> list[Piece]:

@@ -121,11 +121,9 @@ class Surroundings:
         """Give the keys beside a value's own that the same value could belong to, from left to right, own included."""
         if own is None:
             return ()
-        parts = len(parts_of(self.page, piece))
-        if parts > 1:
-            keys = key_row(self.page, own.key)
-            if len(keys) == parts:
-                return keys
+        keys = key_row(self.page, own.key)
+        if parts_of(self.page, piece, keys):
+            return keys
         if own.relation == "inline":
             return ()
         row = self.rows[own.key]
