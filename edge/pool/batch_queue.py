@@ -76,7 +76,10 @@ class BatchQueue(Generic[W, R]):
         self._thread.start()
 
     def put(self, station: str, what: W, expires_us: int) -> Future[R]:
-        """Ask; the future has the answer, or `RefusedError` where there will be none."""
+        """Ask; the future has the answer, or `RefusedError` where there will be none.
+
+        Whoever needs it no more cancels it: a question that waits is then not read, and no other one is touched.
+        """
         answer: Future[R] = Future()
         with self._changed:
             if self._closed:
@@ -128,8 +131,15 @@ class BatchQueue(Generic[W, R]):
                 batch, refused = self._queue.take(self._now_us())
             for one in refused:
                 self._refuse(one)
-            if batch:
-                self._read([one.what for one in batch])
+            # From here on a question cannot be taken back: an answer to one that was would end this thread.
+            asked = [one.what for one in batch if one.what[1].set_running_or_notify_cancel()]
+            if asked:
+                self._read(asked)
+            elif batch:
+                with self._changed:
+                    self._queue.finished()
+            with self._changed:
+                self._counts["taken_back"] += len(batch) - len(asked)
 
     def _read(self, batch: Sequence[tuple[W, Future[R]]]) -> None:
         begun_us = self._now_us()
@@ -162,4 +172,5 @@ class BatchQueue(Generic[W, R]):
         with self._changed:
             self._counts[refused.why] += 1
         _, answer = refused.question.what
-        answer.set_exception(RefusedError(refused.why, refused.sentence, refused.retry_after_us / 1e6))
+        if answer.set_running_or_notify_cancel():
+            answer.set_exception(RefusedError(refused.why, refused.sentence, refused.retry_after_us / 1e6))

@@ -61,6 +61,41 @@ def test_an_error_is_its_own_questions_alone() -> None:
     queue.close()
 
 
+@pytest.mark.parametrize("read", [True, False], ids=["while it is read", "while it waits"])
+def test_a_question_taken_back_ends_no_replica(*, read: bool) -> None:
+    """A station that goes away takes its question back, read or not: the others are answered, and it is counted."""
+    gate = Gate()
+    queue = BatchQueue(gate, max_batch=4)
+    first = queue.put("a", 1, soon())
+    assert gate.begun.wait(30)
+    second = queue.put("b", 2, soon())
+    third = queue.put("c", 3, soon())
+
+    (first if read else second).cancel()
+    gate.open.set()
+
+    assert third.result(30) == "number 3"
+    assert queue.put("d", 4, soon()).result(30) == "number 4"
+    assert gate.batches == [[1], [2, 3] if read else [3], [4]]
+    assert queue.facts()["answers"].get("taken_back", 0) == (0 if read else 1)
+    queue.close()
+
+
+def test_a_batch_that_all_took_back_is_not_read() -> None:
+    """Where nobody waits for a batch any more, the next one is read as if it had not been."""
+    gate = Gate()
+    queue = BatchQueue(gate, max_batch=1)
+    first = queue.put("a", 1, soon())
+    assert gate.begun.wait(30)
+    assert queue.put("a", 2, soon()).cancel()
+    gate.open.set()
+
+    assert first.result(30) == "number 1"
+    assert queue.put("b", 3, soon()).result(30) == "number 3"
+    assert gate.batches == [[1], [3]]
+    queue.close()
+
+
 @pytest.mark.parametrize("answers", [[], ["one", "two", "three"]])
 def test_a_reader_that_miscounts_is_an_error(answers: list[str]) -> None:
     """Fewer or more answers than questions are nobody's answer (L3)."""
