@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -43,6 +44,12 @@ _LARGE_PX = 1280
 #: searched again, as large as the limit allows.
 _FEW_LINES = 5
 _EXPLAINED = 0.7
+#: So it is, with its smaller characters as high as they need to be, where lines hold less than this share of what looks
+#: like characters: small keys above large values. Of 439 keys and values of model and serial number on drawn pages with
+#: many sizes of print 0.993 were found instead of 0.984. It may cost so much more along each side.
+_EXPLAINED_WELL = 0.85
+_SMALL_PRINT = 1.25
+_FINER = (1.08, 1.35)
 #: Lines that fill less than this of such a frame are a small plate among texture, which spoils the estimate of its
 #: characters' height: their surroundings, half as far again on each side, are searched as finely as the limit allows.
 #: Of 31 photographs it brought the text of three fields more. A search that finds hardly more lines is no better one,
@@ -128,10 +135,20 @@ class Ocr:
         """Search once more where much that looks like characters is in no line; the search that found more counts."""
         scale = half.shape[1] / image.shape[1]
         near = _around(quads, scale, where, half)
-        if near is None and len(quads) >= _FEW_LINES:
+        share = explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in quads])
+        if share < _EXPLAINED and (near is not None or len(quads) < _FEW_LINES):
+            quads = self._searched_around(image, half, where, quads, near)
+            share = explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in quads])
+        finer = _finer(where)
+        if finer is None or len(quads) < _FEW_LINES or share >= _EXPLAINED_WELL:
             return quads
-        if explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in quads]) >= _EXPLAINED:
-            return quads
+        return max(quads, self._find(image, half, finer), key=len)
+
+    def _searched_around(
+        self, image: Image, half: Image, where: Subject, quads: list[Quad], near: Subject | None
+    ) -> list[Quad]:
+        """Search the whole frame where there are few lines, and finely round a small plate."""
+        scale = half.shape[1] / image.shape[1]
         if len(quads) < _FEW_LINES:
             # Small print in a large frame, or nothing at all: only pixels can tell.
             again = self._find(image, half, Subject(0, 0, half.shape[1], half.shape[0], None))
@@ -264,6 +281,14 @@ def _around(quads: Sequence[Quad], scale: float, where: Subject, half: Image) ->
     left, top = max(0, round(min(across) - beside)), max(0, round(min(down) - beside))
     right, bottom = min(half.shape[1], round(max(across) + beside)), min(half.shape[0], round(max(down) + beside))
     return Subject(left, top, right, bottom, None)
+
+
+def _finer(where: Subject) -> Subject | None:
+    """A subject at the scale that its smaller characters need; None where that is hardly another one."""
+    if where.text_height_px is None or where.small_px is None:
+        return None
+    finer = min(_FINER[1], where.text_height_px / (_SMALL_PRINT * where.small_px))
+    return replace(where, text_height_px=where.text_height_px / finer) if finer >= _FINER[0] else None
 
 
 @cache

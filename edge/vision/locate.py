@@ -22,13 +22,15 @@ Pixels = npt.NDArray[np.uint8]
 #: Longer side of the thumbnail; at 640 the letters of text 20 px high on a 1920 px frame run together.
 _THUMBNAIL_PX = 960
 _LEAST_CHARACTERS = 4
+#: The share of characters that are smaller than the small ones.
+_SMALL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The part of a frame that holds text, px, and the height of its characters (None: no estimate).
 
-    `middles` are those of what was taken for characters.
+    `middles` are those of what was taken for characters, `small_px` how high the smaller ones among them stand.
     """
 
     left: int
@@ -37,6 +39,7 @@ class Subject:
     bottom: int
     text_height_px: float | None
     middles: tuple[Point, ...] = ()
+    small_px: float | None = None
 
 
 def subject(image: Pixels, beside: Executor | None = None) -> Subject:
@@ -55,7 +58,8 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
     if len(boxes) < _LEAST_CHARACTERS:
         return Subject(0, 0, columns, rows, None)
     # Letters are about 0.6 as wide as high; the mean of both sides also serves a plate that leans or lies on its side.
-    height = 1.3 * float(np.median(np.sqrt(boxes[:, 2] * boxes[:, 3])))
+    sizes = np.sqrt(boxes[:, 2] * boxes[:, 3])
+    small, height = (1.3 * float(size) for size in np.quantile(sizes, (_SMALL, 0.5)))
     margin = 2.5 * height
     left, top = boxes[:, 0].min() - margin, boxes[:, 1].min() - margin
     right = (boxes[:, 0] + boxes[:, 2]).max() + margin
@@ -68,6 +72,7 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
         min(rows, int(bottom * shrink) + 1),
         height * shrink,
         tuple((float(x), float(y)) for x, y in middles),
+        small * shrink,
     )
 
 

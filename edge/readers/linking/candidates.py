@@ -98,7 +98,7 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
     """Give another print of a candidate's text, surer of one letter or of the right form, in its stead, or itself.
 
     Plates repeat a serial number under its bar code. What another field's key holds is another number, unless the form
-    tells that it is the same.
+    tells that it is the same, or a third print says which letter is right.
     """
     segment = around.echoes.surer(one.text, one.segments) if one.link else None
     fitting = None
@@ -107,9 +107,10 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
     if segment is None and fitting is None:
         return one
     line, start, end = fitting or segment or one.segments[0]
+    same = fitting is not None or around.echoes.vouched(one.segments, (line, start, end))
     for index, piece in enumerate(around.page.pieces):
         # A longer code that holds the text is another number, but tells its letters as well.
-        held = fitting is None and any(link.strength > _HOLDS for link in around.linked.get(index, ()))
+        held = not same and any(link.strength > _HOLDS for link in around.linked.get(index, ()))
         if piece.line == line and piece.start <= start and end <= piece.end and not held:
             raw = around.page.lines[line].text[start:end]
             text, changed = normalise(raw, rule)
@@ -286,7 +287,7 @@ def _is_barred(own: Link | None, piece: Piece) -> bool:
 
 def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     """Say whether a text that no pattern speaks for cannot be a field's, wherever it stands."""
-    if not keyed and not any(map(str.isdigit, text)):
+    if not keyed and not any(map(str.isdecimal, text)):
         return True
     # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
     if rule.pattern is not None and not (keyed and natural):

@@ -79,6 +79,16 @@ class Echoes:
         (prints,) = told.values()
         return max(prints, key=self._share) if len({line for line, _, _ in prints}) > 1 else None
 
+    def vouched(self, segments: Sequence[Segment], other: Segment) -> bool:
+        """Say whether a third print is a part of another one, and not of this text: it says which letter is right."""
+        mine, theirs = (fold("".join(c.text for c in self._solid(one))) for one in (segments, (other,)))
+        lines = {segments[0][0], other[0]}
+        return any(
+            len(part) >= _SHORTEST and part in theirs and part not in mine
+            for line, part, _, _ in self._folded
+            if line not in lines
+        )
+
     def _share(self, one: Segment) -> float:
         """Say how much of its line a text is."""
         line, start, end = one

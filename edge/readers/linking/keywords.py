@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import combinations
+from typing import Any
 
 from edge.core.fields import Product
 
@@ -40,14 +41,7 @@ _LOOK_ALIKE = str.maketrans(
     }
 )
 
-#: How a recogniser that has no Cyrillic letters reads each, and what is left of it where only like letters are read. Of
-#: 87 faces "Зав. №" came as "3aB. Nº" or near it in 80, "Тип" as "Tun" or "Tn" in 67, "Модель" as "Moeb" or a part of it.
-_CYRILLIC = dict(
-    pair.split("=")
-    for pair in "а=aa б=6- в=bb г=r- д=g- е=ee ж=x- з=зз и=u- й=u- к=kk л=n- м=mm н=hh о=oo п=n- р=pp с=cc т=tt у=yy "
-    "ф=o- х=xx ц=u- ч=44 ш=w- щ=w- ъ=bb ы=bb ь=bb э=з- ю=o- я=r- і=ii ї=ii є=ee".split()
-)
-#: Fewer letters of a Cyrillic key say nothing.
+#: Fewer letters of a Cyrillic key say nothing, all seen as others or those left that look like others.
 _LEAST_SEEN = 3, 4
 
 #: A key word shorter than this (folded) is known only exactly.
@@ -182,10 +176,16 @@ def distance(one: str, other: str, limit: int) -> int:
 
 
 @cache
+def _tables() -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads(resources.files(__package__).joinpath("keywords.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def _builtin() -> Mapping[str, Word]:
-    text = resources.files(__package__).joinpath("keywords.toml").read_text(encoding="utf-8")
     words: dict[str, Word] = {}
-    for kind, table in tomllib.loads(text).items():
+    for kind, table in _tables().items():
+        if kind == "cyrillic":
+            continue
         for name, printed in table.items():
             for word in printed:
                 known = Word(name, 1.0, word) if kind == "other" else Word(kind, _STRENGTHS[name], word)
@@ -197,11 +197,12 @@ def _builtin() -> Mapping[str, Word]:
 
 def _seen_as(word: str) -> Iterable[str]:
     """Yield what a recogniser without Cyrillic letters makes of a word; nothing where it has none."""
+    seen_as = dict(pair.split("=") for pair in _tables()["cyrillic"]["seen_as"].split())
     lowered = word.casefold()
-    if not any(c in _CYRILLIC for c in lowered):
+    if not any(c in seen_as for c in lowered):
         return
     for way, least in enumerate(_LEAST_SEEN):
-        seen = "".join(_CYRILLIC.get(c, c + c)[way] for c in lowered).replace("-", "")
+        seen = "".join(seen_as.get(c, c + c)[way] for c in lowered).replace("-", "")
         if sum(map(str.isalnum, seen)) >= least:
             yield seen
 

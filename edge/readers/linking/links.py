@@ -29,8 +29,8 @@ _INSET = 5.0
 _BEHIND = 2.0
 #: A key has one value: how much is left of its hold on the others that it reaches.
 _SECOND_VALUE = 0.5
-#: A colon points to the right: below it the value is rarer, above it hardly ever.
-_COLON_BELOW, _COLON_ABOVE = 0.8, 0.0
+#: A colon points to the right: below it the value is rarer, and above it none.
+_COLON_BELOW = 0.8
 #: The values of a table stand below its head.
 _HEAD_ABOVE = 0.3
 #: Boxes of a row nearer than this are read as one value by whoever sees the key above them.
@@ -45,7 +45,7 @@ _ELSEWHERE = ("see", "siehe", "voir", "vedi", "ver", "véase", "veja", "zie", "p
 _MOST_ELSEWHERE = 3
 _HIDDEN = re.compile(rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING}]{{2,}}|(?i:n\.?/a\.?)")
 
-#: What stands between the parts of a value that has several keys: a slash with blanks, or else any slash, narrow or wide.
+#: What stands between the parts of a value that has several keys: a slash with blanks or a wide one, or else any.
 _PARTED = (re.compile(r"\s[/\uff0f]\s|\uff0f"), re.compile(r"\s*[/\uff0f]\s*"))
 _SLASHES = "/\uff0f"
 #: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
@@ -197,7 +197,7 @@ def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, 
     before = line[: piece.start].strip(f" {HIDING}") in _SLASHES and line[: piece.start].strip() != ""
     first, last = row[0], row[-1]
     between = page.lines[first.line].text[first.end : last.start] if first.line == last.line else ""
-    # "220/440 V" is one value, also where two keys share it: a slash without blanks parts what keys with one between do.
+    # "220/440 V" is one value, also where two keys share it: a slash without blanks parts where one parts the keys.
     ways = _PARTED if any(c in between for c in _SLASHES) else _PARTED[:1]
     for mark in ways:
         spans = []
@@ -250,7 +250,7 @@ def _heads(pieces: Sequence[Piece]) -> set[int]:
 def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iterator[tuple[int, Link]]:
     """Yield the nearest values to the right, below and above of a key that nothing else stands between."""
     nearest: dict[str, tuple[float, int, float]] = {}
-    below, above = (_COLON_BELOW, _COLON_ABOVE) if key.separated else (1.0, 1.0)
+    below = _COLON_BELOW if key.separated else 1.0
     box = key.rect
     for index, other in enumerate(pieces):
         # The same key in another language stands in nobody's way.
@@ -277,8 +277,8 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
         if lift > 0 and down <= _BELOW_REACH * tall:
             strength = below * straight * (1 - 0.4 * max(down, 0.0) / (_BELOW_REACH * tall))
             _keep(nearest, "below", down + 0.3 * askew, index, strength)
-        elif lift < 0 and up <= _ABOVE_REACH * tall:
-            strength = above * straight * (1 - 0.4 * max(up, 0.0) / (_ABOVE_REACH * tall))
+        elif lift < 0 and up <= _ABOVE_REACH * tall and not key.separated:
+            strength = straight * (1 - 0.4 * max(up, 0.0) / (_ABOVE_REACH * tall))
             _keep(nearest, "above", up + 0.3 * askew, index, strength)
     for relation, (_, index, strength) in nearest.items():
         if not pieces[index].kind:

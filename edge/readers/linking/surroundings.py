@@ -134,7 +134,7 @@ class Surroundings:
 
     def numbered(self, index: int) -> bool:
         """Say whether a value has a digit, or goes on in a box that has one."""
-        if any(map(str.isdigit, self.page.pieces[index].text)):
+        if any(map(str.isdecimal, self.page.pieces[index].text)):
             return True
         following = self.followers.get(index)
         return following is not None and any(map(str.isdigit, self.page.pieces[following[0]].text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -145,3 +146,72 @@ def test_a_form_is_told_from_prints_that_differ_by_one_letter() -> None:
     found = with_form(typeset("Model: XK-200\nS/N: 4O123987\n\n40123987"), "[0-9]{8}")
 
     assert found.text == "40123987"
+
+
+@pytest.mark.parametrize(
+    ("rows", "serial"),
+    [
+        ("Tun: XK-200\n3aB. Nº: 40123987", "40123987"),
+        ("MAPKA  XK-200\n3AB. HOMEP.  40123987", "40123987"),
+        ("Mapka: XK-200\nCep. HoMep: 40123987", "40123987"),
+        ("Type/Tn: XK-200\nSerienummer/3aB. N: 40123987", "40123987"),
+        ("Model/Moeb: XK-200\nS/N / 3aB. Homep: 40123987", "40123987"),
+    ],
+)
+def test_cyrillic_keys_are_known_as_a_reader_without_those_letters_sees_them(rows: str, serial: str) -> None:
+    """Russian keys for a serial number, a make and a type are keys in Latin letters that look like theirs, too."""
+    found = read(f"# KELVIA\n{rows}\n230 V")
+
+    assert found == {"model": "XK-200", "serial": serial}
+
+
+@pytest.mark.parametrize("key", ["3AB-4711", "Tun 300 X"])
+def test_what_only_begins_like_a_cyrillic_key_is_none(key: str) -> None:
+    """Three letters that could be a key are none where they go on: nothing is called a serial number for them."""
+    assert read(f"# KELVIA\n{key}\n230 V")["serial"] == ""
+
+
+@pytest.mark.parametrize(
+    ("keys", "values"),
+    [
+        ("Type / Serial No.:", "XK-200 / 40123987"),
+        ("Type / Serial No.:", "XK-200/40123987"),
+        ("型番\uff0f機番", "XK-200\uff0f40123987"),
+        ("Type/Serienr.", "XK-200/40123987"),
+    ],
+)
+def test_a_slash_of_any_width_parts_the_values_of_two_keys(keys: str, values: str) -> None:
+    """Two keys with a slash between have a part each of a value with one, below them, with blanks or without."""
+    assert read(f"# KELVIA\n{keys}\n{values}\n230 V") == {"model": "XK-200", "serial": "40123987"}
+
+
+def test_a_slash_within_a_value_parts_nothing() -> None:
+    """A rating with a slash below two keys that none parts is one value, and the number before it whole."""
+    assert read("# KELVIA\nSerial No.  Voltage\n40123987    220/440V~")["serial"] == "40123987"
+
+
+def test_no_value_stands_above_a_colon() -> None:
+    """What stands above a key with its colon is not that key's value: a maker's name is no model for it."""
+    assert read("VEBA\nType:\nPower: 230 W")["model"] == ""
+
+
+def test_a_third_print_tells_which_letter_is_right() -> None:
+    """A model read with a doubted letter is told as it stands beside another key where a third print says the same."""
+    lines = typeset("KELVIA\nHX2500YS\nMDL:HX2500Y8-01SHB1\nP/N:HX2500YS-01SHB1\nS/N: KCANY4216354")
+    doubted = [
+        replace(line, characters=tuple(
+            replace(c, confidence=0.81, alternatives=(("S", 0.15),)) if c.text == "8" and "Y8" in line.text else c
+            for c in line.characters
+        ))
+        for line in lines
+    ]  # fmt: skip
+
+    model = link(doubted, NAMEPLATE, SIZE)["model"]
+
+    assert model.text == "HX2500YS-01SHB1"
+    assert "read less surely" in model.why
+
+
+def test_a_unit_is_no_model() -> None:
+    """A unit with a raised figure has no figure of a name, large as it may stand."""
+    assert read("# m³\nKELVIA")["model"] == ""
