@@ -82,8 +82,8 @@ def _accept(settings: Settings) -> Iterator[Problem]:
         what = f"needs a calibration of reader {settings.reader.kind}, and this one is of {calibration.reader}"
         key = "calibration" if settings.brings_calibration else "single_look_rate"
         yield Problem(("accept", key), f"{what}; make one with edge calibrate", needs=needed)
-    elif accept.single_look_rate is not None and calibration.threshold(accept.single_look_rate) is None:
-        least = min((one.rate for one in calibration.thresholds), default=None)
+    elif accept.single_look_rate is not None and calibration.threshold(accept.single_look_rate, formed=True) is None:
+        least = min((one.rate for one in (*calibration.thresholds, *calibration.formed)), default=None)
         yield Problem(
             ("accept", "single_look_rate"),
             f"is {accept.single_look_rate}, and the least that the calibration has a threshold for is {least}; "

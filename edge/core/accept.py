@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge.core.calibration import Calibration, FalseAccept, in_frame
+from edge.core.calibration import Calibration, FalseAccept, Threshold, in_frame
 from edge.core.evidence import FieldEvidence
-from edge.core.fields import Product
+from edge.core.fields import FieldRule, Product, fixes_form
 from edge.core.match import same
 from edge.core.policy import Policy
 from edge.core.reading import FieldReading, Reading
 
 
-def one_is_enough(name: str, one: FieldEvidence, looks: Sequence[Reading], policy: Policy) -> bool:
+def one_is_enough(rule: FieldRule, one: FieldEvidence, looks: Sequence[Reading], policy: Policy) -> bool:
     """Whether a single look may pass this field: above every threshold that is set; none set, never."""
     confidence, rate = policy.single_look_confidence, policy.single_look_rate
     if confidence is None and rate is None:
         return False
     if confidence is not None and one.reading.confidence < confidence:
         return False
-    return rate is None or _above(name, one, looks, policy.calibration, rate)
+    return rate is None or _above(rule, one, looks, policy.calibration, rate)
 
 
 def false_accept(
@@ -39,9 +39,12 @@ def false_accept(
         return None
     rate = policy.single_look_rate
     own = min(len(list(_agreeing(name, evidence[name], looks, calibration))) for name in required)
-    if own == 1 and rate is not None and all(_above(n, evidence[n], looks, calibration, rate) for n in required):
-        threshold = calibration.threshold(rate)
-        return None if threshold is None else FalseAccept.of(threshold.measured, threshold.rate)
+    rules = [product.fields[name] for name in required]
+    if own == 1 and rate is not None and all(_above(r, evidence[r.name], looks, calibration, rate) for r in rules):
+        passed = (_threshold(rule, evidence[rule.name], calibration, rate) for rule in rules)
+        # A pass is as sure as its least sure field.
+        said = [FalseAccept.of(one.measured, one.rate) for one in passed if one is not None]
+        return max(said, key=lambda one: one.rate)
     counted = [number for number in calibration.looks if number <= own]
     return FalseAccept.of(calibration.looks[max(counted)]) if counted else None
 
@@ -54,13 +57,16 @@ def _as_measured(calibration: Calibration, product: Product, policy: Policy) -> 
 
 
 def _above(
-    name: str, one: FieldEvidence, looks: Sequence[Reading], calibration: Calibration | None, rate: float
+    rule: FieldRule, one: FieldEvidence, looks: Sequence[Reading], calibration: Calibration | None, rate: float
 ) -> bool:
     """Whether some look by itself is at or above the threshold of the rate; combined looks were not calibrated."""
-    threshold = None if calibration is None else calibration.threshold(rate)
-    if calibration is None or threshold is None:
+    if calibration is None or (threshold := _threshold(rule, one, calibration, rate)) is None:
         return False
-    return any(calibration.score(look) >= threshold.score for look in _agreeing(name, one, looks, calibration))
+    return any(calibration.score(look) >= threshold.score for look in _agreeing(rule.name, one, looks, calibration))
+
+
+def _threshold(rule: FieldRule, one: FieldEvidence, calibration: Calibration, rate: float) -> Threshold | None:
+    return calibration.threshold(rate, formed=fixes_form(one.reading.text, rule))
 
 
 def _agreeing(

@@ -131,6 +131,11 @@ class Threshold:
     score: float
     measured: Measured
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As it stands in a calibration's file."""
+        return {"rate": self.rate, "score": self.score, **_counts(self.measured)}
+
 
 @dataclass(frozen=True, slots=True)
 class FalseAccept:
@@ -154,7 +159,8 @@ class Calibration:
     """One reader's calibration.
 
     A field's score is the log-odds that it is right, `bias` and `weights` over `FEATURES`. `risk` is a table of
-    (score, share wrong), the share falling with the score. `thresholds` are for one look, lowest rate last. `looks`
+    (score, share wrong), the share falling with the score. `thresholds` are for one look, lowest rate last; `formed`
+    are those for texts that their product's pattern holds to their form (`fields.fixes_form`). `looks`
     says by number of agreeing looks how often they were wrong together where every character was at or above
     `least_confidence` and `least_margin`.
 
@@ -168,6 +174,7 @@ class Calibration:
     weights: Mapping[str, float]
     risk: tuple[tuple[float, float], ...]
     thresholds: tuple[Threshold, ...] = ()
+    formed: tuple[Threshold, ...] = ()
     looks: Mapping[int, Measured] = field(default_factory=dict)
     least_confidence: float = 0.9
     least_margin: float = 0.2
@@ -183,8 +190,9 @@ class Calibration:
             raise ValueError("risk must be a list of scores with a share wrong each, 0 to 1")
         if any(low[0] >= high[0] or low[1] < high[1] for low, high in pairwise(self.risk)):
             raise ValueError("the scores of risk must rise, and their shares wrong must not")
-        if any(one.rate <= other.rate or one.score > other.score for one, other in pairwise(self.thresholds)):
-            raise ValueError("the thresholds' rates must fall, and their scores must not")
+        for some in (self.thresholds, self.formed):
+            if any(one.rate <= other.rate or one.score > other.score for one, other in pairwise(some)):
+                raise ValueError("the thresholds' rates must fall, and their scores must not")
 
     def fits(self, reader: str, reader_hash: str) -> bool:
         """Whether it was measured with this reader and these weights."""
@@ -208,9 +216,16 @@ class Calibration:
         (low, more), (high, less) = self.risk[after - 1], self.risk[after]
         return more + (less - more) * (score - low) / (high - low)
 
-    def threshold(self, rate: float) -> Threshold | None:
-        """The threshold of the greatest rate that is no more than this; None where none is."""
-        return next((one for one in self.thresholds if one.rate <= rate), None)
+    def threshold(self, rate: float, *, formed: bool = False) -> Threshold | None:
+        """The threshold of the greatest rate that is no more than this; None where none is.
+
+        `formed` says that a pattern holds the text to its form: then the lower of both thresholds is enough.
+        """
+        known = (next((one for one in some if one.rate <= rate), None) for some in (self.formed, self.thresholds))
+        form, plain = known
+        if not formed or form is None:
+            return plain
+        return form if plain is None or form.score <= plain.score else plain
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -222,7 +237,8 @@ class Calibration:
             "bias": self.bias,
             "weights": dict(self.weights),
             "risk": [list(row) for row in self.risk],
-            "thresholds": [{"rate": one.rate, "score": one.score, **_counts(one.measured)} for one in self.thresholds],
+            "thresholds": [one.facts for one in self.thresholds],
+            "formed": [one.facts for one in self.formed],
             "looks": {str(number): _counts(one) for number, one in self.looks.items()},
             "least_confidence": self.least_confidence,
             "least_margin": self.least_margin,
@@ -239,17 +255,27 @@ class Calibration:
             raise ValueError("a calibration is one JSON object")  # noqa: TRY004 - one kind of error for a file
         if facts.get("version") != VERSION:
             raise ValueError(f"version is {facts.get('version')!r}, and this edge takes {VERSION}")
-        thresholds = [
-            Threshold(_number(one, "rate", 0, 1), _number(one, "score"), _measured(one))
-            for one in _list(facts, "thresholds")
-        ]
+        # Files that were made before product files counted have no "formed".
+        thresholds, formed = (
+            tuple(
+                sorted(
+                    (
+                        Threshold(_number(one, "rate", 0, 1), _number(one, "score"), _measured(one))
+                        for one in (_list(facts, name) if name in facts else ())
+                    ),
+                    key=lambda one: -one.rate,
+                )
+            )
+            for name in ("thresholds", "formed")
+        )
         return cls(
             _text(facts, "reader"),
             _text(facts, "reader_hash"),
             _number(facts, "bias"),
             {name: _number(_table(facts, "weights"), name) for name in _table(facts, "weights")},
             tuple(_row(row) for row in _list(facts, "risk")),
-            tuple(sorted(thresholds, key=lambda one: -one.rate)),
+            thresholds,
+            formed,
             {_looks(number): _measured(one) for number, one in _table(facts, "looks").items()},
             _number(facts, "least_confidence", 0, 1),
             _number(facts, "least_margin", 0, 1),

@@ -104,6 +104,21 @@ def violation(text: str, rule: FieldRule) -> str | None:
     return None if CHECKS[rule.check](text) else f"has a wrong check digit ({rule.check})"
 
 
+def fixes_form(text: str, rule: FieldRule) -> bool:
+    """Whether the pattern holds a text to its form: no character may be of another kind, and none may go or come.
+
+    Such a pattern is evidence of its own that none was lost, and none taken for one of another kind.
+    """
+    if rule.pattern is None or not text or not rule.matches(text):
+        return False
+    for at, character in enumerate(text):
+        before, behind = text[:at], text[at + 1 :]
+        others = ("0",) if character.isalpha() else ("A", "a") if character.isdecimal() else ("0", "A")
+        if any(rule.matches(before + other + behind) for other in ("", *others)):
+            return False
+    return not any(rule.matches(text[:at] + more + text[at:]) for at in range(len(text) + 1) for more in ("0", "A"))
+
+
 def _values(text: str) -> list[int] | None:
     """Each character's value: digits as they are, letters from 10 on as ISO 7064 and ISIN count them."""
     values = []

@@ -125,22 +125,30 @@ class Ocr:
             half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
             where = subject(half, self._cutters)
             quads = self._find(image, half, where)
-            boxes = _in_order(self._searched_again(image, half, where, quads))
+            boxes = _in_order(self._searched_again(image, half, where, quads, search))
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
         self._ahead.begin(image, boxes, partial(self._read_lines, image, boxes))
         return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3, search)
 
-    def _searched_again(self, image: Image, half: Image, where: Subject, quads: list[Quad]) -> list[Quad]:
+    def _searched_again(
+        self, image: Image, half: Image, where: Subject, quads: list[Quad], search: frame_codes.Search
+    ) -> list[Quad]:
         """Search once more where much that looks like characters is in no line; the search that found more counts."""
         scale = half.shape[1] / image.shape[1]
+
+        def share(held: Sequence[Quad]) -> float:
+            return explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in held])
+
         near = _around(quads, scale, where, half)
-        share = explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in quads])
-        if share < _EXPLAINED and (near is not None or len(quads) < _FEW_LINES):
+        if (near is not None or len(quads) < _FEW_LINES) and share(quads) < _EXPLAINED:
             quads = self._searched_around(image, half, where, quads, near)
-            share = explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in quads])
         finer = _finer(where)
-        if finer is None or len(quads) < _FEW_LINES or share >= _EXPLAINED_WELL:
+        if finer is None or len(quads) < _FEW_LINES or share(quads) >= _EXPLAINED_WELL:
+            return quads
+        # The modules of a code look like characters, too.
+        codes, _ = search.found.result()
+        if share([*quads, *(code.box for code in codes if code.box)]) >= _EXPLAINED_WELL:
             return quads
         return max(quads, self._find(image, half, finer), key=len)
 
