@@ -4,7 +4,8 @@
 
 READS come from `python -m training.calibration.reads values|looks --seed N -o READS.jsonl --processes P`, N another
 seed than the fit's. Prints a row for each rate that the calibration has a threshold for: reads, accepted, wrong ones
-among them with their 95 % interval (Clopper-Pearson), for all reads and for those of frames with nothing spoilt.
+among them with their 95 % interval (Clopper-Pearson), for all reads, for those of frames with nothing spoilt, and for
+texts of the printed form, which a product's pattern knows (what has another form is as good as not read).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from edge.calibrations import BUNDLED, read_calibration
 from edge.core.calibration import Calibration
 from edge.core.reliability import Scored, measured
-from training.calibration.fit import fields_of, looks_scored, scored
+from training.calibration.fit import fields_of, looks_scored, of_the_form, scored
 from training.kept import kept
 
 Line = Mapping[str, Any]
@@ -35,10 +36,15 @@ def read_anew(calibration: Calibration, lines: Sequence[Line], link: float) -> l
 
 def rows(calibration: Calibration, lines: Sequence[Line], link: float, rates: Iterable[float]) -> Iterator[str]:
     """Give the table."""
-    sets = {"all": lines, "nothing spoilt": [line for line in lines if "spoilt" not in line["turn"]]}
-    for name, some in sets.items():
+    formed = [of_the_form(line) for line in lines]
+    sets = {
+        "all": (lines, calibration.thresholds),
+        "nothing spoilt": ([line for line in lines if "spoilt" not in line["turn"]], calibration.thresholds),
+        "form known": (formed, calibration.formed),
+    }
+    for name, (some, thresholds) in sets.items():
         reads = read_anew(calibration, some, link)
-        for one in calibration.thresholds:
+        for one in thresholds:
             if one.rate not in rates and rates:
                 continue
             found = measured(reads, one.score)

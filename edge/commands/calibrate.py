@@ -164,6 +164,8 @@ def calibrate(reads: Sequence[Read], rates: Sequence[float], least: tuple[float,
         fitted,
         risk=risk_table(answered) or start.risk,
         thresholds=thresholds(rates, *sure),
+        # The site's own plates were read with its product file: its thresholds know the form already.
+        formed=(),
         looks={1: _one_look(measured_on, *least)} | ({2: twice} if twice.of else {}),
         least_confidence=least[0],
         least_margin=least[1],

@@ -73,7 +73,8 @@ def assess(looks: Sequence[Reading], product: Product, policy: Policy) -> Assess
     support = {name: one.agreeing + (codes.get(name) is True) for name, one in evidence.items()}
     # How sure a look is of another text says nothing about the one that a code put in its place.
     certain = {
-        name: support[name] >= policy.looks or (one is combined[name] and one_is_enough(product.fields[name], one, looks, policy))
+        name: support[name] >= policy.looks
+        or (one is combined[name] and one_is_enough(product.fields[name], one, looks, policy))
         for name, one in evidence.items()
     }
     verdicts = {

@@ -174,10 +174,10 @@ class Calibration:
     weights: Mapping[str, float]
     risk: tuple[tuple[float, float], ...]
     thresholds: tuple[Threshold, ...] = ()
-    formed: tuple[Threshold, ...] = ()
     looks: Mapping[int, Measured] = field(default_factory=dict)
     least_confidence: float = 0.9
     least_margin: float = 0.2
+    formed: tuple[Threshold, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.weights} - {*FEATURES})
@@ -275,10 +275,10 @@ class Calibration:
             {name: _number(_table(facts, "weights"), name) for name in _table(facts, "weights")},
             tuple(_row(row) for row in _list(facts, "risk")),
             thresholds,
-            formed,
             {_looks(number): _measured(one) for number, one in _table(facts, "looks").items()},
             _number(facts, "least_confidence", 0, 1),
             _number(facts, "least_margin", 0, 1),
+            formed,
         )
 
 

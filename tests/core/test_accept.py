@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from edge.core.assess import Assessment, assess
 from edge.core.calibration import Calibration, FalseAccept, Measured, Threshold
+from edge.core.fields import FieldRule
 from edge.core.policy import Policy
 from edge.core.reading import Code, Reading
 from tests.core.parts import PLATE, SERIAL, both, policy, product, reading
@@ -63,6 +65,25 @@ def test_one_look_states_what_its_threshold_came_out_as() -> None:
     stated = found(reading(), single_look_rate=0.01).false_accept
 
     assert stated == FalseAccept(0.01, ABOVE.interval, 400)
+
+
+def model_of(pattern: str) -> FieldRule:
+    """A model with a pattern."""
+    return FieldRule("model", pattern, lambda text: re.fullmatch(pattern, text) is not None)
+
+
+def test_one_look_passes_by_the_threshold_of_a_known_form() -> None:
+    """A pattern that holds each text to its form lets a look pass that would need another one, and its rate is stated."""
+    counted = Measured(20_000, 0, 30_000)
+    calibration = replace(CALIBRATION, formed=(Threshold(0.0001, 4.0, counted),))
+    at = policy(calibration=calibration, single_look_rate=0.0001)
+
+    held = assess([reading()], product(model=model_of("AX-[0-9]{4}")), at)
+    loose = assess([reading()], product(model=model_of("AX-[0-9]{2,4}")), at)
+
+    assert held.reason is None
+    assert held.false_accept == FalseAccept(0.0001, counted.interval, 20_000)
+    assert loose.confirm
 
 
 def test_two_looks_state_what_two_came_out_as() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -144,9 +145,28 @@ def test_the_threshold_of_a_rate_is_no_laxer_than_asked() -> None:
     assert CALIBRATION.threshold(0.0001) is None
 
 
+def test_the_threshold_of_a_known_form_is_the_lower_one() -> None:
+    """Where a pattern holds a text to its form, either threshold is enough, and rates count that have no other."""
+    counted = Measured(400, 0, 1000)
+    formed = replace(CALIBRATION, formed=(Threshold(0.001, 2.0, counted), Threshold(0.0001, 6.0, counted)))
+
+    lower, stricter = formed.threshold(0.001, formed=True), formed.threshold(0.0001, formed=True)
+
+    assert lower is not None
+    assert lower.score == 2.0
+    assert stricter is not None
+    assert stricter.score == 6.0
+    assert formed.threshold(0.0001) is None
+    assert CALIBRATION.threshold(0.001, formed=True) == CALIBRATION.threshold(0.001)
+
+
 def test_a_calibration_survives_its_file() -> None:
-    """What is written is what is read."""
-    assert Calibration.of(json.loads(json.dumps(CALIBRATION.facts))) == CALIBRATION
+    """What is written is what is read, and a file from before forms were known has none."""
+    formed = replace(CALIBRATION, formed=(Threshold(0.001, 2.0, Measured(400, 0, 1000)),))
+    facts = json.loads(json.dumps(formed.facts))
+
+    assert Calibration.of(facts) == formed
+    assert Calibration.of({name: fact for name, fact in facts.items() if name != "formed"}) == CALIBRATION
 
 
 def test_the_bundled_calibration_is_one() -> None:

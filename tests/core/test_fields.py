@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.core.fields import CHECKS, MAX_PROPOSALS, MAX_TRIED, FieldRule, normalise, propose, violation
+from edge.core.fields import CHECKS, MAX_PROPOSALS, MAX_TRIED, FieldRule, fixes_form, normalise, propose, violation
 
 ANY = FieldRule("serial")
 PLAIN = string.ascii_uppercase + string.digits + "-/."
@@ -186,3 +186,28 @@ def test_a_limit_reached_is_said() -> None:
     assert not many.complete
     assert len(tried) == MAX_TRIED
     assert not long.complete
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "held"),
+    [
+        ("[A-Z]{2}[0-9]{6}", "AX204813", True),
+        ("SN-[0-9]{4}-[A-Z]", "SN-2048-K", True),
+        ("[A-Z]{2}[0-9]{5,6}", "AX204813", False),
+        ("[A-Z0-9]{8}", "AX204813", False),
+        ("AX-?[0-9]{4}", "AX-2048", False),
+        (".+", "AX-2048", False),
+        ("[A-Z]{2}[0-9]{6}", "AX20481", False),
+    ],
+)
+def test_a_pattern_holds_a_text_to_its_form(pattern: str, text: str, *, held: bool) -> None:
+    """Only where no character may be of another kind, go or come, is the form evidence that all were read."""
+    assert fixes_form(text, rule(pattern)) is held
+
+
+def test_no_pattern_and_no_text_hold_nothing() -> None:
+    """Without a pattern every form will do, and nothing read has none."""
+    four = rule("[0-9]{4}")
+
+    assert not fixes_form("2048", FieldRule("serial"))
+    assert not fixes_form("", four)

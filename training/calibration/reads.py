@@ -54,8 +54,6 @@ _opened: dict[str, Any] = {}
 #: What is drawn, in turn by the frame's number: usual material or any, and whether something is wrong with the frame.
 #: More are spoilt than on a line, so that there are errors to learn from; the report tells both apart.
 _TURNS = ("usual", "spoilt", "spoilt", "usual", "spoilt any", "spoilt", "any", "spoilt", "spoilt any", "usual")
-#: Other framings of a value: by how much longer and higher, as shares of its box.
-_FRAMINGS = ((0.06, 0.25), (-0.01, -0.12), (0.02, 0.08))
 #: One plate in so many is looked at twice.
 _SECOND_LOOKS = 3
 #: Plates that bear no serial: what is read there is invented.
@@ -105,23 +103,7 @@ def values(drawn: drawing.Drawn, reader: Ocr, product: Product) -> Mapping[str, 
             characters = () if line is None else tuple(c for c in line.characters if c.text.strip())
             text = "".join(character.text for character in characters)
             fields[name] = _read(drawn.frame, rows[name]["text"], text, characters, line.box if line else None)
-            if text:
-                fields[name]["again"] = _again(drawn.frame, boxes[name], reader)
     return {**judged, "reader": reader.hash, "fields": fields}
-
-
-def _again(image: Image, box: Quad, reader: Ocr) -> list[tuple[str, float]]:
-    """How a value is read in other framings: its text without blanks, and its least certain character."""
-    told = []
-    for longer, higher in _FRAMINGS:
-        wide = between(box, -longer / 2, 1 + longer / 2)
-        side: Quad = (wide[3], wide[0], wide[1], wide[2])
-        first, second, third, fourth = between(side, -higher / 2, 1 + higher / 2)
-        line = next(iter(reader.lines(image, ((second, third, fourth, first),))), None)
-        held = () if line is None else tuple(c for c in line.characters if c.text.strip())
-        least = min((character.confidence for character in held), default=0.0)
-        told.append(("".join(character.text for character in held), round(least, 6)))
-    return told
 
 
 def _judged(image: Image, boxes: tuple[Quad, ...], product: Product) -> dict[str, Any]:
