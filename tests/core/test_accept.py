@@ -73,7 +73,7 @@ def model_of(pattern: str) -> FieldRule:
 
 
 def test_one_look_passes_by_the_threshold_of_a_known_form() -> None:
-    """A pattern that holds each text to its form lets a look pass that would need another one, and its rate is stated."""
+    """A pattern that holds each text to its form lets a look pass that would need another one; its rate is stated."""
     counted = Measured(20_000, 0, 30_000)
     calibration = replace(CALIBRATION, formed=(Threshold(0.0001, 4.0, counted),))
     at = policy(calibration=calibration, single_look_rate=0.0001)

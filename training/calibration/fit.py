@@ -272,11 +272,12 @@ def report(found: Calibration, held: Sequence[Line], values: Sequence[tuple[Fiel
         "least confidence": _curve([(one.confidence, wrong) for one, wrong in fields]),
         "score": _curve([(found.score(one), wrong) for one, wrong in fields]),
     }
-    for one in found.formed:
-        low, high = one.measured.interval
+    for form in found.formed:
+        came = form.measured
+        low, high = came.interval
         print(
-            f"form known, looks and values: {one.rate:g} (score {one.score:.3f}): {one.measured.accepted} of "
-            f"{one.measured.of} accepted, {one.measured.wrong} wrong ({low:.4%} to {high:.4%})"
+            f"form known, looks and values: {form.rate:g} (score {form.score:.3f}): {came.accepted} of "
+            f"{came.of} accepted, {came.wrong} wrong ({low:.4%} to {high:.4%})"
         )
     two = found.looks[2]
     print(f"\ntwo agreeing looks: {two.accepted} of {two.of} pairs, {two.wrong} wrong, 95 % {two.interval}")
