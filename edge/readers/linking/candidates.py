@@ -239,8 +239,12 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         place.barred
         or _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
+        or (
+            rule.name == "serial" and span.before and _certified(piece) and own is not None and own.relation != "inline"
+        )
     ):
-        # Without a key a code with its version on the side is the print of a circuit board.
+        # Without a key a code with its version on the side is the print of a circuit board; and the number of a patent
+        # is no serial number of the key above it.
         return None
     features = {
         **_features(rule, text, own, place.other, fits),
@@ -255,11 +259,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    if (
-        rule.name == "serial"
-        and not fits
-        and (_measures(text, span.after) or (span.before and looks(piece.text) in ("a standard", "an approval")))
-    ):
+    if rule.name == "serial" and not fits and (_measures(text, span.after) or (span.before and _certified(piece))):
         features["looks"] = 1.0
     features["theirs"] = place.theirs
     features["elsewhere"] = around.elsewhere(place.at, rule.name)
@@ -270,6 +270,10 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         # The product says that its texts look so: words, figures and length are then nothing against it.
         features |= dict.fromkeys(("worded", "maker_word", "number", "long", "remarked", "kind"), 0.0)
     return Candidate(piece, span.segments, raw, text, changed, own, features, fits, span.left_out)
+
+
+def _certified(piece: Piece) -> bool:
+    return looks(piece.text) in ("a standard", "an approval")
 
 
 @lru_cache(maxsize=2048)

@@ -215,3 +215,8 @@ def test_a_third_print_tells_which_letter_is_right() -> None:
 def test_a_unit_is_no_model() -> None:
     """A unit with a raised figure has no figure of a name, large as it may stand."""
     assert read("# m³\nKELVIA")["model"] == ""
+
+
+def test_a_patents_number_is_no_serial_of_the_key_above() -> None:
+    """Where a serial number is hidden below its key, the number of a patent that stands there is not told for it."""
+    assert read("KELVIA\nModel: XK-200\nSerial No.\nPatent 0042509\n230 V")["serial"] == ""
