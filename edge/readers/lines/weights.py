@@ -97,6 +97,8 @@ class Network:
             # Pinned, the one thread of every compilation is put on the same core: lines took 225 ms then, not 115.
             "ENABLE_CPU_PINNING": False,
             "CPU_RUNTIME_CACHE_CAPACITY": max_kernels,
+            # Processors with AMX would else round to 16 bits, and read what no calibration was made with.
+            "INFERENCE_PRECISION_HINT": "f32",
             # Fused loops round the products add in another order where sizes are known, and round otherwise with it.
             "SNIPPETS_MODE": "DISABLE",
         }
