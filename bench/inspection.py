@@ -3,7 +3,7 @@
     python bench/inspection.py [--frames 16] [--rounds 3] [--seed 11] [--threads 2] [--folder FOLDER] [--curves]
 
 Frames are plates that the simulator draws, 1920 x 1200 px (or FOLDER: images and `labels.jsonl` with `file`, `serial`,
-`model`). Each round takes every frame once by every contestant, in a changing order:
+`model`). Each round takes every frame once by every contestant, in a changing order, each after a rest:
     edge             locate, measure, judge, read (lines, link, codes), check: the whole inspection
     rapidocr         the package's defaults (ONNX Runtime), then the same linker
     rapidocr openvino  the same on OpenVINO, then the same linker
@@ -39,6 +39,10 @@ from edge.readers.linking.linker import link
 from edge.readers.ocr import Ocr
 from edge.readers.reader import Image
 from edge.vision import quality
+
+#: Before each contestant: ONNX Runtime's threads wait by spinning, some 30 ms of processor after `rapidocr` has
+#: answered, which whoever comes next would pay for. Threads of the others rest at once.
+_REST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ def compare(contestants: Mapping[str, Contestant], frames: Sequence[Plate], prod
         for number, plate in enumerate(frames):
             shuffle.shuffle(order)
             for name in order:
+                time.sleep(_REST_S)
                 begun = time.perf_counter()
                 answer = contestants[name](plate.image, product)
                 times[name][number].append((time.perf_counter() - begun) * 1e3)
