@@ -38,6 +38,10 @@ _LOOK_ALIKE = str.maketrans(
         "ø": "o",
         "º": "o",
         "°": "o",
+        # Greek rho, kappa and tau, which stand for Cyrillic letters.
+        "\u03c1": "p",
+        "\u03ba": "k",
+        "\u03c4": "t",
     }
 )
 

@@ -154,6 +154,7 @@ def test_a_form_is_told_from_prints_that_differ_by_one_letter() -> None:
         ("Tun: XK-200\n3aB. Nº: 40123987", "40123987"),
         ("MAPKA  XK-200\n3AB. HOMEP.  40123987", "40123987"),
         ("Mapka: XK-200\nCep. HoMep: 40123987", "40123987"),
+        ("Ma\u03c1\u03baa: XK-200\n3aB. HoMe\u03c1: 40123987", "40123987"),
         ("Type/Tn: XK-200\nSerienummer/3aB. N: 40123987", "40123987"),
         ("Model/Moeb: XK-200\nS/N / 3aB. Homep: 40123987", "40123987"),
     ],
