@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -188,10 +189,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--looks", type=Path, default=FOLDER / "looks.jsonl")
     parser.add_argument("--values", type=Path, default=FOLDER / "values.jsonl")
+    parser.add_argument(
+        "--more",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="values of other seeds, to choose `formed` by",
+    )
     parser.add_argument("-o", "--output", type=Path, default=BUNDLED, metavar="FILE")
     parser.add_argument("--curves", type=Path, default=CURVES)
     args = parser.parse_args()
     looks, values = list(kept(args.looks)), list(kept(args.values))
+    more = [line for path in args.more for line in kept(path)]
     ours = {line["reader"] for line in looks if "reader" in line}
     if len(ours) != 1:
         print(f"the looks are by {len(ours)} readers (hashes), and must be by one; read anew", file=sys.stderr)
@@ -217,7 +227,7 @@ def main() -> int:
     found = replace(
         found,
         thresholds=tuple(one for one in found.thresholds if one.measured.accepted >= FEWEST),
-        formed=formed(found, (on, values_on), (held, values_held), link),
+        formed=formed(found, (on, [*values_on, *more]), (held, values_held), link),
     )
     args.output.write_text(json.dumps(found.facts, indent=1) + "\n", encoding="utf-8")
     curves = report(found, held, list(fields_of(values_held, link)))
@@ -237,7 +247,8 @@ def formed(
         looks, values = ([of_the_form(line) for line in lines] for lines in kinds)
         return [*looks_scored(found, looks), *scored(found, fields_of(values, link))]
 
-    on, others = reads(chosen), reads(held)
+    # What is under the floor of any pass is no read that a threshold could be chosen by.
+    on, others = [one for one in reads(chosen) if isfinite(one.score)], reads(held)
     slope, shift = rescaled(on)
     said = [replace(one, score=slope * one.score + shift) for one in on]
     taken = [Scored(slope * one.score + shift, one.wrong) for one in others]

@@ -36,6 +36,8 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ),
     ("a rating", rf"(?i)^{_NUMBER}\s?[x×]\s?{_NUMBER}(\s?[x×]\s?{_NUMBER})?(\s?[a-z]{{1,2}})?$"),  # noqa: RUF001
     ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v|cos\s?(φ|phi)"),
+    # Volts with their phases, and hertz with a sign glued to them.
+    ("a rating", r"(?i)^\d{2,3}\s?v\s?[13]$|^\d{2,3}\s?hz\s?ce$"),
     # How motors are marked for one phase or three.
     ("a rating", r"(?i)^mot(or)?\.?\s?[13]$|^[13]\s?~?\s?mot(or)?\.?$"),
     (

@@ -221,3 +221,9 @@ def test_a_unit_is_no_model() -> None:
 def test_a_patents_number_is_no_serial_of_the_key_above() -> None:
     """Where a serial number is hidden below its key, the number of a patent that stands there is not told for it."""
     assert read("KELVIA\nModel: XK-200\nSerial No.\nPatent 0042509\n230 V")["serial"] == ""
+
+
+@pytest.mark.parametrize("rating", ["115V3~", "60 HZCE"])
+def test_a_rating_with_a_sign_glued_to_it_is_no_serial(rating: str) -> None:
+    """Below the key of a hidden serial number, volts with phases and hertz with a sign are not told for it."""
+    assert read(f"KELVIA\nModel: XK-200\nSerial No.\n{rating}\nMade in France")["serial"] == ""
