@@ -195,7 +195,7 @@ def main() -> int:
         nargs="*",
         default=[],
         metavar="FILE",
-        help="values of other seeds, to choose `formed` by",
+        help="values of other seeds, to choose thresholds by",
     )
     parser.add_argument("-o", "--output", type=Path, default=BUNDLED, metavar="FILE")
     parser.add_argument("--curves", type=Path, default=CURVES)
@@ -221,7 +221,9 @@ def main() -> int:
     found = replace(
         found,
         # A look is no surer than its fields, and values are many: thresholds are chosen by both.
-        thresholds=thresholds(RATES, [*looks_scored(found, on), *scored(found, fields_of(values_on, link))], sure_held),
+        thresholds=thresholds(
+            RATES, [*looks_scored(found, on), *scored(found, fields_of([*values_on, *more], link))], sure_held
+        ),
         looks={1: measured(sure_held, -1e300), 2: two_looks(found, looks)},
     )
     found = replace(
