@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 from collections.abc import Callable, Iterator
@@ -94,7 +95,9 @@ class Peer:
     def disconnect(self) -> None:
         """Say goodbye."""
         self.client.disconnect()
-        self.client.loop_stop()
+        # paho asks whether its thread is there and then joins it; a thread that ends in between takes itself away.
+        with contextlib.suppress(AttributeError):
+            self.client.loop_stop()
 
     def cut(self) -> None:
         """Go away as a dead process does: the socket closes, no DISCONNECT is sent."""
