@@ -43,7 +43,7 @@ def false_accept(
     if own == 1 and rate is not None and all(_above(r, evidence[r.name], looks, calibration, rate) for r in rules):
         passed = (_threshold(rule, evidence[rule.name], calibration, rate) for rule in rules)
         # A pass is as sure as its least sure field.
-        said = [FalseAccept.of(one.measured, one.rate) for one in passed if one is not None]
+        said = (FalseAccept.of(one.measured, one.rate) for one in passed if one is not None)
         return max(said, key=lambda one: one.rate)
     counted = [number for number in calibration.looks if number <= own]
     return FalseAccept.of(calibration.looks[max(counted)]) if counted else None

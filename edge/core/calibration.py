@@ -221,11 +221,9 @@ class Calibration:
 
         `formed` says that a pattern holds the text to its form: then the lower of both thresholds is enough.
         """
-        known = (next((one for one in some if one.rate <= rate), None) for some in (self.formed, self.thresholds))
-        form, plain = known
-        if not formed or form is None:
-            return plain
-        return form if plain is None or form.score <= plain.score else plain
+        sets = (self.thresholds, self.formed if formed else ())
+        known = (next((one for one in some if one.rate <= rate), None) for some in sets)
+        return min((one for one in known if one is not None), key=lambda one: one.score, default=None)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -255,30 +253,18 @@ class Calibration:
             raise ValueError("a calibration is one JSON object")  # noqa: TRY004 - one kind of error for a file
         if facts.get("version") != VERSION:
             raise ValueError(f"version is {facts.get('version')!r}, and this edge takes {VERSION}")
-        # Files that were made before product files counted have no "formed".
-        thresholds, formed = (
-            tuple(
-                sorted(
-                    (
-                        Threshold(_number(one, "rate", 0, 1), _number(one, "score"), _measured(one))
-                        for one in (_list(facts, name) if name in facts else ())
-                    ),
-                    key=lambda one: -one.rate,
-                )
-            )
-            for name in ("thresholds", "formed")
-        )
         return cls(
             _text(facts, "reader"),
             _text(facts, "reader_hash"),
             _number(facts, "bias"),
             {name: _number(_table(facts, "weights"), name) for name in _table(facts, "weights")},
             tuple(_row(row) for row in _list(facts, "risk")),
-            thresholds,
+            _thresholds(facts, "thresholds"),
             {_looks(number): _measured(one) for number, one in _table(facts, "looks").items()},
             _number(facts, "least_confidence", 0, 1),
             _number(facts, "least_margin", 0, 1),
-            formed,
+            # Files that were made before product files counted have none.
+            _thresholds(facts, "formed") if "formed" in facts else (),
         )
 
 
@@ -357,6 +343,11 @@ def _row(row: Any) -> tuple[float, float]:
         raise ValueError(f"a row of risk is {row!r}, and must be a score and a share")
     score, share = row
     return _number({"score": score}, "score"), _number({"share": share}, "share", 0, 1)
+
+
+def _thresholds(facts: Mapping[str, Any], name: str) -> tuple[Threshold, ...]:
+    found = (Threshold(_number(one, "rate", 0, 1), _number(one, "score"), _measured(one)) for one in _list(facts, name))
+    return tuple(sorted(found, key=lambda one: -one.rate))
 
 
 def _measured(facts: Any) -> Measured:

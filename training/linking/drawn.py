@@ -16,7 +16,7 @@ import functools
 import math
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from edge.core import gate
-from edge.core.reading import Reading
+from edge.core.reading import FieldReading, Reading
 from edge.products import load_product
 from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.linker import link
@@ -38,7 +38,7 @@ from simulator.material import NOMINAL, Picture, Wear, surface
 from simulator.optics import Sensor, expose
 from simulator.spoiling import nominal
 from training.linking import wording
-from training.linking.judge import Verdict, product_of, table
+from training.linking.judge import Verdict, compared, product_of, solid, table
 from training.linking.layouts import Box
 from training.linking.pages import Labelled, Printed, printed
 from training.linking.train import NAMEPLATE
@@ -183,43 +183,27 @@ def _judged(seed: int, number: int) -> Judged:
     located = reader.locate(frame)
     fit = gate.judge(quality.measure(frame, located.boxes), _opened["limits"]).fit
     reading = reader.read(frame, NAMEPLATE, located)
-    product = product_of(labelled)
-    formed = reader_links(reading, product)
-    generic = {name: field.text for name, field in reading.fields.items()}
+    formed = link(reading.lines, product_of(labelled), (1, 1))
     return Judged(
-        _verdict(labelled, generic), _verdict(labelled, formed), _held(labelled, reading), fit, labelled.has("serial"),
-        _told(labelled, reading, generic, formed),
+        compared(labelled, reading.fields), compared(labelled, formed), _held(labelled, reading), fit,
+        labelled.has("serial"), _told(labelled, reading, formed),
     )  # fmt: skip
-
-
-def reader_links(reading: Reading, product: Any) -> dict[str, str]:
-    """The fields that the lines of a reading hold for a product."""
-    return {name: field.text for name, field in link(reading.lines, product, (1, 1)).items()}
-
-
-def _solid(text: str) -> str:
-    return "".join(c for c in text if c.isalnum())
-
-
-def _verdict(page: Labelled, fields: dict[str, str]) -> Verdict:
-    right = {name: _solid(fields[name]) in ([_solid(text) for text in page.texts(name)] or [""]) for name in FIELDS}
-    return Verdict(page.layout.split(",")[0], right, not page.has("serial") and bool(fields["serial"]))
 
 
 def _held(page: Labelled, reading: Reading) -> bool:
     """Whether a print of each field stands in what was read, its pieces wherever they are."""
-    said = " ".join(_solid(line.text) for line in reading.lines)
+    said = " ".join(solid(line.text) for line in reading.lines)
     for name in FIELDS:
         texts = page.texts(name)
-        if texts and not any(all(_solid(part) in said for part in text.split()) for text in texts):
+        if texts and not any(all(solid(part) in said for part in text.split()) for text in texts):
             return False
     return True
 
 
-def _told(page: Labelled, reading: Reading, generic: dict[str, str], formed: dict[str, str]) -> str:
+def _told(page: Labelled, reading: Reading, formed: Mapping[str, FieldReading]) -> str:
     rows = [f"---- {page.layout}, {page.language}, {page.seed}"]
     rows += [
-        f"  {name}: printed {page.texts(name)}, generic {generic[name]!r}, with file {formed[name]!r}"
+        f"  {name}: printed {page.texts(name)}, generic {reading.fields[name].text!r}, with file {formed[name].text!r}"
         for name in FIELDS
     ]
     for line in sorted(reading.lines, key=lambda line: line.box[0][1]):

@@ -47,7 +47,8 @@ class Verdict:
         return all(self.right.values())
 
 
-def _solid(text: str) -> str:
+def solid(text: str) -> str:
+    """Give the letters and digits of a text."""
     return "".join(c for c in text if c.isalnum())
 
 
@@ -65,12 +66,13 @@ def product_of(page: Labelled) -> Product:
 def judged(page: Labelled, product: Product) -> tuple[Verdict, Mapping[str, FieldReading]]:
     """Link one page and compare."""
     fields = link(page.lines, product, (1, 1))
-    right = {}
-    for name in FIELDS:
-        printed = [_solid(text) for text in page.texts(name)]
-        right[name] = _solid(fields[name].text) in (printed or [""])
-    layout = page.layout.split(",")[0]
-    return Verdict(layout, right, not page.has("serial") and bool(fields["serial"].text)), fields
+    return compared(page, fields), fields
+
+
+def compared(page: Labelled, fields: Mapping[str, FieldReading]) -> Verdict:
+    """Compare fields with what is printed on a page."""
+    right = {name: solid(fields[name].text) in ([solid(text) for text in page.texts(name)] or [""]) for name in FIELDS}
+    return Verdict(page.layout.split(",")[0], right, not page.has("serial") and bool(fields["serial"].text))
 
 
 def table(title: str, verdicts: Sequence[Verdict], without: int) -> Iterator[str]:

@@ -185,6 +185,11 @@ def _tables() -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
+def _cyrillic() -> Mapping[str, str]:
+    return dict(pair.split("=") for pair in _tables()["cyrillic"]["seen_as"].split())
+
+
+@cache
 def _builtin() -> Mapping[str, Word]:
     words: dict[str, Word] = {}
     for kind, table in _tables().items():
@@ -201,8 +206,7 @@ def _builtin() -> Mapping[str, Word]:
 
 def _seen_as(word: str) -> Iterable[str]:
     """Yield what a recogniser without Cyrillic letters makes of a word; nothing where it has none."""
-    seen_as = dict(pair.split("=") for pair in _tables()["cyrillic"]["seen_as"].split())
-    lowered = word.casefold()
+    lowered, seen_as = word.casefold(), _cyrillic()
     if not any(c in seen_as for c in lowered):
         return
     for way, least in enumerate(_LEAST_SEEN):

@@ -47,7 +47,7 @@ _HIDDEN = re.compile(rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING
 
 #: What stands between the parts of a value that has several keys: a slash with blanks or a wide one, or else any.
 _PARTED = (re.compile(r"\s[/\uff0f]\s|\uff0f"), re.compile(r"\s*[/\uff0f]\s*"))
-_SLASHES = "/\uff0f"
+_SLASHES = ("/", "\uff0f")
 #: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
 SLASHED = re.compile(r"\s[/\uff0f]|[/\uff0f]\s|\uff0f")
 #: A part that no blank sets apart has so many letters and figures.
@@ -130,7 +130,7 @@ def _less_hidden(page: Page, found: dict[int, list[Link]]) -> dict[int, list[Lin
     more: dict[int, list[Link]] = {}
     for value, held_by in found.items():
         piece = page.pieces[value]
-        row = next((row for link in held_by if parts_of(page, piece, row := key_row(page, link.key))), [])
+        row = next((row for link in held_by if (row := parted_row(page, piece, link.key))), [])
         parts = parts_of(page, piece, row)
         if not parts:
             if hides(piece.text):
@@ -179,10 +179,18 @@ def _aside(page: Page, piece: Piece, *, right: bool) -> int | None:
 def _shared(page: Page, value: int, held_by: list[Link]) -> list[Link]:
     """Give a value that has a part for each key of a row to all of them alike ("Type / No.: AX 1 / 1234")."""
     for link in sorted(held_by, key=lambda link: -link.strength):
-        row = key_row(page, link.key)
-        if parts_of(page, page.pieces[value], row):
+        row = parted_row(page, page.pieces[value], link.key)
+        if row:
             return [one for one in held_by if one.key not in row] + [replace(link, key=key) for key in row]
     return held_by
+
+
+def parted_row(page: Page, piece: Piece, key: Piece) -> list[Piece]:
+    """Give a key and those beside it where a value has a part for each of them; else none."""
+    if not any(c in page.lines[piece.line].text for c in _SLASHES):
+        return []
+    row = key_row(page, key)
+    return row if parts_of(page, piece, row) else []
 
 
 def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, int]]:
@@ -193,8 +201,8 @@ def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, 
     if len(row) < 2:
         return []
     line = page.lines[piece.line].text
-    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES and line[piece.end :].strip() != ""
-    before = line[: piece.start].strip(f" {HIDING}") in _SLASHES and line[: piece.start].strip() != ""
+    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES
+    before = line[: piece.start].strip(f" {HIDING}") in _SLASHES
     first, last = row[0], row[-1]
     between = page.lines[first.line].text[first.end : last.start] if first.line == last.line else ""
     # "220/440 V" is one value, also where two keys share it: a slash without blanks parts where one parts the keys.

@@ -9,7 +9,7 @@ from edge.readers.linking.echoes import Echoes
 from edge.readers.linking.geometry import Rect
 from edge.readers.linking.keywords import FIELDS, Lexicon, distance, fold
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, key_row, parts_of
+from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, parted_row
 from edge.readers.linking.shape import is_brand
 from edge.readers.linking.spans import Segment
 
@@ -121,8 +121,8 @@ class Surroundings:
         """Give the keys beside a value's own that the same value could belong to, from left to right, own included."""
         if own is None:
             return ()
-        keys = key_row(self.page, own.key)
-        if parts_of(self.page, piece, keys):
+        keys = parted_row(self.page, piece, own.key)
+        if keys:
             return keys
         if own.relation == "inline":
             return ()
