@@ -125,18 +125,26 @@ class Network:
     def fix(self, shapes: Sequence[Sequence[int]]) -> None:
         """Compile the network once more for each of these shapes of its input, to run faster in them.
 
+        Every stream gets a compilation of its own. Two in one would be handed to threads of OpenVINO's, which the
+        kernel often woke on one and the same core: 12 lines took 75 ms then, not 68. The first one is exported for the
+        others, whose compilation takes 0.13 s that way instead of 0.6 s.
+
         Raises:
             ReaderError: it cannot be compiled.
         """
-        options = {**self._options, "NUM_STREAMS": self.streams, "INFERENCE_NUM_THREADS": self.streams}
-        for shape in shapes:
+
+        def compiled(shape: Sequence[int]) -> list[Any]:
             try:
                 model = self._model.clone()
                 model.reshape(list(shape))
-                compiled = self._core.compile_model(model, "CPU", options)
-                requests = [compiled.create_infer_request() for _ in self._streams]
+                first = self._core.compile_model(model, "CPU", self._options)
+                kept = first.export_model() if self.streams > 1 else b""
+                others = [self._core.import_model(kept, "CPU", self._options) for _ in range(self.streams - 1)]
+                return [one.create_infer_request() for one in (first, *others)]
             except Exception as error:
                 raise ReaderError(f"OpenVINO cannot compile {self._name} for {shape}: {error}") from error
+
+        for shape, requests in zip(shapes, self._workers.map(compiled, shapes), strict=True):
             for stream, request in zip(self._streams, requests, strict=True):
                 stream.fixed[tuple(shape)] = request
 
