@@ -46,7 +46,7 @@ def strips_of(folder: Path) -> list[Image]:
 
 def ranges_of(strips: Iterable[Image]) -> dict[str, tuple[float, float]]:
     """The range of what goes into each convolution that sees more than one pixel."""
-    model, _ = prepared(ov.Core().read_model(weight_file(RECOGNISER)))
+    model = prepared(ov.Core().read_model(weight_file(RECOGNISER)))
     nodes = list(int8.convolutions(model))
     watched = ov.Model([opset13.result(node.input_value(0)) for node in nodes], model.get_parameters())
     request = ov.Core().compile_model(watched, "CPU").create_infer_request()

@@ -78,12 +78,15 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
 
 def explained(where: Subject, quads: Sequence[Quad]) -> float:
     """The share (0 to 1) of what was taken for characters that stands in lines; 0 where there was none."""
-    contours = [np.asarray(quad, np.float32) for quad in quads]
-    held = sum(
-        any(cv2.pointPolygonTest(contour, middle, measureDist=False) >= 0 for contour in contours)
-        for middle in where.middles
-    )
-    return held / len(where.middles) if where.middles else 0.0
+    if not where.middles or not quads:
+        return 0.0
+    corners = np.asarray(quads, np.float32)[:, :, None]  # quads x corners x 1 x 2
+    sides = np.roll(corners, -1, axis=1) - corners
+    offsets = np.asarray(where.middles, np.float32) - corners
+    # Of a convex shape, a point inside lies on the same side of every side.
+    across = sides[..., 0] * offsets[..., 1] - sides[..., 1] * offsets[..., 0]
+    held = ((across >= 0).all(axis=1) | (across <= 0).all(axis=1)).any(axis=0)
+    return float(held.mean())
 
 
 def _characters(grey: Pixels, beside: Executor | None = None) -> npt.NDArray[np.int32]:
