@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ReaderError
-from edge.readers.lines import recogniser as recogniser_module
+from edge.readers.lines.head import frames_of, steps_of, weights_of_head
 from edge.readers.lines.int8 import _levels
-from edge.readers.lines.recogniser import Glyph, Recogniser, decode, frames_of, usual_classes, weights_of_head
+from edge.readers.lines.recogniser import Glyph, Recogniser, decode
 from edge.readers.lines.weights import Tensor
 from simulator.fonts import Typeface
 
@@ -85,7 +86,7 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_output_that_cannot_be_used_is_an_error() -> None:
     """An error while an output is decoded surfaces in the caller as a ReaderError (L3)."""
     recogniser = Recogniser(threads=1)
-    recogniser._alphabet = ()
+    recogniser._head._steps = [replace(step, texts=()) for step in recogniser._head._steps]
 
     with pytest.raises(ReaderError, match="cannot be used"):
         recogniser.read([lambda: np.full((32, 64, 3), 255, np.uint8), _letter])
@@ -93,14 +94,14 @@ def test_an_output_that_cannot_be_used_is_an_error() -> None:
 
 @pytest.mark.parametrize("text", ["SN 4711-0815 Type: KX 200", "型号 出厂编号 KX-200", "Nº de série ÄÖÜ é 12,5 µF"])
 def test_usual_classes_are_read_as_all_classes_are(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scoring the usual classes first changes no character, whatever the script, and confidences by 0.002 at most."""
+    """Scoring few classes first changes no character, whatever the script, and confidences by 0.002 at most."""
     recogniser = Recogniser(threads=1)
     ink = np.zeros((32, 8 * round(Typeface("uni").width_px(text, 24) / 8 + 2)), np.uint8)
     Typeface("uni").draw(ink, text, 8, 24, 24)
     strip = cv2.cvtColor(230 - (ink * 0.8).astype(np.uint8), cv2.COLOR_GRAY2BGR)
 
     (first,) = recogniser.read([lambda: np.asarray(strip, np.uint8)])
-    monkeypatch.setattr(recogniser_module, "SURE_SCORE", float("inf"))
+    monkeypatch.setattr(recogniser._head, "_steps", recogniser._head._steps[-1:])
     (of_all,) = recogniser.read([lambda: np.asarray(strip, np.uint8)])
 
     assert [one.text for one in first] == [one.text for one in of_all]
@@ -108,17 +109,19 @@ def test_usual_classes_are_read_as_all_classes_are(text: str, monkeypatch: pytes
     assert [one.confidence for one in first] == pytest.approx([one.confidence for one in of_all], abs=0.002)
 
 
-def test_usual_classes_hold_what_the_dictionary_has() -> None:
-    """The usual classes are few, the blank is one, and a character that the dictionary has not is named."""
+def test_steps_of_classes_hold_what_the_dictionary_has() -> None:
+    """Each step has more classes than the one before, the blank among them; an unknown character is named."""
     alphabet, weights, bias = weights_of_head()
 
-    usual = usual_classes(alphabet)
+    first, second = steps_of(alphabet)
 
-    assert usual[0] == 0
-    assert len(usual) < len(alphabet) / 5
+    assert first[0] == second[0] == 0
+    assert set(first) < set(second)
+    assert len(first) < len(alphabet) / 20
+    assert len(second) < len(alphabet) / 5
     assert weights.shape[1] == len(bias) == len(alphabet)
     with pytest.raises(ValueError, match="which its dictionary has not"):
-        usual_classes(ALPHABET)
+        steps_of(ALPHABET)
 
 
 def _letter() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
