@@ -34,13 +34,18 @@ def read_anew(calibration: Calibration, lines: Sequence[Line], link: float) -> l
     return [*looks_scored(calibration, looks), *scored(calibration, fields_of(values, link))]
 
 
+def _not_spoilt(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if "spoilt" not in line["turn"]]
+
+
 def rows(calibration: Calibration, lines: Sequence[Line], link: float, rates: Iterable[float]) -> Iterator[str]:
     """Give the table."""
     formed = [of_the_form(line) for line in lines]
     sets = {
         "all": (lines, calibration.thresholds),
-        "nothing spoilt": ([line for line in lines if "spoilt" not in line["turn"]], calibration.thresholds),
+        "nothing spoilt": (_not_spoilt(lines), calibration.thresholds),
         "form known": (formed, calibration.formed),
+        "form known, nothing spoilt": (_not_spoilt(formed), calibration.formed),
     }
     for name, (some, thresholds) in sets.items():
         reads = read_anew(calibration, some, link)
