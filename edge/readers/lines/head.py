@@ -26,9 +26,9 @@ from edge.readers.lines.weights import RECOGNISER, USUAL, Network, Tensor, weigh
 _FAR_BELOW = 20.0
 _MOST_ALTERNATIVES = 5
 _LEAST_ALTERNATIVE = 0.001
-#: Where the best class of a step has this score, no class of a later one comes near it. Of 1266 lines
-#: of photographs and of drawn plates, half of them spoilt, all were read as by all classes; of 14,969 characters the
-#: confidence of 146 was more than 0.001 off, and at most 0.006.
+#: Where the best class of a step has this score, no class of a later one comes near it. Of 1266 lines of photographs
+#: and of drawn plates, half of them spoilt, all were read as by all classes; of 14,969 characters the confidence of 146
+#: was more than 0.001 off, and at most 0.006.
 SURE_SCORES = (18.0, 16.0)
 #: Softmax, an identity, a sum and a product: what the head is made of, from its end.
 _HEAD_NODES = 4
@@ -95,7 +95,7 @@ def _step(number: int, sure: float, settings: Mapping[str, Any]) -> _Step:
         scores = opset13.add(product, opset13.constant(bias[classes]))
         return ov.Model([opset13.result(scores)], [features])
 
-    network = Network(RECOGNISER, prepare, **settings)
+    network = Network(RECOGNISER, prepare, **settings)  # `texts` are known once it is prepared
     return _Step(network, texts, sure)
 
 
