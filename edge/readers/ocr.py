@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from edge.errors import ReaderError
 from edge.readers import frame_codes
 from edge.readers.ahead import Ahead
 from edge.readers.lines.detector import STEP_PX, Detector
-from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, WIDTHS_PX, Glyph, Recogniser
+from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, WIDTHS_PX, Again, Cut, Glyph, Glyphs, Recogniser
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
 from edge.readers.linking.linker import link
@@ -78,6 +79,8 @@ _GAP = 2.2
 _SURE = 0.80
 #: A line this short says nothing about which way up it stands: a screw looks like an O both ways.
 _FEW_GLYPHS = 2
+#: A strip is cut in half a millisecond.
+_LONGEST_CUT_S = 0.005
 #: Lines whose orientation is asked of the recogniser.
 _VOTERS = 3
 
@@ -100,6 +103,10 @@ class Ocr:
         self._cutters = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="cutters")
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
         self._ahead = Ahead()
+
+    def wait(self) -> None:
+        """Wait until it is as fast as it becomes: what came often is compiled for by itself, beside the reading."""
+        self._detector.wait()
 
     @property
     def hash(self) -> str:
@@ -128,7 +135,11 @@ class Ocr:
             boxes = _in_order(self._searched_again(image, half, where, quads, search))
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
-        self._ahead.begin(image, boxes, partial(self._read_lines, image, boxes))
+        under_way = threading.Semaphore(0)
+        self._ahead.begin(image, boxes, partial(self._read_lines, image, boxes, under_way.release))
+        # Whoever measures next holds the interpreter, and the first strips would be cut 2 to 3 ms later.
+        for _ in boxes[: self._recogniser.streams]:
+            under_way.acquire(timeout=_LONGEST_CUT_S)
         return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3, search)
 
     def _searched_again(
@@ -191,7 +202,10 @@ class Ocr:
         ahead = self._ahead.lines(image, boxes)
         return self._read_lines(image, boxes) if ahead is None else ahead
 
-    def _read_lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
+    def _read_lines(
+        self, image: Image, boxes: Sequence[Quad], cut_one: Callable[[], None] = lambda: None
+    ) -> tuple[TextLine, ...]:
+        """`cut_one` is called whenever a strip was cut, before it is read."""
         if not boxes:
             return ()
         quads = list(boxes)
@@ -200,40 +214,54 @@ class Ocr:
         def cut(n: int) -> Image:
             seen = _cut(image, quads[n])
             widths[quads[n]] = seen.shape[1]
+            cut_one()
             return seen
 
-        glyphs = self._read_longest_first(cut, quads, range(len(quads)))
-        doubtful = [n for n in range(len(quads)) if len(glyphs[n]) > _FEW_GLYPHS and _trust(glyphs[n]) < _SURE]
+        def unsure(n: int, seen: Glyphs) -> bool:
+            return _crowded(seen, widths[quads[n]], _doubt(quads[n]))
+
+        def again(n: int, seen: Glyphs) -> Cut | None:
+            return partial(_wide_strip, image, quads[n]) if unsure(n, seen) and not _doubtful(seen) else None
+
+        glyphs, wide = self._read_longest_first(cut, quads, range(len(quads)), again)
+        doubtful = [n for n in range(len(quads)) if _doubtful(glyphs[n])]
         if doubtful:
             self._turn(cut, quads, glyphs, doubtful)
-        unsure = [n for n in range(len(quads)) if _crowded(glyphs[n], widths[quads[n]], _doubt(quads[n]))]
         # Always, not only where it is surer: the better of two would flatter itself.
-        glyphs |= self._read_longest_first(lambda n: _wide_strip(image, quads[n]), quads, unsure)
+        left = [n for n in range(len(quads)) if unsure(n, glyphs[n]) and (quads[n] != boxes[n] or n not in wide)]
+        glyphs |= {n: seen for n, seen in wide.items() if quads[n] == boxes[n]}
+        glyphs |= self._read_longest_first(lambda n: _wide_strip(image, quads[n]), quads, left)[0]
         return _as_read(tuple(_line(quad, glyphs[n]) for n, quad in enumerate(quads) if _text(glyphs[n])))
 
     def _read_longest_first(
-        self, cut: Callable[[int], Image], quads: Sequence[Quad], which: Iterable[int]
-    ) -> dict[int, tuple[Glyph, ...]]:
-        """Read some of the boxes, by number; the longest lines first, so that no stream ends long after another."""
+        self, cut: Callable[[int], Image], quads: Sequence[Quad], which: Iterable[int], again: Again = lambda _n, _g: None
+    ) -> tuple[dict[int, Glyphs], dict[int, Glyphs]]:
+        """Read some of the boxes, by number; the longest lines first, so that no stream ends long after another.
+
+        Lines for which `again` gives another cut are read a second time meanwhile; those readings come second.
+        """
         order = sorted(which, key=lambda n: -_slenderness(quads[n]))
-        return dict(zip(order, self._recogniser.read([partial(cut, n) for n in order]), strict=True))
+        first, second = self._recogniser.read_again(
+            [partial(cut, n) for n in order], lambda number, seen: again(order[number], seen)
+        )
+        return dict(zip(order, first, strict=True)), {order[number]: seen for number, seen in second.items()}
 
     def strips(self, image: Image, boxes: Sequence[Quad]) -> list[Image]:
         """The strips that the recogniser sees first, one a box."""
         return list(self._cutters.map(partial(_cut, image), boxes))
 
     def _turn(
-        self, cut: Callable[[int], Image], quads: list[Quad], glyphs: dict[int, tuple[Glyph, ...]], doubtful: list[int]
+        self, cut: Callable[[int], Image], quads: list[Quad], glyphs: dict[int, Glyphs], doubtful: list[int]
     ) -> None:
         """Read doubtful lines upside down too; where a plate stands on its head, all of its lines."""
         upright = list(quads)
         voters = sorted(doubtful, key=lambda n: -_slenderness(quads[n]))[:_VOTERS]
         quads[:] = [turned(quad) for quad in upright]
-        other = self._read_longest_first(cut, quads, voters)
+        other, _ = self._read_longest_first(cut, quads, voters)
         better = [n for n in voters if _trust(other[n]) > _trust(glyphs[n]) + 0.05]
         telling = sum(len(line) > _FEW_GLYPHS for line in glyphs.values())
         if len(doubtful) > telling / 3 and len(better) > len(voters) / 2:
-            other |= self._read_longest_first(cut, quads, [n for n in range(len(quads)) if n not in other])
+            other |= self._read_longest_first(cut, quads, [n for n in range(len(quads)) if n not in other])[0]
             better = list(other)
         for n in range(len(quads)):
             if n in better:
@@ -406,6 +434,11 @@ def _crowded(glyphs: Sequence[Glyph], width_px: int, doubt: float = _DOUBT) -> b
         return False
     usual = median(pitch for pitch, _ in pitches)
     return any(pitch > _GAP * usual and not blank for pitch, blank in pitches)
+
+
+def _doubtful(glyphs: Sequence[Glyph]) -> bool:
+    """Whether a line may stand upside down."""
+    return len(glyphs) > _FEW_GLYPHS and _trust(glyphs) < _SURE
 
 
 def _text(glyphs: Sequence[Glyph]) -> str:

@@ -22,6 +22,11 @@ Pixels = npt.NDArray[np.uint8]
 #: Longer side of the thumbnail; at 640 the letters of text 20 px high on a 1920 px frame run together.
 _THUMBNAIL_PX = 960
 _LEAST_CHARACTERS = 4
+#: What stands out less than this share of what the characters in lines do (median) is none.
+_FAINT = 0.4
+#: Where a box is sampled along each side, in parts of `_EVERY`.
+_EVERY = 10
+_SAMPLES = np.arange(1, _EVERY, 2)
 #: The share of characters that are smaller than the small ones.
 _SMALL = 0.2
 
@@ -30,7 +35,8 @@ _SMALL = 0.2
 class Subject:
     """The part of a frame that holds text, px, and the height of its characters (None: no estimate).
 
-    `middles` are those of what was taken for characters, `small_px` how high the smaller ones among them stand.
+    `middles` are those of what was taken for characters, `strengths` how far each stands out of its ground (levels),
+    and `small_px` how high the smaller ones among them stand.
     """
 
     left: int
@@ -39,6 +45,7 @@ class Subject:
     bottom: int
     text_height_px: float | None
     middles: tuple[Point, ...] = ()
+    strengths: tuple[float, ...] = ()
     small_px: float | None = None
 
 
@@ -64,7 +71,7 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
     left, top = boxes[:, 0].min() - margin, boxes[:, 1].min() - margin
     right = (boxes[:, 0] + boxes[:, 2]).max() + margin
     bottom = (boxes[:, 1] + boxes[:, 3]).max() + margin
-    middles = (boxes[:, :2] + boxes[:, 2:] / 2) * shrink
+    middles = (boxes[:, :2] + boxes[:, 2:4] / 2) * shrink
     return Subject(
         max(0, int(left * shrink)),
         max(0, int(top * shrink)),
@@ -72,12 +79,16 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
         min(rows, int(bottom * shrink) + 1),
         height * shrink,
         tuple((float(x), float(y)) for x, y in middles),
+        tuple(boxes[:, 4].tolist()),
         small * shrink,
     )
 
 
 def explained(where: Subject, quads: Sequence[Quad]) -> float:
-    """The share (0 to 1) of what was taken for characters that stands in lines; 0 where there was none."""
+    """The share (0 to 1) of what was taken for characters that stands in lines; 0 where there was none.
+
+    What stands out of its ground much less than the characters in lines do is left out: noise beside a plate's rules.
+    """
     if not where.middles or not quads:
         return 0.0
     corners = np.asarray(quads, np.float32)[:, :, None]  # quads x corners x 1 x 2
@@ -86,11 +97,13 @@ def explained(where: Subject, quads: Sequence[Quad]) -> float:
     # Of a convex shape, a point inside lies on the same side of every side.
     across = sides[..., 0] * offsets[..., 1] - sides[..., 1] * offsets[..., 0]
     held = ((across >= 0).all(axis=1) | (across <= 0).all(axis=1)).any(axis=0)
-    return float(held.mean())
+    strengths = np.asarray(where.strengths, np.float32)
+    strong = strengths >= _FAINT * np.median(strengths[held]) if held.any() else np.ones_like(held)
+    return float(held.sum() / (held | strong).sum())
 
 
 def _characters(grey: Pixels, beside: Executor | None = None) -> npt.NDArray[np.int32]:
-    """Boxes (left, top, width, height) of what could be a character: ink darker or lighter than what is round it."""
+    """Boxes of what could be a character, ink darker or lighter than what is round it: rows of `_ink`."""
     ground = np.asarray(cv2.blur(grey, (37, 37)), np.uint8)
     if beside is None:
         return np.concatenate([_ink(ground, grey), _ink(grey, ground)])
@@ -99,14 +112,20 @@ def _characters(grey: Pixels, beside: Executor | None = None) -> npt.NDArray[np.
 
 
 def _ink(over: Pixels, under: Pixels) -> npt.NDArray[np.int32]:
-    """Boxes of the parts where one image is above another that could be a character by their size."""
-    _, mask = cv2.threshold(cv2.subtract(over, under), 14, 255, cv2.THRESH_BINARY)
+    """Parts where one image is above another that could be a character by their size: left, top, width, height, and
+    how far one is above the other at most, of some pixels of the part's box.
+    """
+    above = cv2.subtract(over, under)
+    _, mask = cv2.threshold(above, 14, 255, cv2.THRESH_BINARY)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
     longer, shorter = np.maximum(width, height), np.minimum(width, height)
     fits = (longer >= 4) & (longer <= 105) & (shorter >= 2) & (area >= 6) & (area < 0.9 * width * height + 4)
     fits[0] = False
-    return np.asarray(stats[fits, :4], np.int32)
+    boxes = stats[fits, :4]
+    left, top, wide, high = (boxes[:, n, None, None] for n in range(4))
+    sampled = above[top + _SAMPLES[:, None] * high // _EVERY, left + _SAMPLES * wide // _EVERY]
+    return np.column_stack([boxes, sampled.max(axis=(1, 2), initial=0)]).astype(np.int32)
 
 
 def _in_company(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -20,6 +20,7 @@ import openvino as ov
 from openvino import opset13
 
 from edge.core.reading import Quad
+from edge.readers.lines.often import Often
 from edge.readers.lines.weights import DETECTOR, Network, Tensor, blob_of
 from edge.readers.reader import Image
 
@@ -53,6 +54,7 @@ class Detector:
 
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
         self._network = Network(DETECTOR, prepared, threads=threads, max_kernels=_MAX_KERNELS, cache_dir=cache_dir)
+        self._often = Often(self._network)
 
     def warm(self, side_px: int) -> None:
         """Take the memory that the largest search needs now, a square of this side.
@@ -62,6 +64,10 @@ class Detector:
         """
         self.find(np.zeros((side_px, side_px, 3), np.uint8))
 
+    def wait(self) -> None:
+        """Wait until the network is compiled for the sizes that came often: searches are as fast then as they become."""
+        self._often.wait()
+
     def find(self, image: Image) -> list[Box]:
         """Find the text lines of an image whose sides are multiples of `STEP_PX`; corners in its pixels.
 
@@ -69,9 +75,13 @@ class Detector:
             ReaderError: the network did not run.
         """
         maps: list[Tensor] = []
-        self._network.infer(
-            [partial(blob_of, image)], lambda _stream, _number, outputs: maps.append(_probability(outputs[0][0]))
-        )
+
+        def take(_stream: int, _number: int, outputs: list[Any]) -> tuple[()]:
+            maps.append(_probability(outputs[0][0]))
+            return ()
+
+        self._network.infer([partial(blob_of, image)], take)
+        self._often.seen((1, 3, *image.shape[:2]))
         return boxes_of(maps[0])
 
 

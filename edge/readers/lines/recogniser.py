@@ -26,7 +26,7 @@ import openvino as ov
 from openvino import opset13
 
 from edge.readers.lines.head import Frame, Head, inputs_of
-from edge.readers.lines.weights import RECOGNISER, Network, Tensor, blob_of
+from edge.readers.lines.weights import RECOGNISER, Make, Network, Tensor, blob_of
 from edge.readers.reader import Image
 
 HEIGHT_PX = 32
@@ -41,6 +41,7 @@ FRAME_PX = 8
 #: Frames that the head is given at a time, or more, unless hardly any strips are left; memory is 75 kB a frame.
 _HEAD_FRAMES = 256
 _LAST_STRIPS = 2
+_EARLY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ class Glyph:
     end: float
 
 
+Glyphs = tuple[Glyph, ...]
 #: Cuts a strip out of its frame.
 Cut = Callable[[], Image]
+#: Gives another cut of a strip, by its number and what was read in it; None where that is enough.
+Again = Callable[[int, Glyphs], Cut | None]
 
 
 class Recogniser:
@@ -64,6 +68,11 @@ class Recogniser:
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
         self._network = Network(RECOGNISER, prepared, threads=threads, streams=threads, cache_dir=cache_dir)
         self._head = Head(threads=threads, cache_dir=cache_dir)
+
+    @property
+    def streams(self) -> int:
+        """How many strips are read at a time."""
+        return self._network.streams
 
     def warm(self) -> None:
         """Compile the network for every usual width now: lines are read faster then, and memory stays flat.
@@ -74,7 +83,7 @@ class Recogniser:
         self._network.fix([(1, 3, HEIGHT_PX, width) for width in WIDTHS_PX])
         self.read([partial(_blank_strip, width) for width in WIDTHS_PX for _ in range(2)])
 
-    def read(self, cuts: Sequence[Cut]) -> list[tuple[Glyph, ...]]:
+    def read(self, cuts: Sequence[Cut]) -> list[Glyphs]:
         """Cut strips and read them, a result each; a strip without text gives no glyph.
 
         Strips are cut where they are read, while another is read: begin with those that take longest. Each must be
@@ -84,16 +93,35 @@ class Recogniser:
             ReaderError: the network did not run.
             cv2.error: a strip could not be cut.
         """
-        seen = _Seen(len(cuts))
+        return self.read_again(cuts, _never)[0]
 
-        def take(stream: int, number: int, outputs: list[Any]) -> None:
+    def read_again(self, cuts: Sequence[Cut], again: Again) -> tuple[list[Glyphs], dict[int, Glyphs]]:
+        """The same, and a second reading of those for which `again` gives another cut, by their numbers.
+
+        `again` is called from several threads, as soon as a strip has been read; the second strip is read next.
+
+        Raises:
+            ReaderError: the network did not run.
+            cv2.error: a strip could not be cut.
+        """
+        seen = _Seen(len(cuts))
+        count = len(cuts)
+
+        def take(stream: int, number: int, outputs: list[Any]) -> list[tuple[int, Make]]:
+            further: list[tuple[int, Make]] = []
             for numbers, features in seen.ready(number, outputs[0][0]):
                 frames = iter(self._head.frames(stream, features))
-                for one, count in numbers:
-                    seen.glyphs[one] = decode([next(frames) for _ in range(count)])
+                for one, length in numbers:
+                    seen.glyphs[one] = decode([next(frames) for _ in range(length)])
+                    cut = again(one, seen.glyphs[one]) if one < count else None
+                    if cut is not None:
+                        further.append((count + one, partial(_blob_cut, cut)))
+            seen.expect(len(further))
+            return further
 
         self._network.infer([partial(_blob_cut, cut) for cut in cuts], take)
-        return [seen.glyphs[number] for number in range(len(cuts))]
+        second = {number - count: glyphs for number, glyphs in seen.glyphs.items() if number >= count}
+        return [seen.glyphs[number] for number in range(count)], second
 
     def features(self, cuts: Sequence[Cut]) -> list[Tensor]:
         """What the body makes of strips, each frames x features: what the head is given.
@@ -103,11 +131,16 @@ class Recogniser:
         """
         made: dict[int, Tensor] = {}
 
-        def take(_stream: int, number: int, outputs: list[Any]) -> None:
+        def take(_stream: int, number: int, outputs: list[Any]) -> tuple[()]:
             made[number] = outputs[0][0].copy()
+            return ()
 
         self._network.infer([partial(_blob_cut, cut) for cut in cuts], take)
         return [made[number] for number in range(len(cuts))]
+
+
+def _never(_number: int, _glyphs: Glyphs) -> None:
+    """No strip is read again."""
 
 
 def _blank_strip(width: int) -> Image:
@@ -127,17 +160,23 @@ class _Seen:
     """
 
     def __init__(self, count: int) -> None:
-        self.glyphs: dict[int, tuple[Glyph, ...]] = {}
+        self.glyphs: dict[int, Glyphs] = {}
         self._lock = threading.Lock()
         self._left = count
         self._waiting: list[tuple[int, Tensor]] = []
+
+    def expect(self, count: int) -> None:
+        """There are so many strips more."""
+        with self._lock:
+            self._left += count
 
     def ready(self, number: int, features: Tensor) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
         """Take a strip's features; give what is to go into the head now: strips with their frames, and features."""
         with self._lock:
             self._left -= 1
             self._waiting.append((number, features.copy()))
-            if self._left >= _LAST_STRIPS and sum(len(one) for _, one in self._waiting) < _HEAD_FRAMES:
+            many = sum(len(one) for _, one in self._waiting) >= _HEAD_FRAMES
+            if not many and self._left >= _LAST_STRIPS and self._left != _EARLY:
                 return
             taken, self._waiting = self._waiting, []
         yield [(one, len(each)) for one, each in taken], np.concatenate([each for _, each in taken])
@@ -159,7 +198,7 @@ def prepared(model: Any) -> Any:
     return ov.Model([opset13.result(features)], model.get_parameters())
 
 
-def decode(frames: Sequence[Frame]) -> tuple[Glyph, ...]:
+def decode(frames: Sequence[Frame]) -> Glyphs:
     """Decode one strip's frames: a run of one character is that character once."""
     glyphs: list[Glyph] = []
     begin = 0

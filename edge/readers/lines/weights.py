@@ -58,6 +58,38 @@ def blob_of(image: npt.NDArray[np.uint8]) -> Tensor:
     return np.asarray(cv2.dnn.blobFromImage(image, 1 / 127.5, mean=(127.5, 127.5, 127.5)), np.float32)
 
 
+#: Makes an input, in the thread that runs it.
+Make = Callable[[], Tensor]
+#: Takes a stream's number, an input's, and its outputs; gives further inputs with their numbers.
+Take = Callable[[int, int, list[Any]], Sequence[tuple[int, Make]]]
+
+
+class _Waiting:
+    """Inputs that no stream has begun; those under way may bring further ones, which an idle stream waits for."""
+
+    def __init__(self, inputs: Sequence[Make]) -> None:
+        self._inputs = deque(enumerate(inputs))
+        self._changed = threading.Condition()
+        self._num_under_way = 0
+
+    def begin(self) -> tuple[int, Make] | None:
+        """The next one; None once there will be no more."""
+        with self._changed:
+            while not self._inputs and self._num_under_way:
+                self._changed.wait()
+            if not self._inputs:
+                return None
+            self._num_under_way += 1
+            return self._inputs.popleft()
+
+    def end(self, further: Sequence[tuple[int, Make]]) -> None:
+        """One that was begun is done, and has brought these."""
+        with self._changed:
+            self._num_under_way -= 1
+            self._inputs.extendleft(reversed(further))
+            self._changed.notify_all()
+
+
 @dataclass(frozen=True, slots=True)
 class _Stream:
     """What one thread runs: a network for inputs of any shape, and those for one shape each."""
@@ -144,37 +176,45 @@ class Network:
             except Exception as error:
                 raise ReaderError(f"OpenVINO cannot compile {self._name} for {shape}: {error}") from error
 
-        for shape, requests in zip(shapes, self._workers.map(compiled, shapes), strict=True):
-            for stream, request in zip(self._streams, requests, strict=True):
-                stream.fixed[tuple(shape)] = request
+        with ThreadPoolExecutor(max_workers=self.streams) as compilers:  # inputs are run meanwhile
+            for shape, requests in zip(shapes, compilers.map(compiled, shapes), strict=True):
+                for stream, request in zip(self._streams, requests, strict=True):
+                    stream.fixed[tuple(shape)] = request
 
-    def infer(self, inputs: Sequence[Callable[[], Tensor]], take: Callable[[int, int, list[Any]], None]) -> None:
+    def forget(self, shape: Sequence[int]) -> None:
+        """Give back what was compiled for this shape; inputs in it are run as those of any shape."""
+        for stream in self._streams:
+            stream.fixed.pop(tuple(shape), None)
+
+    def infer(self, inputs: Sequence[Make], take: Take) -> None:
         """Make every input, run it, and hand its outputs to `take`, with the stream's number and the input's before.
 
-        Inputs are begun in their order, and made in the thread that runs them. `take` is called from several threads,
-        in any order; the outputs live only during that call.
+        Inputs are numbered from 0, begun in their order, and made in the thread that runs them. `take` is called from
+        several threads, in any order; the outputs live only during that call. It gives further inputs, with numbers of
+        its own, which are begun next.
 
         Raises:
             ReaderError: the network did not run; nothing that `take` was given may be used.
             cv2.error: an input could not be made.
         """
-        waiting = deque(enumerate(inputs))
+        waiting = _Waiting(inputs)
         give_way = handed_on()
 
         def work(stream: int) -> None:
-            while waiting:
+            while (begun := waiting.begin()) is not None:
+                further: Sequence[tuple[int, Make]] = ()
                 try:
-                    number, make = waiting.popleft()
-                except IndexError:  # another stream took the last
-                    return
-                give_way()
-                outputs = self.run(stream, make())
-                try:
-                    take(stream, number, outputs)
-                except ReaderError:
-                    raise
-                except Exception as error:
-                    raise ReaderError(f"{self._name} gave an output that cannot be used: {error}") from error
+                    number, make = begun
+                    give_way()
+                    outputs = self.run(stream, make())
+                    try:
+                        further = take(stream, number, outputs)
+                    except ReaderError:
+                        raise
+                    except Exception as error:
+                        raise ReaderError(f"{self._name} gave an output that cannot be used: {error}") from error
+                finally:
+                    waiting.end(further)
 
         with self._lock:
             try:
