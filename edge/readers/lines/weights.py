@@ -147,7 +147,7 @@ class Network:
         self._model, self._options = model, options
         self._name = path.name
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix=path.stem)
+        self._workers = ThreadPoolExecutor(max_workers=max(1, streams - 1), thread_name_prefix=path.stem)
 
     @property
     def streams(self) -> int:
@@ -189,9 +189,9 @@ class Network:
     def infer(self, inputs: Sequence[Make], take: Take) -> None:
         """Make every input, run it, and hand its outputs to `take`, with the stream's number and the input's before.
 
-        Inputs are numbered from 0, begun in their order, and made in the thread that runs them. `take` is called from
-        several threads, in any order; the outputs live only during that call. It gives further inputs, with numbers of
-        its own, which are begun next.
+        Inputs are numbered from 0, begun in their order, and made in the thread that runs them: the caller's is one.
+        `take` is called from several threads, in any order; the outputs live only during that call. It gives further
+        inputs, with numbers of its own, which are begun next.
 
         Raises:
             ReaderError: the network did not run; nothing that `take` was given may be used.
@@ -218,9 +218,12 @@ class Network:
 
         with self._lock:
             try:
-                begun = [self._workers.submit(work, stream) for stream in range(self.streams)[: len(inputs)]]
-                wait(begun)  # all of them: the next call must find every request idle
-                for one in begun:
+                others = [self._workers.submit(work, stream) for stream in range(1, self.streams)[: len(inputs) - 1]]
+                try:
+                    work(0)  # here: a thread that is woken begins 0.2 ms later
+                finally:
+                    wait(others)  # all of them: the next call must find every request idle
+                for one in others:
                     one.result()
             except (ReaderError, cv2.error):
                 raise
