@@ -35,7 +35,7 @@ from edge.vision.locate import Subject, explained, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
-VERSION = "ocr 8"
+VERSION = "ocr 9"
 #: Height of a character at which the detector looks, px.
 _DETECT_AT_PX = 9.3
 _MOST_PIXELS = 1_000_000
