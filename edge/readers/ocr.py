@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -25,39 +24,26 @@ from edge.core.reading import Character, Quad, Reading, TextLine
 from edge.errors import ReaderError
 from edge.readers import frame_codes
 from edge.readers.ahead import Ahead
-from edge.readers.lines.detector import STEP_PX, Detector
-from edge.readers.lines.recogniser import FRAME_PX, HEIGHT_PX, MAX_WIDTH_PX, WIDTHS_PX, Again, Cut, Glyph, Glyphs, Recogniser
+from edge.readers.lines.recogniser import (
+    FRAME_PX,
+    HEIGHT_PX,
+    MAX_WIDTH_PX,
+    WIDTHS_PX,
+    Again,
+    Cut,
+    Glyph,
+    Glyphs,
+    Recogniser,
+)
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
+from edge.readers.lines.search import LineSearch, in_order
 from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
 from edge.readers.linking.linker import link
 from edge.readers.reader import Image, Located
-from edge.vision.locate import Subject, explained, subject
-from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
+from edge.vision.rectify import between, estimated_characters, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
 VERSION = "ocr 9"
-#: Height of a character at which the detector looks, px.
-_DETECT_AT_PX = 9.3
-_MOST_PIXELS = 1_000_000
-#: A frame whose longer side is over this is searched at half its size first.
-_LARGE_PX = 1280
-#: With fewer lines than this, which hold less than this share of what looks like characters, the whole frame is
-#: searched again, as large as the limit allows.
-_FEW_LINES = 5
-_EXPLAINED = 0.7
-#: So it is, with its smaller characters as high as they need to be, where lines hold less than this share of what looks
-#: like characters: small keys above large values. Of 439 keys and values of model and serial number on drawn pages with
-#: many sizes of print 0.993 were found instead of 0.984. It may cost so much more along each side.
-_EXPLAINED_WELL = 0.85
-_SMALL_PRINT = 1.25
-_FINER = (1.08, 1.35)
-#: Lines that fill less than this of such a frame are a small plate among texture, which spoils the estimate of its
-#: characters' height: their surroundings, half as far again on each side, are searched as finely as the limit allows.
-#: Of 31 photographs it brought the text of three fields more. A search that finds hardly more lines is no better one,
-#: and one that finds so many times more found texture.
-_SMALL_SHARE = 0.3
-_SURROUNDINGS = 0.5
-_MORE = (4 / 3, 4)
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
 _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
@@ -95,18 +81,18 @@ class Ocr:
         cv2.setNumThreads(1)
         # A thread that cuts waits no 5 ms for one that measures: 0.99 of the time.
         sys.setswitchinterval(0.0005)
-        self._detector = Detector(threads=threads, cache_dir=cache_dir)
+        self._cutters = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="cutters")
+        self._search = LineSearch(threads=threads, cache_dir=cache_dir, beside=self._cutters)
         self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
         if warm:
-            self._detector.warm(_stepped(math.sqrt(_MOST_PIXELS)))
+            self._search.warm()
             self._recogniser.warm()
-        self._cutters = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="cutters")
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
         self._ahead = Ahead()
 
     def wait(self) -> None:
         """Wait until it is as fast as it becomes: what came often is compiled for by itself, beside the reading."""
-        self._detector.wait()
+        self._search.wait()
 
     @property
     def hash(self) -> str:
@@ -124,15 +110,10 @@ class Ocr:
         """
         started = time.perf_counter()
         self._ahead.stop()
-        search = frame_codes.begun(image, self._beside)
+        codes = frame_codes.begun(image, self._beside)
         rows, columns = image.shape[:2]
-        boxes: tuple[Quad, ...] = ()
         try:
-            # All that follows looks at a quarter of the pixels wherever that is enough.
-            half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
-            where = subject(half, self._cutters)
-            quads = self._find(image, half, where)
-            boxes = _in_order(self._searched_again(image, half, where, quads, search))
+            boxes = in_order(self._search.lines(image, lambda: codes.found.result()[0]))
         except cv2.error as error:
             raise ReaderError(f"a frame of {columns} x {rows} px could not be searched for text: {error}") from error
         under_way = threading.Semaphore(0)
@@ -140,56 +121,7 @@ class Ocr:
         # Whoever measures next holds the interpreter, and the first strips would be cut 2 to 3 ms later.
         for _ in boxes[: self._recogniser.streams]:
             under_way.acquire(timeout=_LONGEST_CUT_S)
-        return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3, search)
-
-    def _searched_again(
-        self, image: Image, half: Image, where: Subject, quads: list[Quad], search: frame_codes.Search
-    ) -> list[Quad]:
-        """Search once more where much that looks like characters is in no line; the search that found more counts."""
-        scale = half.shape[1] / image.shape[1]
-
-        def share(held: Sequence[Quad]) -> float:
-            return explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in held])
-
-        near = _around(quads, scale, where, half)
-        if (near is not None or len(quads) < _FEW_LINES) and share(quads) < _EXPLAINED:
-            quads = self._searched_around(image, half, where, quads, near)
-        finer = _finer(where)
-        if finer is None or len(quads) < _FEW_LINES or share(quads) >= _EXPLAINED_WELL:
-            return quads
-        # The modules of a code look like characters, too.
-        codes, _ = search.found.result()
-        if share([*quads, *(code.box for code in codes if code.box)]) >= _EXPLAINED_WELL:
-            return quads
-        return max(quads, self._find(image, half, finer), key=len)
-
-    def _searched_around(
-        self, image: Image, half: Image, where: Subject, quads: list[Quad], near: Subject | None
-    ) -> list[Quad]:
-        """Search the whole frame where there are few lines, and finely round a small plate."""
-        scale = half.shape[1] / image.shape[1]
-        if len(quads) < _FEW_LINES:
-            # Small print in a large frame, or nothing at all: only pixels can tell.
-            again = self._find(image, half, Subject(0, 0, half.shape[1], half.shape[0], None))
-            quads = max(quads, again, key=len)
-            near = _around(quads, scale, where, half)
-        if near is None:
-            return quads
-        closer = self._find(image, half, near)
-        return closer if _MORE[0] * len(quads) <= len(closer) <= _MORE[1] * len(quads) else quads
-
-    def _find(self, image: Image, half: Image, where: Subject) -> list[Quad]:
-        """Detect the lines of a subject, which is in pixels of `half`; corners in pixels of `image`."""
-        scale = _scale(where, image.shape[1] / half.shape[1])
-        width, height = _stepped((where.right - where.left) * scale), _stepped((where.bottom - where.top) * scale)
-        seen = half if scale <= 1.0 else image
-        along, down = seen.shape[1] / half.shape[1], seen.shape[0] / half.shape[0]
-        left, right = round(where.left * along), round(where.right * along)
-        top, bottom = round(where.top * down), round(where.bottom * down)
-        found = self._detector.find(resized(seen[top:bottom, left:right], width, height))
-        along, down = image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]
-        scales = (right - left) / width * along, (bottom - top) / height * down
-        return [moved(box.quad, *scales, left * along, top * down) for box in found]
+        return Located(boxes, (columns, rows), (time.perf_counter() - started) * 1e3, codes)
 
     def lines(self, image: Image, boxes: Sequence[Quad]) -> tuple[TextLine, ...]:
         """Read the text in every box, in the order in which a reader of the plate would go, however it lies.
@@ -234,7 +166,11 @@ class Ocr:
         return _as_read(tuple(_line(quad, glyphs[n]) for n, quad in enumerate(quads) if _text(glyphs[n])))
 
     def _read_longest_first(
-        self, cut: Callable[[int], Image], quads: Sequence[Quad], which: Iterable[int], again: Again = lambda _n, _g: None
+        self,
+        cut: Callable[[int], Image],
+        quads: Sequence[Quad],
+        which: Iterable[int],
+        again: Again = lambda _n, _g: None,
     ) -> tuple[dict[int, Glyphs], dict[int, Glyphs]]:
         """Read some of the boxes, by number; the longest lines first, so that no stream ends long after another.
 
@@ -305,45 +241,9 @@ class Ocr:
         return Reading(fields, lines, seen, self.name, self.hash, ms)
 
 
-def _around(quads: Sequence[Quad], scale: float, where: Subject, half: Image) -> Subject | None:
-    """The surroundings of lines that fill a small share of a subject, in pixels of `half`; None where they fill it."""
-    if not quads:
-        return None
-    across, down = ([point[axis] * scale for quad in quads for point in quad] for axis in (0, 1))
-    width, height = max(across) - min(across), max(down) - min(down)
-    if width * height >= _SMALL_SHARE * (where.right - where.left) * (where.bottom - where.top):
-        return None
-    beside = _SURROUNDINGS * max(width, height)
-    left, top = max(0, round(min(across) - beside)), max(0, round(min(down) - beside))
-    right, bottom = min(half.shape[1], round(max(across) + beside)), min(half.shape[0], round(max(down) + beside))
-    return Subject(left, top, right, bottom, None)
-
-
-def _finer(where: Subject) -> Subject | None:
-    """A subject at the scale that its smaller characters need; None where that is hardly another one."""
-    if where.text_height_px is None or where.small_px is None:
-        return None
-    finer = min(_FINER[1], where.text_height_px / (_SMALL_PRINT * where.small_px))
-    return replace(where, text_height_px=where.text_height_px / finer) if finer >= _FINER[0] else None
-
-
 @cache
 def _hash() -> str:
     return hash_of((DETECTOR, RECOGNISER), VERSION)
-
-
-def _scale(where: Subject, pixels: float) -> float:
-    """How much to scale for the detector: characters about `_DETECT_AT_PX` high, within a limit of pixels.
-
-    `pixels` is how many pixels along the frame has for one of the subject's.
-    """
-    width, height = where.right - where.left, where.bottom - where.top
-    wanted = pixels if where.text_height_px is None else min(1.5 * pixels, _DETECT_AT_PX / where.text_height_px)
-    return min(wanted, math.sqrt(_MOST_PIXELS / (width * height)))
-
-
-def _stepped(side: float) -> int:
-    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
 
 
 def _as_read(lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
@@ -362,22 +262,7 @@ def _as_read(lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
     for line in lines:
         one, other, third, fourth = ((x * cosine + y * sine, y * cosine - x * sine) for x, y in line.box)
         upright[one, other, third, fourth] = line
-    return tuple(upright[quad] for quad in _in_order(list(upright))) if len(upright) == len(lines) else tuple(lines)
-
-
-def _in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
-    """Top to bottom, and left to right within a row."""
-    remaining = sorted(quads, key=lambda quad: sum(y for _, y in quad))
-    rows: list[list[Quad]] = []
-    for quad in remaining:
-        middle = sum(y for _, y in quad) / 4
-        if rows:
-            first = rows[-1][0]
-            if middle - sum(y for _, y in first) / 4 < 0.5 * size_of(first)[1]:
-                rows[-1].append(quad)
-                continue
-        rows.append([quad])
-    return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
+    return tuple(upright[quad] for quad in in_order(list(upright))) if len(upright) == len(lines) else tuple(lines)
 
 
 def _cut(image: Image, quad: Quad) -> Image:

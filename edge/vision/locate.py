@@ -112,8 +112,9 @@ def _characters(grey: Pixels, beside: Executor | None = None) -> npt.NDArray[np.
 
 
 def _ink(over: Pixels, under: Pixels) -> npt.NDArray[np.int32]:
-    """Parts where one image is above another that could be a character by their size: left, top, width, height, and
-    how far one is above the other at most, of some pixels of the part's box.
+    """Parts where one image is above another that could be a character by their size.
+
+    A row each: left, top, width, height, and how far one is above the other at most, of some pixels of the part's box.
     """
     above = cv2.subtract(over, under)
     _, mask = cv2.threshold(above, 14, 255, cv2.THRESH_BINARY)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -138,11 +139,11 @@ def test_no_serial_is_invented(ocr: Ocr, draw: Draw) -> None:
         assert ocr.read(image, PRODUCT).fields["serial"].text == ""
 
 
-@pytest.mark.parametrize("part", ["_detector", "_recogniser"])
+@pytest.mark.parametrize("part", ["_search._detector", "_recogniser"])
 def test_a_failing_network_is_an_error(part: str) -> None:
     """A network that does not run is a ReaderError that names it, never an empty reading (L3)."""
     broken = Ocr(threads=1)
-    network = getattr(broken, part)._network
+    network = attrgetter(part)(broken)._network
 
     class Refusing:
         def infer(self, *_args: object, **_options: object) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.core.reading import Quad
-from edge.vision.locate import Pixels, explained, subject
+from edge.vision.locate import Pixels, Subject, explained, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
 TEXTS = ("MODEL AX-4711", "S/N 48151623", "400 V 50 Hz 3", "P 1.5 kW IP55")
@@ -51,6 +51,30 @@ def test_without_text_the_whole_frame_is_the_subject(size: tuple[int, int]) -> N
 
     assert (found.left, found.top, found.right, found.bottom) == (0, 0, size[1], size[0])
     assert found.text_height_px is None
+
+
+@pytest.mark.parametrize(("strength", "share"), [(100.0, 0.5), (45.0, 0.5), (15.0, 1.0)])
+def test_noise_beside_a_rule_is_no_unread_character(strength: float, share: float) -> None:
+    """What stands out of its ground far less than the characters in lines do asks for no second search."""
+    box: Quad = ((0.0, 0.0), (100.0, 0.0), (100.0, 20.0), (0.0, 20.0))
+    middles, strengths = ((10.0, 10.0), (30.0, 10.0), (50.0, 90.0), (70.0, 90.0)), (100.0, 110.0, strength, strength)
+
+    told = explained(Subject(0, 0, 200, 100, 20.0, middles, strengths), [box])
+
+    assert told == share
+
+
+def test_marks_are_as_strong_as_their_ink() -> None:
+    """How far a character stands out of its ground is told in levels, faint print less than bold."""
+    image = frame(1.5, (300, 300))
+    cv2.putText(image, "FAINT PRINT", (300, 900), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (160, 160, 160), 3, cv2.LINE_AA)
+
+    found = subject(image)
+
+    of_faint = [strength for (_, y), strength in zip(found.middles, found.strengths, strict=True) if y > 800]
+    of_bold = [strength for (_, y), strength in zip(found.middles, found.strengths, strict=True) if y < 700]
+    assert np.median(of_bold) == pytest.approx(150, abs=30)
+    assert np.median(of_faint) == pytest.approx(27, abs=8)
 
 
 def test_a_strip_is_upright_whatever_the_box() -> None:

@@ -65,7 +65,7 @@ class Detector:
         self.find(np.zeros((side_px, side_px, 3), np.uint8))
 
     def wait(self) -> None:
-        """Wait until the network is compiled for the sizes that came often: searches are as fast then as they become."""
+        """Wait until the network is compiled for the sizes that came often; searches become no faster after that."""
         self._often.wait()
 
     def find(self, image: Image) -> list[Box]:

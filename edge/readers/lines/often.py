@@ -1,9 +1,9 @@
 """A network compiled by itself for the shapes of input that come often; parts on a line come in few.
 
 An input in another shape than the last one takes longer: every layer takes its sizes anew. The detector takes 7.9 ms
-for 224 x 384 px in a compilation of their own, and 9.9 ms in one for any size that has just seen another (two cores with
-AVX-512; medians of 20); what comes out is the same, bit for bit. A compilation takes 0.2 s, in which readings go on, and
-20 to 40 MB.
+for 224 x 384 px in a compilation of their own, and 9.9 ms in one for any size that has just seen another (two cores
+with AVX-512; medians of 20); what comes out is the same, bit for bit. A compilation takes 0.2 s, in which readings go
+on, and 20 to 40 MB.
 
 Promises: what is compiled changes no reading, and no reading waits for it.
 """
@@ -11,12 +11,13 @@ Promises: what is compiled changes no reading, and no reading waits for it.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Protocol
 
 import structlog
 
 from edge.errors import ReaderError
-from edge.readers.lines.weights import Network
 
 log = structlog.get_logger()
 
@@ -30,10 +31,24 @@ _MOST_COUNTED = 1000
 Shape = tuple[int, ...]
 
 
+class Compiled(Protocol):
+    """A network that can be compiled for shapes of its input, and give that back."""
+
+    def fix(self, shapes: Sequence[Sequence[int]]) -> None:
+        """Compile it for these, too.
+
+        Raises:
+            ReaderError: it cannot be compiled.
+        """
+
+    def forget(self, shape: Sequence[int]) -> None:
+        """Give back what was compiled for this one."""
+
+
 class Often:
     """Sees which shapes come, and has the network compiled for those that come often; one thread may ask it."""
 
-    def __init__(self, network: Network, *, most: int = MOST_SHAPES, stale_after: int = STALE_AFTER) -> None:
+    def __init__(self, network: Compiled, *, most: int = MOST_SHAPES, stale_after: int = STALE_AFTER) -> None:
         self._network = network
         self._most, self._stale_after = most, stale_after
         self._num_seen = 0

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from edge.errors import ReaderError
 from edge.readers.lines.head import frames_of, steps_of, weights_of_head
 from edge.readers.lines.int8 import _levels
-from edge.readers.lines.recogniser import Glyph, Recogniser, decode
+from edge.readers.lines.recogniser import Cut, Glyph, Glyphs, Recogniser, decode
 from edge.readers.lines.weights import Tensor
+from edge.readers.reader import Image
 from simulator.fonts import Typeface
 
 ALPHABET = ("", "A", "B", "8", " ")
@@ -107,6 +108,35 @@ def test_usual_classes_are_read_as_all_classes_are(text: str, monkeypatch: pytes
     assert [one.text for one in first] == [one.text for one in of_all]
     assert len(first) > 8
     assert [one.confidence for one in first] == pytest.approx([one.confidence for one in of_all], abs=0.002)
+
+
+def test_a_strip_in_doubt_is_read_again_meanwhile() -> None:
+    """Strips for which another cut is given are read a second time, others once; both readings are told."""
+    recogniser = Recogniser(threads=2)
+    letters, blank = _letter(), np.full((32, 96, 3), 255, np.uint8)
+    asked: list[tuple[int, str]] = []
+
+    def again(number: int, glyphs: Glyphs) -> Cut | None:
+        asked.append((number, "".join(one.text for one in glyphs)))
+        return (lambda: letters) if number == 1 else None
+
+    first, second = recogniser.read_again([lambda: letters, lambda: blank, lambda: letters], again)
+
+    assert sorted(asked) == [(0, "AB"), (1, ""), (2, "AB")]
+    assert first[1] == ()
+    assert first[0] == first[2] == second[1]
+    assert set(second) == {1}
+
+
+def test_a_second_cut_that_fails_is_an_error() -> None:
+    """A strip that cannot be cut again is no reading (L3)."""
+    recogniser = Recogniser(threads=2)
+
+    def fails() -> Image:
+        raise cv2.error("outside")
+
+    with pytest.raises(cv2.error, match="outside"):
+        recogniser.read_again([_letter, _letter], lambda number, _glyphs: fails if number else None)
 
 
 def test_steps_of_classes_hold_what_the_dictionary_has() -> None:
