@@ -43,8 +43,6 @@ from edge.vision import quality
 #: Before each contestant: ONNX Runtime's threads wait by spinning, some 30 ms of processor after `rapidocr` has
 #: answered, which whoever comes next would pay for. Threads of the others rest at once.
 _REST_S = 0.1
-#: Every contestant sees every frame so many times before it counts: edge compiles for what came twice.
-_WARM_UPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,9 @@ class Plate:
 Contestant = Callable[[Image, Product], Answer]
 
 
-def edge_inspection(ocr: Ocr) -> Contestant:
+def edge_inspection(threads: int) -> Contestant:
     """The whole inspection of this package."""
+    ocr = Ocr(threads=threads, warm=True)
 
     def inspect(image: Image, product: Product) -> Answer:
         located = ocr.locate(image)
@@ -134,21 +133,13 @@ def plates(folder: Path, count: int) -> list[Plate]:
     ]
 
 
-def compare(
-    contestants: Mapping[str, Contestant],
-    frames: Sequence[Plate],
-    product: Product,
-    rounds: int,
-    settle: Callable[[], None],
-) -> None:
-    """Run all on all, paired, and print; `settle` is called when all are warm."""
+def compare(contestants: Mapping[str, Contestant], frames: Sequence[Plate], product: Product, rounds: int) -> None:
+    """Run all on all, paired, and print."""
     times: dict[str, list[list[float]]] = {name: [[] for _ in frames] for name in contestants}
     stages: dict[str, list[float]] = {}
     answers: dict[str, list[Answer]] = {}
-    for name, inspect in contestants.items():  # what the first frames of a size cost is start-up
-        for _ in range(_WARM_UPS):
-            answers[name] = [inspect(plate.image, product) for plate in frames]
-    settle()
+    for name, inspect in contestants.items():  # what a first frame of a size costs is start-up
+        answers[name] = [inspect(plate.image, product) for plate in frames]
     order = list(contestants)
     shuffle = random.Random(0)
     for _ in range(rounds):
@@ -227,14 +218,13 @@ def main() -> int:
         if args.folder is None:
             drawn_plates(Path(scratch), args.frames, args.seed)
         frames = plates(args.folder or Path(scratch), args.frames)
-    ocr = Ocr(threads=args.threads, warm=True)
-    ours = edge_inspection(ocr)
+    ours = edge_inspection(args.threads)
     contestants = {
         "edge": ours,
         "rapidocr": rapidocr_inspection("default"),
         "rapidocr openvino": rapidocr_inspection("openvino"),
     }
-    compare(contestants, frames, product, args.rounds, ocr.wait)
+    compare(contestants, frames, product, args.rounds)
     if args.curves:
         curves(ours, product, args.rounds)
     return 0

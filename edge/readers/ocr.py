@@ -90,10 +90,6 @@ class Ocr:
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codes")
         self._ahead = Ahead()
 
-    def wait(self) -> None:
-        """Wait until it is as fast as it becomes: what came often is compiled for by itself, beside the reading."""
-        self._search.wait()
-
     @property
     def hash(self) -> str:
         """SHA-256 (hex) over the weights and the version of what is done with them."""

@@ -20,7 +20,6 @@ import openvino as ov
 from openvino import opset13
 
 from edge.core.reading import Quad
-from edge.readers.lines.often import Often
 from edge.readers.lines.weights import DETECTOR, Network, Tensor, blob_of
 from edge.readers.reader import Image
 
@@ -54,7 +53,6 @@ class Detector:
 
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
         self._network = Network(DETECTOR, prepared, threads=threads, max_kernels=_MAX_KERNELS, cache_dir=cache_dir)
-        self._often = Often(self._network)
 
     def warm(self, side_px: int) -> None:
         """Take the memory that the largest search needs now, a square of this side.
@@ -63,10 +61,6 @@ class Detector:
             ReaderError: the network did not run.
         """
         self.find(np.zeros((side_px, side_px, 3), np.uint8))
-
-    def wait(self) -> None:
-        """Wait until the network is compiled for the sizes that came often; searches become no faster after that."""
-        self._often.wait()
 
     def find(self, image: Image) -> list[Box]:
         """Find the text lines of an image whose sides are multiples of `STEP_PX`; corners in its pixels.
@@ -81,7 +75,6 @@ class Detector:
             return ()
 
         self._network.infer([partial(blob_of, image)], take)
-        self._often.seen((1, 3, *image.shape[:2]))
         return boxes_of(maps[0])
 
 

@@ -60,10 +60,6 @@ class LineSearch:
         """
         self._detector.warm(_stepped(math.sqrt(_MOST_PIXELS)))
 
-    def wait(self) -> None:
-        """Wait until what came often is compiled for by itself."""
-        self._detector.wait()
-
     def lines(self, image: Image, codes: FoundCodes) -> list[Quad]:
         """The corners of each line, in no order; `codes` is asked only where much is in no line.
 

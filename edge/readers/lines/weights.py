@@ -176,15 +176,10 @@ class Network:
             except Exception as error:
                 raise ReaderError(f"OpenVINO cannot compile {self._name} for {shape}: {error}") from error
 
-        with ThreadPoolExecutor(max_workers=self.streams) as compilers:  # inputs are run meanwhile
+        with ThreadPoolExecutor(max_workers=self.streams) as compilers:
             for shape, requests in zip(shapes, compilers.map(compiled, shapes), strict=True):
                 for stream, request in zip(self._streams, requests, strict=True):
                     stream.fixed[tuple(shape)] = request
-
-    def forget(self, shape: Sequence[int]) -> None:
-        """Give back what was compiled for this shape; inputs in it are run as those of any shape."""
-        for stream in self._streams:
-            stream.fixed.pop(tuple(shape), None)
 
     def infer(self, inputs: Sequence[Make], take: Take) -> None:
         """Make every input, run it, and hand its outputs to `take`, with the stream's number and the input's before.

@@ -150,23 +150,30 @@ def _head(line: Line) -> list[Caption]:
 
 
 def _one_key_in_parts(line: Line) -> list[Caption]:
-    """Give the key of a line with slashes whose parts name one kind, though a part is not known or all are damaged."""
+    """Give the key of a line with slashes whose parts name one kind, though a part is not known or all are damaged.
+
+    One part of many letters may be unknown beside two that are sure, or beside one where a separator ends the line:
+    "Fabricagenummer / 3aoo ep:".
+    """
     words: list[Word] = []
-    unknown = 0
+    short = long = sure = 0
     for part in re.split(r"\s/\s" if " / " in line.text else "/", line.text.strip(AROUND)):
         folded = fold(part)
-        word = line.lexicon.exact(folded) or line.lexicon.misread(folded) or line.lexicon.nearest(folded)
-        if word is not None:
+        exact = line.lexicon.exact(folded)
+        word = exact or line.lexicon.misread(folded) or line.lexicon.nearest(folded)
+        if word is not None and (word.kind in FIELDS or len(folded) > TWO):
             words.append(word)
+            sure += exact is not None and len(folded) >= _LEAST_DAMAGED
         elif len(folded) <= SHORT:
-            unknown += 1
+            short += 1
         else:
-            return []
+            long += 1
     apart = separated(line.text, line.spans[-1][1])
     if (
         len(words) < 2 - apart
         or not words
-        or unknown > 1
+        or short > 1 + (sure > 0 and apart)
+        or (long and (short or long > 1 or sure < 2 - apart))
         or len({word.kind for word in words}) > 1
         or words[0].kind not in FIELDS
     ):
