@@ -166,6 +166,18 @@ def test_cyrillic_keys_are_known_as_a_reader_without_those_letters_sees_them(row
     assert found == {"model": "XK-200", "serial": serial}
 
 
+@pytest.mark.parametrize("key", ["製造No. / SERIAL NO. / CepHbl HoMep:", "Fabricagenummer / 3aoo ep:"])
+def test_a_key_in_several_languages_may_hold_one_that_is_not_known(key: str) -> None:
+    """Where the other languages of a key are sure, one that a reader made nothing of does not undo it."""
+    assert read(f"# KELVIA\n{key}\n40123987\n230 V")["serial"] == "40123987"
+
+
+@pytest.mark.parametrize("key", ["Serial No. / Xyzzyq", "Model / Xyzzyq:"])
+def test_one_sure_word_and_one_that_is_not_known_are_no_key_by_themselves(key: str) -> None:
+    """A word that nobody knows may name another field: only a separator behind a long key's last language joins it."""
+    assert read(f"# KELVIA\n{key}\nAX-1 / 40123987\n230 V")["model"] != "AX-1 / 40123987"
+
+
 @pytest.mark.parametrize("key", ["3AB-4711", "Tun 300 X"])
 def test_what_only_begins_like_a_cyrillic_key_is_none(key: str) -> None:
     """Three letters that could be a key are none where they go on: nothing is called a serial number for them."""
