@@ -7,7 +7,6 @@ are read: only then may a field be called absent, and a second candidate noticed
 
 from __future__ import annotations
 
-import gc
 import math
 import sys
 import threading
@@ -82,8 +81,6 @@ class Ocr:
         cv2.setNumThreads(1)
         # A thread that cuts waits no 5 ms for one that measures: 0.99 of the time.
         sys.setswitchinterval(0.0005)
-        # Cycles are sought after 20,000 new objects, not 700: 1.3 of 48 ms a frame (median of 32 pairs).
-        gc.set_threshold(20_000, 20, 20)
         self._cutters = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="cutters")
         self._search = LineSearch(threads=threads, cache_dir=cache_dir, beside=self._cutters)
         self._recogniser = Recogniser(threads=threads, cache_dir=cache_dir)
