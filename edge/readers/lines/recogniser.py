@@ -36,8 +36,6 @@ MAX_WIDTH_PX = 1600
 #: Widths that the network is compiled for by itself. Of 1202 lines of drawn plates and 481 of photographs, each drawn a
 #: little wider to the next of these, the pixels become 4 and 5 % more; 39 MB each for two streams. Wider ones are rare.
 WIDTHS_PX = (48, 64, 80, 96, 112, 128, 144, 160, 176, 200, 232, 264, 296, 328, 368, 416, 456, 496, 576)
-#: Kept for widths that it is not compiled for by itself, which are rare; each has some 150.
-_MAX_KERNELS = 2000
 #: One frame of the lattice is this wide.
 FRAME_PX = 8
 #: Frames that the head is given at a time, or more, unless hardly any strips are left; memory is 75 kB a frame.
@@ -68,9 +66,7 @@ class Recogniser:
     """The recogniser, loaded."""
 
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
-        self._network = Network(
-            RECOGNISER, prepared, threads=threads, streams=threads, max_kernels=_MAX_KERNELS, cache_dir=cache_dir
-        )
+        self._network = Network(RECOGNISER, prepared, threads=threads, streams=threads, cache_dir=cache_dir)
         self._head = Head(threads=threads, cache_dir=cache_dir)
 
     @property
