@@ -34,6 +34,7 @@ from edge.readers.lines.recogniser import (
     Glyph,
     Glyphs,
     Recogniser,
+    never,
 )
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.lines.search import LineSearch, in_order
@@ -166,7 +167,7 @@ class Ocr:
         cut: Callable[[int], Image],
         quads: Sequence[Quad],
         which: Iterable[int],
-        again: Again = lambda _n, _g: None,
+        again: Again = never,
     ) -> tuple[dict[int, Glyphs], dict[int, Glyphs]]:
         """Read some of the boxes, by number; the longest lines first, so that no stream ends long after another.
 

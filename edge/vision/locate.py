@@ -97,8 +97,10 @@ def explained(where: Subject, quads: Sequence[Quad]) -> float:
     # Of a convex shape, a point inside lies on the same side of every side.
     across = sides[..., 0] * offsets[..., 1] - sides[..., 1] * offsets[..., 0]
     held = ((across >= 0).all(axis=1) | (across <= 0).all(axis=1)).any(axis=0)
+    if not held.any():
+        return 0.0
     strengths = np.asarray(where.strengths, np.float32)
-    strong = strengths >= _FAINT * np.median(strengths[held]) if held.any() else np.ones_like(held)
+    strong = strengths >= _FAINT * np.median(strengths[held])
     return float(held.sum() / (held | strong).sum())
 
 

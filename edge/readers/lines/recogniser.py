@@ -41,6 +41,7 @@ FRAME_PX = 8
 #: Frames that the head is given at a time, or more, unless hardly any strips are left; memory is 75 kB a frame.
 _HEAD_FRAMES = 256
 _LAST_STRIPS = 2
+#: With so many strips left it is given what there is: lines in doubt are then read again while those are read.
 _EARLY = 4
 
 
@@ -93,7 +94,7 @@ class Recogniser:
             ReaderError: the network did not run.
             cv2.error: a strip could not be cut.
         """
-        return self.read_again(cuts, _never)[0]
+        return self.read_again(cuts, never)[0]
 
     def read_again(self, cuts: Sequence[Cut], again: Again) -> tuple[list[Glyphs], dict[int, Glyphs]]:
         """The same, and a second reading of those for which `again` gives another cut, by their numbers.
@@ -139,7 +140,7 @@ class Recogniser:
         return [made[number] for number in range(len(cuts))]
 
 
-def _never(_number: int, _glyphs: Glyphs) -> None:
+def never(_number: int, _glyphs: Glyphs) -> None:
     """No strip is read again."""
 
 
