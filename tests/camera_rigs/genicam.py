@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -95,10 +97,21 @@ class PylonRig(GenicamRig):
 
 
 class FakeGigE:
-    """Aravis' fake GigE Vision camera in a process of its own. `lost`: packets lost of 1000."""
+    """Aravis' fake GigE Vision camera in a process of its own. `lost`: packets lost of 1000.
+
+    All of them answer at one port of the loopback, and of two the kernel gives each datagram to either: whoever has
+    one keeps others waiting until `close`, those of tests in other processes too.
+    """
 
     def __init__(self, lost: int = 0) -> None:
-        command = [sys.executable, "tests/gige_camera.py", SERIAL, str(lost)]
+        self._lost = lost
+        self._port = (Path(tempfile.gettempdir()) / f"edge-gige-port-{os.getuid()}").open("w")
+        fcntl.flock(self._port, fcntl.LOCK_EX)
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        """It answers once this returns."""
+        command = [sys.executable, "tests/gige_camera.py", SERIAL, str(self._lost)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."}
         )
@@ -106,10 +119,15 @@ class FakeGigE:
         said = self._process.stdout.readline()
         assert said == "running\n", f"no fake GigE camera ({said!r}): apt-get install libaravis-0.8-0"
 
-    def close(self) -> None:
-        """Switch it off."""
+    def switch_off(self) -> None:
+        """Its power is off; the port stays this one's."""
         self._process.kill()
         self._process.communicate()
+
+    def close(self) -> None:
+        """Off for good: another may be switched on."""
+        self.switch_off()
+        self._port.close()
 
 
 class AravisRig(GenicamRig):
@@ -135,8 +153,8 @@ class AravisRig(GenicamRig):
 
     def lose(self) -> None:
         """Its power is off."""
-        self._device.close()
+        self._device.switch_off()
 
     def bring_back(self) -> None:
         """Its power is on."""
-        self._device = FakeGigE()
+        self._device.switch_on()
