@@ -28,6 +28,7 @@ from edge.readers.lines.recogniser import (
     FRAME_PX,
     HEIGHT_PX,
     MAX_WIDTH_PX,
+    RARE_WIDTHS_PX,
     WIDTHS_PX,
     Again,
     Cut,
@@ -53,6 +54,7 @@ _WIDEST = 1.3
 #: A strip is drawn as wide as the next width that the network is compiled for, unless it would be less than this much
 #: of it: characters that are stretched far are read worse.
 _STRETCHED = 0.8
+_WARMED_PX = sorted((*WIDTHS_PX, *RARE_WIDTHS_PX))
 #: A line is read again, wide, if its least certain character is under this, if it has fewer frames a character than
 #: this, or if two characters stand further apart than this many times the usual: one may have been passed over.
 _DOUBT = 0.7
@@ -276,8 +278,8 @@ def _cut(image: Image, quad: Quad) -> Image:
 
 
 def _compiled(width: int) -> int:
-    """The next width that the network is compiled for, or this one where that is too far from it."""
-    wider = next((compiled for compiled in WIDTHS_PX if compiled >= width), width)
+    """The next width that the network has been warmed for, or this one where that is too far from it."""
+    wider = next(warmed for warmed in _WARMED_PX if warmed >= width)
     return wider if width >= _STRETCHED * wider else width
 
 

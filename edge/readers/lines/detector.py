@@ -35,9 +35,12 @@ _MOST_LINES = 1000
 _NEVER = np.float32(60.0)
 #: What the network ends in, from its end.
 _END = ["Sigmoid", "Add", "ConvolutionBackpropData", "Relu", "Add", "ConvolutionBackpropData"]
-#: This network has some 50 kernels a size, and parts that lie as they like some 30 sizes: with 600 a search took 60 ms,
-#: most of them for making kernels anew, with 2000 34 ms, and 35 MB more.
-_MAX_KERNELS = 3000
+#: This network has some 50 kernels a size, 4 MB of them, and parts that lie as they like some 30 sizes: with 600 kept a
+#: search took 60 ms, most of them for making kernels anew, with 2000 34 ms.
+_MAX_KERNELS = 2000
+#: Sizes that fill that: so much memory is taken before the first part comes, or some parts later. Of 168 searches on
+#: drawn plates 142 had one of these.
+_WARM_PX = [(height, width) for height in range(160, 353, STEP_PX) for width in range(height, 2 * height + 65, STEP_PX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,13 @@ class Detector:
         self._network = Network(DETECTOR, prepared, threads=threads, max_kernels=_MAX_KERNELS, cache_dir=cache_dir)
 
     def warm(self, side_px: int) -> None:
-        """Take the memory that the largest search needs now, a square of this side.
+        """Take now what memory searches will need: of the largest one, a square of this side, and of usual ones.
 
         Raises:
             ReaderError: the network did not run.
         """
-        self.find(np.zeros((side_px, side_px, 3), np.uint8))
+        for height, width in [(side_px, side_px), *_WARM_PX]:
+            self.find(np.zeros((height, width, 3), np.uint8))
 
     def find(self, image: Image) -> list[Box]:
         """Find the text lines of an image whose sides are multiples of `STEP_PX`; corners in its pixels.

@@ -32,10 +32,12 @@ from edge.readers.reader import Image
 HEIGHT_PX = 32
 #: Widths are rounded up to this: the network has kernels for each width, made when one first comes.
 STEP_PX = 8
-MAX_WIDTH_PX = 1600
 #: Widths that the network is compiled for by itself. Of 1202 lines of drawn plates and 481 of photographs, each drawn a
 #: little wider to the next of these, the pixels become 4 and 5 % more; 39 MB each for two streams. Wider ones are rare.
 WIDTHS_PX = (48, 64, 80, 96, 112, 128, 144, 160, 176, 200, 232, 264, 296, 328, 368, 416, 456, 496, 576)
+#: Rarer widths, for which the network has kernels, 6 MB each for every stream.
+RARE_WIDTHS_PX = (16, 24, 32, 656, 752, 864, 992, 1136, 1320, 1600)
+MAX_WIDTH_PX = RARE_WIDTHS_PX[-1]
 #: One frame of the lattice is this wide.
 FRAME_PX = 8
 #: Frames that the head is given at a time, or more, unless hardly any strips are left; memory is 75 kB a frame.
@@ -82,7 +84,10 @@ class Recogniser:
             ReaderError: the network cannot be compiled, or did not run.
         """
         self._network.fix([(1, 3, HEIGHT_PX, width) for width in WIDTHS_PX])
-        self.read([partial(_blank_strip, width) for width in WIDTHS_PX for _ in range(2)])
+        for stream in range(self.streams):
+            for width in (*WIDTHS_PX, *RARE_WIDTHS_PX):
+                features = self._network.run(stream, blob_of(_noise(width)))[0][0]
+                self._head.frames(stream, features)
 
     def read(self, cuts: Sequence[Cut]) -> list[Glyphs]:
         """Cut strips and read them, a result each; a strip without text gives no glyph.
@@ -144,8 +149,9 @@ def never(_number: int, _glyphs: Glyphs) -> None:
     """No strip is read again."""
 
 
-def _blank_strip(width: int) -> Image:
-    return np.zeros((HEIGHT_PX, width, 3), np.uint8)
+def _noise(width: int) -> Image:
+    """A strip of which the head can be sure of nothing, so that every step of it sees all frames."""
+    return np.random.default_rng(width).integers(0, 256, (HEIGHT_PX, width, 3), np.uint8)
 
 
 def _blob_cut(cut: Cut) -> Tensor:
