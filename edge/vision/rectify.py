@@ -62,13 +62,14 @@ def strip(image: Pixels, quad: Quad, width_px: int, height_px: int) -> Pixels:
 def resized(cut: Pixels, width_px: int, height_px: int) -> Pixels:
     """An image at another size; every pixel counts where it shrinks.
 
-    Halving first is three times as fast as one step: OpenCV averages 2 x 2 px with vector instructions.
+    Halving first is three times as fast as one step: OpenCV averages 2 x 2 px with vector instructions. What is left is
+    interpolated between two pixels each way, a sixth of the time of weighting by area.
     """
     while cut.shape[0] >= 2 * height_px and cut.shape[1] >= 2 * width_px and min(cut.shape[:2]) > 1:
         cut = np.asarray(
             cv2.resize(cut, (cut.shape[1] // 2, cut.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8
         )
-    return np.asarray(cv2.resize(cut, (width_px, height_px), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(cut, (width_px, height_px), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def estimated_characters(cut: Pixels) -> float:

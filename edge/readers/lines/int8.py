@@ -3,10 +3,9 @@
 Only `ranges.json` is kept (`training/ranges.py` makes it): the least and greatest value that goes into each
 convolution. Weights stay those of the wheel and are rounded as the network is loaded, to 7 bits and a channel each:
 without VNNI a processor adds two products in 16 bits, which 8 bits would overflow. Measured on two AVX2 cores: the
-recogniser takes 8.1 ms instead of 11.2 ms for 160 px; of 718 lines of 62 drawn plates, 3 were read differently, two
-of them better. Of the
-detector only its last stage and its widest product are rounded: all of it in 8 bits missed a quarter of the lines of
-plates tilted by 25 degrees.
+recogniser takes 8.1 ms instead of 11.2 ms for 160 px; of 718 lines of 62 drawn plates, 3 were read differently, two of
+them better. Of the
+detector some are rounded, those that change what it finds least (`training/ranges.py`).
 """
 
 from __future__ import annotations
