@@ -10,7 +10,7 @@ seen, at 30 % of the way. With that, 3 of 718 confidently read lines came out ot
 better.
 
 Of the detector those convolutions are rounded that change its map least for what they save (`DETECTOR_PARTS`): 0.80 of
-its time. All of it, 0.63, changes the map twice as much, and cost a letter at the end of a line on two of 31 photographs.
+its time. All of it, 0.63, changes the map twice as much, and cost a letter at a line's end on two of 31 photographs.
 """
 
 from __future__ import annotations

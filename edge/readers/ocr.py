@@ -143,7 +143,7 @@ class Ocr:
         widths: dict[Quad, int] = {}
 
         def cut(n: int) -> Image:
-            seen = _cut(image, quads[n])
+            seen = narrow_strip(image, quads[n])
             widths[quads[n]] = seen.shape[1]
             cut_one()
             return seen
@@ -152,7 +152,7 @@ class Ocr:
             return _crowded(seen, widths[quads[n]], _doubt(quads[n]))
 
         def again(n: int, seen: Glyphs) -> Cut | None:
-            return partial(_wide_strip, image, quads[n]) if unsure(n, seen) and not _doubtful(seen) else None
+            return partial(wide_strip, image, quads[n]) if unsure(n, seen) and not _doubtful(seen) else None
 
         glyphs, wide = self._read_longest_first(cut, quads, range(len(quads)), again)
         doubtful = [n for n in range(len(quads)) if _doubtful(glyphs[n])]
@@ -161,7 +161,7 @@ class Ocr:
         # Always, not only where it is surer: the better of two would flatter itself.
         left = [n for n in range(len(quads)) if unsure(n, glyphs[n]) and (quads[n] != boxes[n] or n not in wide)]
         glyphs |= {n: seen for n, seen in wide.items() if quads[n] == boxes[n]}
-        glyphs |= self._read_longest_first(lambda n: _wide_strip(image, quads[n]), quads, left)[0]
+        glyphs |= self._read_longest_first(lambda n: wide_strip(image, quads[n]), quads, left)[0]
         return _as_read(tuple(_line(quad, glyphs[n]) for n, quad in enumerate(quads) if _text(glyphs[n])))
 
     def _read_longest_first(
@@ -183,7 +183,7 @@ class Ocr:
 
     def strips(self, image: Image, boxes: Sequence[Quad]) -> list[Image]:
         """The strips that the recogniser sees first, one a box."""
-        return list(self._cutters.map(partial(_cut, image), boxes))
+        return list(self._cutters.map(partial(narrow_strip, image), boxes))
 
     def _turn(
         self, cut: Callable[[int], Image], quads: list[Quad], glyphs: dict[int, Glyphs], doubtful: list[int]
@@ -264,7 +264,7 @@ def _as_read(lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
     return tuple(upright[quad] for quad in in_order(list(upright))) if len(upright) == len(lines) else tuple(lines)
 
 
-def _cut(image: Image, quad: Quad) -> Image:
+def narrow_strip(image: Image, quad: Quad) -> Image:
     """A line's strip, as narrow as the number of its characters lets it be."""
     length, height = size_of(quad)
     natural = _width(HEIGHT_PX * length / max(height, 1.0))
@@ -283,7 +283,7 @@ def _compiled(width: int) -> int:
     return wider if width >= _STRETCHED * wider else width
 
 
-def _wide_strip(image: Image, quad: Quad) -> Image:
+def wide_strip(image: Image, quad: Quad) -> Image:
     """A line's strip with more frames a character than it can need."""
     length, height = size_of(quad)
     return strip(image, quad, _compiled(_width(HEIGHT_PX * length / max(height, 1.0) * _WIDEST)), HEIGHT_PX)

@@ -20,6 +20,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13
 
+from edge.readers.lines.cyrillic import Cyrillic
 from edge.readers.lines.weights import RECOGNISER, USUAL, Network, Tensor, weight_file
 
 #: Classes whose score is this far below the best are left out of the sum of all: together under 0.00004 of it.
@@ -61,24 +62,29 @@ class Head:
     def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
         settings: dict[str, Any] = {"threads": threads, "streams": threads, "cache_dir": cache_dir}
         self._steps = [_step(number, sure, settings) for number, sure in enumerate((*SURE_SCORES, -np.inf))]
+        self._cyrillic = Cyrillic(threads=threads, cache_dir=cache_dir)
 
-    def frames(self, stream: int, features: Tensor) -> list[Frame]:
-        """What each frame holds, from frames x features.
+    def frames(self, stream: int, features: Tensor) -> tuple[list[Frame], dict[int, Frame]]:
+        """What each frame holds, from frames x features; and those, by number, that rather hold a Cyrillic letter.
 
         Raises:
             ReaderError: the network did not run.
         """
         frames = [_BLANK] * len(features)
+        best = np.empty(len(features), np.float32)
         left = np.arange(len(features))
         for step in self._steps:
             scores = step.network.run(stream, features[left])[0]
-            certain = scores.max(axis=1) >= step.sure
+            most = scores.max(axis=1)
+            best[left] = most
+            certain = most >= step.sure
             for at, frame in zip(left[certain].tolist(), frames_of(scores[certain], step.texts), strict=True):
                 frames[at] = frame
             left = left[~certain]
             if not len(left):
                 break
-        return frames
+        letters = self._cyrillic.letters(stream, features, best)
+        return frames, {at: Frame(*letter) for at, letter in letters.items()}
 
 
 def _step(number: int, sure: float, settings: Mapping[str, Any]) -> _Step:

@@ -25,6 +25,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13
 
+from edge.readers.lines.cyrillic import merged
 from edge.readers.lines.head import Frame, Head, inputs_of
 from edge.readers.lines.weights import RECOGNISER, Make, Network, Tensor, blob_of
 from edge.readers.reader import Image
@@ -116,9 +117,14 @@ class Recogniser:
         def take(stream: int, number: int, outputs: list[Any]) -> list[tuple[int, Make]]:
             further: list[tuple[int, Make]] = []
             for numbers, features in seen.ready(number, outputs[0][0]):
-                frames = iter(self._head.frames(stream, features))
+                frames, cyrillic = self._head.frames(stream, features)
+                end = 0
                 for one, length in numbers:
-                    seen.glyphs[one] = decode([next(frames) for _ in range(length)])
+                    begin, end = end, end + length
+                    glyphs = decode(frames[begin:end])
+                    if any(begin <= at < end for at in cyrillic):
+                        glyphs = merged(glyphs, decode([cyrillic.get(at, frames[at]) for at in range(begin, end)]))
+                    seen.glyphs[one] = glyphs
                     cut = again(one, seen.glyphs[one]) if one < count else None
                     if cut is not None:
                         further.append((count + one, partial(_blob_cut, cut)))

@@ -42,6 +42,14 @@ _LOOK_ALIKE = str.maketrans(
         "\u03c1": "p",
         "\u03ba": "k",
         "\u03c4": "t",
+        # Cyrillic letters, which the reader may have taken for Latin ones or those for them.
+        **dict(
+            zip(
+                "\u0430\u0432\u0435\u0437\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445",
+                "abe3kmhopctvx",
+                strict=True,
+            )
+        ),
     }
 )
 

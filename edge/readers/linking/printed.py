@@ -19,11 +19,12 @@ TWO = 2
 #: Keys that name a kind no more surely than this need help.
 WEAK = 0.7
 WIDE_COLON, WIDE_OPEN, WIDE_CLOSE = "\uff1a", "\uff08", "\uff09"
-HARD = f":{WIDE_COLON}=#"
+#: A wide colon is read as a wide semicolon now and then, which plates do not print.
+HARD = f":{WIDE_COLON}\uff1b=#"
 HARD_OR_LIST = HARD + ",;"
 _ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
-SEPARATORS = f":{WIDE_COLON}\u3002=;.…·#_-\u2013\u2014~|>*,'\"`"
+SEPARATORS = f":{WIDE_COLON}\uff1b\u3002=;.…·#_-\u2013\u2014~|>*,'\"`"
 AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
 #: Signs that somebody puts over a value that nobody shall read.
 HIDING = "*#\u2022\u25a0\u25cf\u2588"

@@ -1,0 +1,144 @@
+"""Cyrillic words, for which the recogniser's weights have no letters: a small head of its own on the same features.
+
+The recogniser reads "Модель" as "oe" or nothing. What its body makes of a strip tells the letters apart all the same:
+`cyrillic.npz` (made by `training/cyrillic/`) scores them beside the recogniser's own classes.
+
+Promises: only whole words become Cyrillic, with a letter that Latin has not, and never a value's letters and figures; a
+line without such a word is read as it would be without this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13
+
+from edge.readers.lines.weights import RECOGNISER, Network, Tensor
+
+if TYPE_CHECKING:
+    from edge.readers.lines.recogniser import Glyph
+
+WEIGHTS = Path(__file__).with_name("cyrillic.npz")
+CYRILLIC = "АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюя№"
+#: Latin letters that look like none of those: beside Cyrillic words the recogniser passes them over, too.
+LATIN = "DFGIJLNQRSUVWZbdfghijklmnqrstvwz"
+LETTERS = CYRILLIC + LATIN
+#: Letters that look like Latin ones or a figure, and those: a word of these alone is none.
+ALIKE = dict(zip("АВЕЗКМНОРСТУХаеорсух", "ABE3KMHOPCTYXaeopcyx", strict=True))  # noqa: RUF001
+_SEEN_ALIKE = frozenset(ALIKE.values())
+_FEWEST = 3
+#: Beside a figure a word has so many letters: "Заводской номер4711" is a key glued to its value, "АИР80" a value.  # noqa: RUF003
+_FEWEST_GLUED = 5
+#: Least mean probability of a word's letters.
+_LEAST_TRUST = 0.7
+
+
+class Cyrillic:
+    """The letters' head, loaded; a stream's calls take turns."""
+
+    def __init__(self, *, threads: int, cache_dir: Path | None = None) -> None:
+        self._network = Network(RECOGNISER, _prepared, threads=threads, streams=threads, cache_dir=cache_dir)
+
+    def letters(self, stream: int, features: Tensor, best: Tensor) -> dict[int, tuple[str, float]]:
+        """The letter of each frame that holds one rather than what scores `best` there, and its probability.
+
+        Raises:
+            ReaderError: the network did not run.
+        """
+        scores = self._network.run(stream, features)[0]
+        first = scores.argmax(axis=1)
+        most = scores[np.arange(len(scores)), first]
+        found: dict[int, tuple[str, float]] = {}
+        for n in np.flatnonzero(most > best).tolist():
+            total = float(np.exp(scores[n] - most[n]).sum() + np.exp(best[n] - most[n]))
+            found[n] = LETTERS[first[n]], 1.0 / total
+        return found
+
+
+def _prepared(model: Any) -> Any:
+    """The letters' head, in the place of the recogniser's."""
+    del model
+    with np.load(WEIGHTS) as kept:
+        learnt = {name: np.asarray(kept[name], np.float32) for name in kept.files}
+    features = opset13.parameter([-1, learnt["hidden_weight"].shape[1]], np.float32)
+    hidden: Any = features
+    for name in ("hidden", "letters"):
+        product = opset13.matmul(hidden, opset13.constant(learnt[f"{name}_weight"]), False, True)
+        hidden = opset13.add(product, opset13.constant(learnt[f"{name}_bias"]))
+        hidden = opset13.relu(hidden) if name == "hidden" else hidden
+    return ov.Model([opset13.result(hidden)], [features])
+
+
+def merged(plain: Sequence[Glyph], mixed: Sequence[Glyph]) -> tuple[Glyph, ...]:
+    """A line as the recogniser read it, with the Cyrillic words of the other reading of it in their places.
+
+    Beside Cyrillic words the recogniser passes Latin letters over ("Модель: AX" as ": X"): what looks like one in the
+    other reading, where it read nothing, is that one.
+    """
+    spans = _spans(mixed)
+    taken = [False] * len(mixed)
+    for start, end in _runs(mixed):
+        if _is_word(mixed, start, end) and not _read(plain, spans[start][0], spans[end - 1][1], mixed[start:end]):
+            behind = next((n for n in range(end, len(mixed)) if mixed[n].text.isalnum()), len(mixed))
+            taken[start:behind] = [True] * (behind - start)
+    if not any(taken):
+        return tuple(plain)
+    covered = [span for span, one in zip(spans, taken, strict=True) if one]
+    left = [one for one in plain if not any(_within(one, span) for span in covered)]
+    passed_over = [
+        replace(one, text=ALIKE.get(one.text, one.text))
+        for one, span, is_taken in zip(mixed, spans, taken, strict=True)
+        if not is_taken and (one.text in ALIKE or one.text in LATIN) and not any(_within(other, span) for other in left)
+    ]
+    kept = [one for one, is_taken in zip(mixed, taken, strict=True) if is_taken]
+    return tuple(sorted((*kept, *left, *passed_over), key=lambda glyph: glyph.start))
+
+
+def _spans(some: Sequence[Glyph]) -> list[tuple[float, float]]:
+    """The part of the line that is nearest to each glyph."""
+    between = [(one.end + other.start) / 2 for one, other in pairwise(some)]
+    return list(pairwise((0.0, *between, 1.0))) if some else []
+
+
+def _within(glyph: Glyph, span: tuple[float, float]) -> bool:
+    return span[0] <= (glyph.start + glyph.end) / 2 <= span[1]
+
+
+def _runs(mixed: Sequence[Glyph]) -> list[tuple[int, int]]:
+    """Where letters follow each other, up to a capital behind a small one."""
+    runs: list[tuple[int, int]] = []
+    for n, glyph in enumerate(mixed):
+        if not glyph.text.isalpha():
+            continue
+        if runs and runs[-1][1] == n and not (mixed[n - 1].text.islower() and glyph.text.isupper()):
+            runs[-1] = runs[-1][0], n + 1
+        else:
+            runs.append((n, n + 1))
+    return runs
+
+
+def _is_word(mixed: Sequence[Glyph], start: int, end: int) -> bool:
+    word = mixed[start:end]
+    glued = any(mixed[n].text.isdigit() for n in (start - 1, end) if 0 <= n < len(mixed))
+    return (
+        len(word) >= (_FEWEST_GLUED if glued else _FEWEST)
+        and all(glyph.text in CYRILLIC or glyph.text in _SEEN_ALIKE for glyph in word)
+        and any(glyph.text in CYRILLIC and glyph.text not in ALIKE for glyph in word)
+        and _trust(word) >= _LEAST_TRUST
+    )
+
+
+def _read(plain: Sequence[Glyph], left: float, right: float, word: Sequence[Glyph]) -> bool:
+    """Whether the recogniser read as many letters in a word's place, and more surely."""
+    seen = [one for one in plain if _within(one, (left, right)) and one.text.isalpha()]
+    return len(seen) >= len(word) and _trust(seen) >= _trust(word)
+
+
+def _trust(some: Sequence[Glyph]) -> float:
+    return sum(glyph.confidence for glyph in some) / len(some)

@@ -1,0 +1,1 @@
+"""Makes `edge/readers/lines/cyrillic.npz`: Cyrillic letters for a recogniser that has none."""
