@@ -45,7 +45,7 @@ from edge.readers.reader import Image, Located
 from edge.vision.rectify import between, estimated_characters, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
-VERSION = "ocr 9"
+VERSION = "ocr 10"
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
 _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
@@ -66,6 +66,7 @@ _LEAST_FRAMES = 1.35
 _GAP = 2.2
 #: A line whose characters are under this on average may stand upside down.
 _SURE = 0.80
+_SURE_BESIDE = 0.9
 #: A line this short says nothing about which way up it stands: a screw looks like an O both ways.
 _FEW_GLYPHS = 2
 #: A strip is cut in half a millisecond.
@@ -193,11 +194,17 @@ class Ocr:
         voters = sorted(doubtful, key=lambda n: -_slenderness(quads[n]))[:_VOTERS]
         quads[:] = [turned(quad) for quad in upright]
         other, _ = self._read_longest_first(cut, quads, voters)
-        better = [n for n in voters if _trust(other[n]) > _trust(glyphs[n]) + 0.05]
-        telling = sum(len(line) > _FEW_GLYPHS for line in glyphs.values())
-        if len(doubtful) > telling / 3 and len(better) > len(voters) / 2:
-            other |= self._read_longest_first(cut, quads, [n for n in range(len(quads)) if n not in other])[0]
-            better = list(other)
+        better = _surer(other, glyphs)
+        if len(better) > len(voters) / 2:
+            # Beside a line that stands on its head, one that is hardly surer may, too.
+            beside = [n for n in range(len(quads)) if n not in other and _trust(glyphs[n]) < _SURE_BESIDE]
+            other |= self._read_longest_first(cut, quads, beside)[0]
+            better = _surer(other, glyphs)
+            telling = sum(len(line) > _FEW_GLYPHS for line in glyphs.values())
+            if max(len(doubtful), len(better)) > telling / 3:
+                left = [n for n in range(len(quads)) if n not in other]
+                other |= self._read_longest_first(cut, quads, left)[0]
+                better = list(other)
         for n in range(len(quads)):
             if n in better:
                 glyphs[n] = other[n]
@@ -323,6 +330,11 @@ def _crowded(glyphs: Sequence[Glyph], width_px: int, doubt: float = _DOUBT) -> b
 def _doubtful(glyphs: Sequence[Glyph]) -> bool:
     """Whether a line may stand upside down."""
     return len(glyphs) > _FEW_GLYPHS and _trust(glyphs) < _SURE
+
+
+def _surer(other: Mapping[int, Glyphs], glyphs: Mapping[int, Glyphs]) -> list[int]:
+    """The lines that are read more surely upside down."""
+    return [n for n, seen in other.items() if _trust(seen) > _trust(glyphs[n]) + 0.05]
 
 
 def _text(glyphs: Sequence[Glyph]) -> str:

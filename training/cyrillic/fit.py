@@ -4,9 +4,9 @@
     python -m training.cyrillic.fit [--lines 24000] [--epochs 8] [--seed 1]
 
 Body and head of the recogniser stay as they are: the new letters' scores stand beside those of its most usual classes,
-and are learnt by CTC on lines with Cyrillic words. Lines without any, and those that stand upside down, teach that none of
-the new letters is there. Prints what is wrong on other lines in the faces of `training/linking/drawn.py`, if they are
-there: characters of lines with Cyrillic words, and how many other lines a word of theirs would change.
+and are learnt by CTC on lines with Cyrillic words. Lines without any, and those that stand upside down, teach that none
+of the new letters is there. Prints what is wrong on other lines in the faces of `training/linking/drawn.py`, if they
+are there: characters of lines with Cyrillic words, and how many other lines a Cyrillic letter of theirs would change.
 """
 
 from __future__ import annotations

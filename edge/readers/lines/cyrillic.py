@@ -33,8 +33,6 @@ LETTERS = CYRILLIC + LATIN
 ALIKE = dict(zip("АВЕЗКМНОРСТУХаеорсух", "ABE3KMHOPCTYXaeopcyx", strict=True))  # noqa: RUF001
 _SEEN_ALIKE = frozenset(ALIKE.values())
 _FEWEST = 3
-#: Beside a figure a word has so many letters: "Заводской номер4711" is a key glued to its value, "АИР80" a value.  # noqa: RUF003
-_FEWEST_GLUED = 5
 #: Least mean probability of a word's letters.
 _LEAST_TRUST = 0.7
 
@@ -57,7 +55,7 @@ class Cyrillic:
         found: dict[int, tuple[str, float]] = {}
         for n in np.flatnonzero(most > best).tolist():
             total = float(np.exp(scores[n] - most[n]).sum() + np.exp(best[n] - most[n]))
-            found[n] = LETTERS[first[n]], 1.0 / total
+            found[n] = LETTERS[first[n]], round(1.0 / total, 4)  # the last digits follow the company
         return found
 
 
@@ -86,6 +84,8 @@ def merged(plain: Sequence[Glyph], mixed: Sequence[Glyph]) -> tuple[Glyph, ...]:
     for start, end in _runs(mixed):
         if _is_word(mixed, start, end) and not _read(plain, spans[start][0], spans[end - 1][1], mixed[start:end]):
             behind = next((n for n in range(end, len(mixed)) if mixed[n].text.isalnum()), len(mixed))
+            if behind < len(mixed) and mixed[behind - 1].text == "№" and mixed[behind].text.isalpha():
+                behind -= 1  # the N of a value
             taken[start:behind] = [True] * (behind - start)
     if not any(taken):
         return tuple(plain)
@@ -125,9 +125,11 @@ def _runs(mixed: Sequence[Glyph]) -> list[tuple[int, int]]:
 
 def _is_word(mixed: Sequence[Glyph], start: int, end: int) -> bool:
     word = mixed[start:end]
+    # Beside a figure capitals are a value; a word with small letters is a key glued to one.
     glued = any(mixed[n].text.isdigit() for n in (start - 1, end) if 0 <= n < len(mixed))
     return (
-        len(word) >= (_FEWEST_GLUED if glued else _FEWEST)
+        len(word) >= _FEWEST
+        and not (glued and all(glyph.text.isupper() for glyph in word))
         and all(glyph.text in CYRILLIC or glyph.text in _SEEN_ALIKE for glyph in word)
         and any(glyph.text in CYRILLIC and glyph.text not in ALIKE for glyph in word)
         and _trust(word) >= _LEAST_TRUST

@@ -43,7 +43,11 @@ _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "ratin
 #: "See label": how a value that stands elsewhere is told in the languages of the key words.
 _ELSEWHERE = ("see", "siehe", "voir", "vedi", "ver", "véase", "veja", "zie", "patrz", "viz", "se", "см", "见", "參照")
 _MOST_ELSEWHERE = 3
-_HIDDEN = re.compile(rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING}]{{2,}}|(?i:n\.?/a\.?)")
+_HIDDEN = re.compile(
+    rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING}]{{2,}}|(?i:n\.?/a\.?)"
+    # Asterisks beside Chinese print are read as strokes: one that is left tells them.
+    rf"|(?=.*[{HIDING}])[{HIDING}\u4e00-\u9fff]{{2,8}}"
+)
 
 #: What stands between the parts of a value that has several keys: a slash with blanks or a wide one, or else any.
 _PARTED = (re.compile(r"\s[/\uff0f]\s|\uff0f"), re.compile(r"\s*[/\uff0f]\s*"))
