@@ -338,7 +338,8 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
     if after and word.kind == "serial" and not text[end:].strip(AROUND):
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
-    if after and word.strength >= 0.9 and len(fold(printed)) > SHORT and text[:start].rstrip().endswith("/"):
+    whole = len(fold(printed)) > SHORT or (len(printed) > 1 and not printed[0].isascii())
+    if after and word.strength >= 0.9 and whole and text[:start].rstrip().endswith("/"):
         # "Type / Serial No. Star 5 / 1234": what stands behind the slash names the second value.
         return True
     known = after or word.kind in ("serial", "model")

@@ -149,5 +149,6 @@ def glued_words(line: Line) -> Caption | None:
 
 
 def _turns_capital(text: str, at: int) -> bool:
-    """Say whether small letters end and capitals or figures begin ("sérieEB-9575")."""
-    return text[at - 1].islower() and text[at].isupper()
+    """Say whether small letters end and capitals begin ("sérieEB-9575", and not "ČíSLO", an accent read as a dot)."""
+    dot = text[at - 1] == "\u00ed" and text[at - 2 : at - 1].isupper()
+    return text[at - 1].islower() and text[at].isupper() and not dot
