@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from edge.readers.lines.cyrillic import ALIKE, CYRILLIC, LETTERS, WEIGHTS
+from edge.readers.lines.cyrillic import ALIKE, CYRILLIC, LETTERS
 from edge.readers.lines.head import steps_of, weights_of_head
 from edge.readers.lines.recogniser import Recogniser
+from edge.readers.lines.weights import CYRILLIC as WEIGHTS
 from edge.readers.lines.weights import Tensor
 from edge.readers.linking.keywords import distance
 from edge.readers.reader import Image

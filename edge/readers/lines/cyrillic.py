@@ -3,8 +3,8 @@
 The recogniser reads "Модель" as "oe" or nothing. What its body makes of a strip tells the letters apart all the same:
 `cyrillic.npz` (made by `training/cyrillic/`) scores them beside the recogniser's own classes.
 
-Promises: only whole words become Cyrillic, with a letter that Latin has not, and never a value's letters and figures; a
-line without such a word is read as it would be without this.
+Promises: only whole words become Cyrillic, those with a letter that Latin has not, and never figures or the capitals
+beside them; a line without such a word is read as it would be without this.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 import openvino as ov
 from openvino import opset13
 
+from edge.readers.lines.weights import CYRILLIC as WEIGHTS
 from edge.readers.lines.weights import RECOGNISER, Network, Tensor
 
 if TYPE_CHECKING:
     from edge.readers.lines.recogniser import Glyph
 
-WEIGHTS = Path(__file__).with_name("cyrillic.npz")
 CYRILLIC = "АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюя№"
 #: Latin letters that look like none of those: beside Cyrillic words the recogniser passes them over, too.
 LATIN = "DFGIJLNQRSUVWZbdfghijklmnqrstvwz"
