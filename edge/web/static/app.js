@@ -98,7 +98,7 @@ function shut(view) {
   drawHead();
   const why = view && session.state !== "signed_in" ? "session.engineers" : session.state === "signed_in" ? "session.too_little" : "session.shut";
   fill(main, el("h1", {}, t(view ? `view.${view}` : "session.enter")), el("p", {}, t(why)),
-    session.state === "signed_in" ? null : el("button", { type: "button", class: "main", onclick: signIn }, t("session.enter")));
+    session.state === "signed_in" ? null : el("button", { type: "button", class: "main", onclick: enter }, t("session.enter")));
   main.removeAttribute("aria-busy");
 }
 
@@ -150,8 +150,8 @@ function setTheme() {
   document.documentElement.dataset.theme = theme();
 }
 
-/** Ask who is here; gives whether the person is signed in then. */
-function signIn() {
+/** Ask who is here; gives whether the person is signed in then. `anew` draws the view again, with what they may. */
+function signIn({ anew = false } = {}) {
   return new Promise((done) => {
     if (session.state === "off") {
       say(t("held.off"));
@@ -172,7 +172,7 @@ function signIn() {
           localStorage.setItem("name", name.value);
           if (!could) await begin();
           box.close();
-          if (could && !NEEDS[address().view]) drawHead();
+          if (could && !anew && !NEEDS[address().view]) drawHead();
           else await show();
         } catch (failure) {
           wrong.textContent = sentence(failure);
@@ -190,7 +190,7 @@ function signIn() {
 
 /** Sign in by the head's button: the view is drawn anew, with what this person may. A view that asks goes on where it is. */
 async function enter() {
-  if (await signIn()) await show();
+  await signIn({ anew: true });
 }
 
 async function leave() {
