@@ -240,7 +240,7 @@ class Network:
         """
         request = self._streams[stream].request(tensor)
         try:
-            request.infer({0: tensor}, share_inputs=True)
+            request.infer({0: tensor}, share_inputs=True, share_outputs=True)
         except Exception as error:
             raise ReaderError(f"{self._name} did not run on OpenVINO: {error}; see the reader's log") from error
         return [output.data for output in request.output_tensors]
