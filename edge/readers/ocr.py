@@ -51,7 +51,7 @@ _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
 _NARROWEST = 0.55
 _WIDEST = 1.3
-#: A strip is drawn as wide as the next width that the network is compiled for, unless it would be less than this much
+#: A strip is drawn as wide as the next width that the network is warmed for, unless it would be less than this much
 #: of it: characters that are stretched far are read worse.
 _STRETCHED = 0.8
 _WARMED_PX = sorted((*WIDTHS_PX, *RARE_WIDTHS_PX))
@@ -66,6 +66,7 @@ _LEAST_FRAMES = 1.35
 _GAP = 2.2
 #: A line whose characters are under this on average may stand upside down.
 _SURE = 0.80
+#: The same beside a line that was found to.
 _SURE_BESIDE = 0.9
 #: A line this short says nothing about which way up it stands: a screw looks like an O both ways.
 _FEW_GLYPHS = 2

@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
+
+from training.small.fonts import unpack
 
 FOLDER = Path("build/cyrillic")
 
@@ -61,9 +62,7 @@ def fetch(out: Path) -> int:
     """Download the packages and keep their faces and words; gives how many files that makes."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        subprocess.run(["apt-get", "download", *FACES, *HAN_FACES, _WORDS], cwd=name, check=True)
-        for package in Path(name).glob("*.deb"):
-            subprocess.run(["dpkg", "-x", str(package), name], check=True)
+        unpack((*FACES, *HAN_FACES, _WORDS), name)
         found = {path.stem: path for path in sorted(Path(name).rglob("*.[ot]tf"))}
         wanted = " ".join((*FACES.values(), *HAN_FACES.values())).split()
         for face in wanted:

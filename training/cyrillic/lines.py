@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge.core.reading import Quad
 from edge.readers import ocr
+from edge.readers.lines.cyrillic import CYRILLIC
 from edge.vision.rectify import turned
 from training.cyrillic import faces
 
@@ -30,7 +31,7 @@ Spannung Baujahr Numéro Série Modèle Tension Puissance Courant Tipo Matricola
 Seryjny Gewicht Fabricagenummer Tillverknings Potência Tensão Fecha Año Presión Hersteller
 """.split()  # noqa: SIM905 - a text of words is easier to read
 _HAN = "型号出厂编号製造番号品番定格電圧周波数重量日本製機種名形式产品功率频率电流年月生产许可证消費電力モデルコード"
-_LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_LETTERS = [letter for letter in CYRILLIC if letter.islower()]
 
 
 @dataclass(frozen=True, slots=True)

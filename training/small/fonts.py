@@ -115,13 +115,18 @@ def fetch(out: Path, wanted: str = "") -> list[dict[str, Any]]:
     wanted = wanted or characters()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        subprocess.run(["apt-get", "download", *FACES], cwd=name, check=True)
-        for package in Path(name).glob("*.deb"):
-            subprocess.run(["dpkg", "-x", str(package), name], check=True)
+        unpack(FACES, name)
         found = {path.stem.replace(" ", "_"): path for path in sorted(Path(name).rglob("*.*")) if _is_face(path)}
         listed = [_cut_down(found[face], out / f"{face}.ttf", wanted) for face in " ".join(FACES.values()).split()]
     (out / "faces.json").write_text(json.dumps(listed, ensure_ascii=False), encoding="utf-8")
     return listed
+
+
+def unpack(packages: Iterable[str], folder: str) -> None:
+    """Download Debian packages and put what they hold into a folder."""
+    subprocess.run(["apt-get", "download", *packages], cwd=folder, check=True)
+    for package in Path(folder).glob("*.deb"):
+        subprocess.run(["dpkg", "-x", str(package), folder], check=True)
 
 
 def _is_face(path: Path) -> bool:

@@ -4,8 +4,7 @@ Only `ranges.json` is kept (`training/ranges.py` makes it): the least and greate
 convolution. Weights stay those of the wheel and are rounded as the network is loaded, to 7 bits and a channel each:
 without VNNI a processor adds two products in 16 bits, which 8 bits would overflow. Measured on two AVX2 cores: the
 recogniser takes 8.1 ms instead of 11.2 ms for 160 px; of 718 lines of 62 drawn plates, 3 were read differently, two of
-them better. Of the
-detector some are rounded, those that change what it finds least (`training/ranges.py`).
+them better. Of the detector those are rounded that change what it finds least (`training/ranges.py`).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from edge.readers.lines.weights import RECOGNISER, Make, Network, Tensor, blob_o
 from edge.readers.reader import Image
 
 HEIGHT_PX = 32
-#: Widths are rounded up to this: the network has kernels for each width, made when one first comes.
+#: Widths are multiples of this: the network has kernels for each width, made when one first comes.
 STEP_PX = 8
 #: Widths that the network is compiled for by itself. Of 1202 lines of drawn plates and 481 of photographs, each drawn a
 #: little wider to the next of these, the pixels become 4 and 5 % more; 39 MB each for two streams. Wider ones are rare.

@@ -18,9 +18,9 @@ from simulator import drawing
 from simulator.fonts import Typeface
 
 
-def glyphs(text: str, confidence: float = 0.95, *, at: str = "") -> Glyphs:
-    """The glyphs of a text, evenly spread; `~` is nothing. `at` gives as many places as it has characters."""
-    step = 1 / len(at or text)
+def glyphs(text: str, confidence: float = 0.95) -> Glyphs:
+    """The glyphs of a text, evenly spread; `~` is nothing."""
+    step = 1 / len(text)
     return tuple(Glyph(one, confidence, (), n * step, (n + 1) * step) for n, one in enumerate(text) if one != "~")
 
 
