@@ -24,6 +24,7 @@ from edge.core.reading import Character, Quad, Reading, TextLine
 from edge.errors import ReaderError
 from edge.readers import frame_codes
 from edge.readers.ahead import Ahead
+from edge.readers.lines.glyphs import Glyph, Glyphs, trust
 from edge.readers.lines.recogniser import (
     FRAME_PX,
     HEIGHT_PX,
@@ -32,8 +33,6 @@ from edge.readers.lines.recogniser import (
     WIDTHS_PX,
     Again,
     Cut,
-    Glyph,
-    Glyphs,
     Recogniser,
     never,
 )
@@ -198,7 +197,7 @@ class Ocr:
         better = _surer(other, glyphs)
         if len(better) > len(voters) / 2:
             # Beside a line that stands on its head, one that is hardly surer may, too.
-            beside = [n for n in range(len(quads)) if n not in other and _trust(glyphs[n]) < _SURE_BESIDE]
+            beside = [n for n in range(len(quads)) if n not in other and trust(glyphs[n]) < _SURE_BESIDE]
             other |= self._read_longest_first(cut, quads, beside)[0]
             better = _surer(other, glyphs)
             telling = sum(len(line) > _FEW_GLYPHS for line in glyphs.values())
@@ -330,21 +329,16 @@ def _crowded(glyphs: Sequence[Glyph], width_px: int, doubt: float = _DOUBT) -> b
 
 def _doubtful(glyphs: Sequence[Glyph]) -> bool:
     """Whether a line may stand upside down."""
-    return len(glyphs) > _FEW_GLYPHS and _trust(glyphs) < _SURE
+    return len(glyphs) > _FEW_GLYPHS and trust(glyphs) < _SURE
 
 
 def _surer(other: Mapping[int, Glyphs], glyphs: Mapping[int, Glyphs]) -> list[int]:
     """The lines that are read more surely upside down."""
-    return [n for n, seen in other.items() if _trust(seen) > _trust(glyphs[n]) + 0.05]
+    return [n for n, seen in other.items() if trust(seen) > trust(glyphs[n]) + 0.05]
 
 
 def _text(glyphs: Sequence[Glyph]) -> str:
     return "".join(glyph.text for glyph in glyphs).strip()
-
-
-def _trust(glyphs: Sequence[Glyph]) -> float:
-    """Mean confidence of a line: tells a line read upside down, and nothing else is decided by it."""
-    return sum(glyph.confidence for glyph in glyphs) / len(glyphs) if glyphs else 0.0
 
 
 def _line(quad: Quad, glyphs: Sequence[Glyph]) -> TextLine:

@@ -13,17 +13,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import openvino as ov
 from openvino import opset13
 
+from edge.readers.lines.glyphs import Glyph, Glyphs, trust
 from edge.readers.lines.weights import CYRILLIC as WEIGHTS
 from edge.readers.lines.weights import RECOGNISER, Network, Tensor
-
-if TYPE_CHECKING:
-    from edge.readers.lines.recogniser import Glyph
 
 CYRILLIC = "АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюя№"
 #: Latin letters that look like none of those: beside Cyrillic words the recogniser passes them over, too.
@@ -73,7 +71,7 @@ def _prepared(model: Any) -> Any:
     return ov.Model([opset13.result(hidden)], [features])
 
 
-def merged(plain: Sequence[Glyph], mixed: Sequence[Glyph]) -> tuple[Glyph, ...]:
+def merged(plain: Sequence[Glyph], mixed: Sequence[Glyph]) -> Glyphs:
     """A line as the recogniser read it, with the Cyrillic words of the other reading of it in their places.
 
     Beside Cyrillic words the recogniser passes Latin letters over ("Модель: AX" as ": X"): what looks like one in the
@@ -132,15 +130,11 @@ def _is_word(mixed: Sequence[Glyph], start: int, end: int) -> bool:
         and not (glued and all(glyph.text.isupper() for glyph in word))
         and all(glyph.text in CYRILLIC or glyph.text in _SEEN_ALIKE for glyph in word)
         and any(glyph.text in CYRILLIC and glyph.text not in ALIKE for glyph in word)
-        and _trust(word) >= _LEAST_TRUST
+        and trust(word) >= _LEAST_TRUST
     )
 
 
 def _read(plain: Sequence[Glyph], left: float, right: float, word: Sequence[Glyph]) -> bool:
     """Whether the recogniser read as many letters in a word's place, and more surely."""
     seen = [one for one in plain if _within(one, (left, right)) and one.text.isalpha()]
-    return len(seen) >= len(word) and _trust(seen) >= _trust(word)
-
-
-def _trust(some: Sequence[Glyph]) -> float:
-    return sum(glyph.confidence for glyph in some) / len(some)
+    return len(seen) >= len(word) and trust(seen) >= trust(word)

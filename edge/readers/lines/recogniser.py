@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -26,6 +25,7 @@ import openvino as ov
 from openvino import opset13
 
 from edge.readers.lines.cyrillic import merged
+from edge.readers.lines.glyphs import Glyph, Glyphs
 from edge.readers.lines.head import Frame, Head, inputs_of
 from edge.readers.lines.weights import RECOGNISER, Make, Network, Tensor, blob_of
 from edge.readers.reader import Image
@@ -48,18 +48,6 @@ _LAST_STRIPS = 2
 _EARLY = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Glyph:
-    """One character of a strip: what it is, how sure, what else it could be, and from where to where (0 to 1)."""
-
-    text: str
-    confidence: float
-    alternatives: tuple[tuple[str, float], ...]
-    start: float
-    end: float
-
-
-Glyphs = tuple[Glyph, ...]
 #: Cuts a strip out of its frame.
 Cut = Callable[[], Image]
 #: Gives another cut of a strip, by its number and what was read in it; None where that is enough.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.readers.lines.cyrillic import CYRILLIC, merged
-from edge.readers.lines.recogniser import Glyph, Glyphs
+from edge.readers.lines.glyphs import Glyph, Glyphs
 from edge.readers.ocr import Ocr
 from simulator import drawing
 from simulator.fonts import Typeface

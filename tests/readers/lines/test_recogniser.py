@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ReaderError
+from edge.readers.lines.glyphs import Glyph, Glyphs
 from edge.readers.lines.head import frames_of, steps_of, weights_of_head
 from edge.readers.lines.int8 import _levels
-from edge.readers.lines.recogniser import Cut, Glyph, Glyphs, Recogniser, decode
+from edge.readers.lines.recogniser import Cut, Recogniser, decode
 from edge.readers.lines.weights import Tensor
 from edge.readers.reader import Image
 from simulator.fonts import Typeface

@@ -1,0 +1,25 @@
+"""What is read in a strip: its characters, with what each could else be, and how sure they are together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """One character of a strip: what it is, how sure, what else it could be, and from where to where (0 to 1)."""
+
+    text: str
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...]
+    start: float
+    end: float
+
+
+Glyphs = tuple[Glyph, ...]
+
+
+def trust(glyphs: Sequence[Glyph]) -> float:
+    """Mean confidence, 0 of none: tells a line read upside down, and a Cyrillic word; nothing else is decided by it."""
+    return sum(glyph.confidence for glyph in glyphs) / len(glyphs) if glyphs else 0.0
