@@ -38,13 +38,14 @@ from edge.readers.lines.recogniser import (
 )
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
 from edge.readers.lines.search import LineSearch, in_order
+from edge.readers.lines.twins import on_a_plate
 from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
 from edge.readers.linking.linker import link
 from edge.readers.reader import Image, Located
 from edge.vision.rectify import between, estimated_characters, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
-VERSION = "ocr 10"
+VERSION = "ocr 11"
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
 _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.
@@ -137,10 +138,23 @@ class Ocr:
     def _read_lines(
         self, image: Image, boxes: Sequence[Quad], cut_one: Callable[[], None] = lambda: None
     ) -> tuple[TextLine, ...]:
-        """`cut_one` is called whenever a strip was cut, before it is read."""
-        if not boxes:
-            return ()
+        quads, glyphs = self.glyphs(image, boxes, cut_one)
+        told = on_a_plate(glyphs)
+        return _as_read(tuple(_line(quad, one) for quad, one in zip(quads, told, strict=True) if _text(one)))
+
+    def glyphs(
+        self, image: Image, boxes: Sequence[Quad], cut_one: Callable[[], None] = lambda: None
+    ) -> tuple[list[Quad], list[Glyphs]]:
+        """Each box as its text stands, with what is read in it by itself; 0 and O are not yet told apart by the plate.
+
+        `cut_one` is called whenever a strip was cut, before it is read.
+
+        Raises:
+            ReaderError: the recogniser did not run.
+        """
         quads = list(boxes)
+        if not quads:
+            return [], []
         widths: dict[Quad, int] = {}
 
         def cut(n: int) -> Image:
@@ -163,7 +177,7 @@ class Ocr:
         left = [n for n in range(len(quads)) if unsure(n, glyphs[n]) and (quads[n] != boxes[n] or n not in wide)]
         glyphs |= {n: seen for n, seen in wide.items() if quads[n] == boxes[n]}
         glyphs |= self._read_longest_first(lambda n: wide_strip(image, quads[n]), quads, left)[0]
-        return _as_read(tuple(_line(quad, glyphs[n]) for n, quad in enumerate(quads) if _text(glyphs[n])))
+        return quads, [glyphs[n] for n in range(len(quads))]
 
     def _read_longest_first(
         self,

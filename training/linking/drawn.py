@@ -38,6 +38,7 @@ from simulator.material import NOMINAL, Picture, Wear, surface
 from simulator.optics import Sensor, expose
 from simulator.spoiling import nominal
 from training.linking import wording
+from training.linking.apart import corners
 from training.linking.judge import Verdict, compared, product_of, solid, table
 from training.linking.layouts import Box
 from training.linking.pages import Labelled, Printed, printed
@@ -106,28 +107,18 @@ def _words(box: Box) -> Iterator[tuple[str, float, float]]:
             held = []
 
 
-def plate_of(page: Printed, faces: Sequence[fonts.Face]) -> Mask:
-    """The ink of a page, 255 where it is full."""
+def plate_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> Mask:
+    """The ink of a page, 255 where it is full; with more pens than one its boxes are set in different faces."""
     dice = Random(f"face {page.seed}")  # noqa: S311 - repeatable, not secret
-    pen = Pen(faces, dice)
-    corners = [corner for box in page.boxes for corner in _corners(box)]
-    left, top = (min(corner[axis] for corner in corners) - _MARGIN for axis in (0, 1))
-    right, bottom = (max(corner[axis] for corner in corners) + _MARGIN for axis in (0, 1))
+    pens = [Pen(faces, dice) for _ in range(num_pens)]
+    reached = [corner for box in page.boxes for corner in corners(box)]
+    left, top = (min(corner[axis] for corner in reached) - _MARGIN for axis in (0, 1))
+    right, bottom = (max(corner[axis] for corner in reached) + _MARGIN for axis in (0, 1))
     scale = min(_MOST_SCALE, _PLATE_PX / max(right - left, bottom - top))
     ink = np.zeros((round((bottom - top) * scale), round((right - left) * scale)), np.uint8)
     for box in page.boxes:
-        _put(ink, box, pen, scale, (left, top))
+        _put(ink, box, pens[0] if num_pens == 1 else dice.choice(pens), scale, (left, top))
     return ink
-
-
-def _corners(box: Box) -> list[tuple[float, float]]:
-    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    cosine, sine = math.cos(math.radians(box.turn_deg)), math.sin(math.radians(box.turn_deg))
-    across, down = (box.right - box.left) / 2, box.height / 2
-    return [
-        (x + a * cosine - d * sine, y + a * sine + d * cosine)
-        for a, d in ((-across, -down), (across, -down), (across, down), (-across, down))
-    ]
 
 
 def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float]) -> None:
@@ -152,10 +143,10 @@ def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float
     np.maximum(ink, cv2.warpAffine(strip, place, (ink.shape[1], ink.shape[0]), flags=cv2.INTER_LINEAR), out=ink)
 
 
-def frame_of(page: Printed, faces: Sequence[fonts.Face]) -> Picture:
-    """A frame of the page's plate, height x width x 3, uint8, BGR."""
+def frame_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> Picture:
+    """A frame of the page's plate, height x width x 3, uint8, BGR; set as `plate_of` sets it."""
     dice = Random(f"frame {page.seed}")  # noqa: S311 - repeatable, not secret
-    ink = plate_of(page, faces)
+    ink = plate_of(page, faces, num_pens)
     wear = Wear(dice.choice((0.0, 0.0, 0.1, 0.2)), dice.choice((0.0, 0.0, 0.1)), dice.choice((0.0, 0.0, 0.1)))
     look = surface(ink, dice.choice(NOMINAL), wear, contrast=dice.uniform(0.7, 1.0), seed=page.seed)
     shot = nominal(dice)

@@ -13,6 +13,7 @@ from random import Random
 
 from edge.core.reading import Character, Point, Quad, TextLine
 from training.linking import layouts, wording
+from training.linking.apart import apart
 from training.linking.damage import spoil
 from training.linking.layouts import SEEN, UNSEEN, Box, Mark, Part, Place, Row
 from training.small import words
@@ -150,6 +151,7 @@ def _print(dice: Random, seed: str, unseen: bool, layout: str | None) -> Printed
     if dice.random() < 0.06:
         boxes += _beside(dice, boxes)
         shape = shape or "a board's print"
+    apart(boxes)
     return Printed(boxes, f"{name}{', ' + shape if shape else ''}{plan.told}", language, seed)
 
 
@@ -283,14 +285,15 @@ class _Plan:
             lines.append((Part(wording.around(dice)),))
             scales.append(1.0)
         boxes: list[Box] = []
-        top = left = 0.0
+        top = left = bottom = 0.0
         for parts, scale in zip(lines, scales, strict=True):
             box = layouts.setting(parts, left, top, size * scale, width)
             boxes.append(box)
+            bottom = max(bottom, box.bottom)
             if dice.random() < 0.12:
                 left = box.right + size * dice.choice((1.0, 4.0))
             else:
-                left, top = 0.0, box.bottom + size * dice.choice((0.2, 0.5, 1.0))
+                left, top = 0.0, bottom + size * dice.choice((0.2, 0.5, 1.0))
         top = max((box.bottom for box in boxes), default=0.0) + size * dice.choice((0.3, 0.8, 2.0))
         return boxes, top
 

@@ -1,7 +1,7 @@
 """Cyrillic words, for which the recogniser's weights have no letters: a small head of its own on the same features.
 
 The recogniser reads "Модель" as "oe" or nothing. What its body makes of a strip tells the letters apart all the same:
-`cyrillic.npz` (made by `training/cyrillic/`) scores them beside the recogniser's own classes.
+`cyrillic.npz` (made by `training/letters/cyrillic.py`) scores them beside the recogniser's own classes.
 
 Promises: only whole words become Cyrillic, those with a letter that Latin has not, and never figures or the capitals
 beside them; a line without such a word is read as it would be without this.

@@ -15,6 +15,8 @@ class Glyph:
     alternatives: tuple[tuple[str, float], ...]
     start: float
     end: float
+    #: By shape alone, the log odds that a 0 or an O is an O (`twins.py`).
+    leaning: float = 0.0
 
 
 Glyphs = tuple[Glyph, ...]

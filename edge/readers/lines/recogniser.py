@@ -27,6 +27,7 @@ from openvino import opset13
 from edge.readers.lines.cyrillic import merged
 from edge.readers.lines.glyphs import Glyph, Glyphs
 from edge.readers.lines.head import Frame, Head, inputs_of
+from edge.readers.lines.twins import told_apart
 from edge.readers.lines.weights import RECOGNISER, Make, Network, Tensor, blob_of
 from edge.readers.reader import Image
 
@@ -109,7 +110,7 @@ class Recogniser:
                 end = 0
                 for one, length in numbers:
                     begin, end = end, end + length
-                    glyphs = decode(frames[begin:end])
+                    glyphs = told_apart(decode(frames[begin:end]), features[begin:end])
                     if any(begin <= at < end for at in cyrillic):
                         glyphs = merged(glyphs, decode([cyrillic.get(at, frames[at]) for at in range(begin, end)]))
                     seen.glyphs[one] = glyphs

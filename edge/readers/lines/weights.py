@@ -25,8 +25,10 @@ DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
 #: The characters that the recogniser's head scores first, made by `training/usual.py`.
 USUAL = Path(__file__).parent / "usual.txt"
-#: Cyrillic letters for the recogniser, made by `training/cyrillic/`.
+#: Cyrillic letters for the recogniser, made by `training/letters/cyrillic.py`.
 CYRILLIC = Path(__file__).parent / "cyrillic.npz"
+#: What tells characters apart that look alike, made by `training/letters/twins.py`.
+TWINS = Path(__file__).parent / "twins.npz"
 
 Tensor = npt.NDArray[np.float32]
 
@@ -46,11 +48,10 @@ def weight_file(name: str) -> Path:
 
 
 def hash_of(names: Sequence[str], version: str) -> str:
-    """SHA-256 (hex) over the named weight files, what is rounded in and scored first by them, and a version text."""
+    """SHA-256 (hex) over the named weight files, what was made for them here, and a version text."""
     digest = hashlib.sha256(version.encode())
-    digest.update(RANGES.read_bytes())
-    digest.update(USUAL.read_bytes())
-    digest.update(CYRILLIC.read_bytes())
+    for beside in (RANGES, USUAL, CYRILLIC, TWINS):
+        digest.update(beside.read_bytes())
     for name in names:
         digest.update(weight_file(name).read_bytes())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Teach a small head Cyrillic letters on what the recogniser's body makes of strips, and write its weights.
 
-    pip install -e '.[demo,vlm]'; python -m training.cyrillic.faces
-    python -m training.cyrillic.fit [--lines 24000] [--epochs 8] [--seed 1]
+    pip install -e '.[demo,vlm]'; python -m training.letters.faces
+    python -m training.letters.cyrillic [--lines 24000] [--epochs 8] [--seed 1]
 
 Body and head of the recogniser stay as they are: the new letters' scores stand beside those of its most usual classes,
 and are learnt by CTC on lines with Cyrillic words. Lines without any, and those that stand upside down, teach that none
@@ -30,7 +30,7 @@ from edge.readers.lines.weights import CYRILLIC as WEIGHTS
 from edge.readers.lines.weights import Tensor
 from edge.readers.linking.keywords import distance
 from edge.readers.reader import Image
-from training.cyrillic.lines import Drawn, Source
+from training.letters.cyrillic_lines import Drawn, Source
 from training.linking.drawn import FOLDER as OTHER_FACES
 from training.small import fonts
 
