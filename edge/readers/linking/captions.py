@@ -29,6 +29,7 @@ from edge.readers.linking.printed import (
     separated,
 )
 from edge.readers.linking.shape import named
+from edge.readers.linking.slashed import before_slash, behind_slash, two_keys
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
@@ -58,7 +59,9 @@ _NUMBERED = re.compile(
 
 
 #: Marks that are set as wide as a Chinese character, and what they are else.
-_WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";"})
+_WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";", "\uff0c": ","})
+# What stands like a roof or a slash, and is read as a sign or as the Chinese ten.
+_WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u5341": "/"})
 #: The letter that "3aB. No" begins with; what comes before another figure is one itself.
 _ZE = re.compile(r"(?<![^\W_])3(?=[aA][bB](?![^\W_])|[aA][bB]o)")
 
@@ -90,8 +93,10 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
             found.append(caption)
             while index < len(spans) and spans[index][0] < caption.end:
                 index += 1
-    if found and (before := _before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
+    if found and (before := before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
         found.insert(0, before)
+    if len(found) == 1 and (behind := behind_slash(text, found[0], lexicon)) is not None:
+        found.append(behind)
     if not found or found[0].start > spans[0][0]:
         unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
         if unknown is not None:
@@ -110,21 +115,9 @@ def _begins_model(text: str, before: Caption, caption: Caption) -> bool:
     )
 
 
-def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
-    """Find the key before another one and a slash, which no value of its own makes sure ("Type / Serial No. AX 1")."""
-    printed = text[start:end].rstrip()
-    if not printed.endswith("/"):
-        return None
-    printed = printed[:-1].rstrip()
-    word = lexicon.exact(fold(printed)) or lexicon.misread(fold(printed))
-    if word is None and len(fold(printed)) >= _LEAST_DAMAGED:
-        word = lexicon.nearest(fold(printed))
-    return Caption(start, start + len(printed), word, separated=False) if word else None
-
-
 def _head(line: Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
-    digits = sum(c.isdigit() for c in line.text)
+    digits = sum(c.isdecimal() for c in line.text)
     if len(line.text) > _LONGEST_HEAD or digits > 1 or (digits and _NUMBERED.search(line.text)):
         return []
     if digits:
@@ -135,7 +128,7 @@ def _head(line: Line) -> list[Caption]:
         keys = (_keys_from(line, 0, damaged=1) or []) if len(line.spans) > 1 else []
         if keys and len({one.word.kind for one in keys}) == 1:
             return keys
-        return _one_key_in_parts(line) if "/" in line.text else []
+        return (_one_key_in_parts(line) or two_keys(line)) if "/" in line.text else []
     found = _keys_from(line, 0, damaged=0) or []
     if found:
         return found
@@ -146,7 +139,7 @@ def _head(line: Line) -> list[Caption]:
             found = []
     if not found and "/" in line.text:
         found = _keys_from(line, 0, damaged=2) or []
-    return found or (_one_key_in_parts(line) if "/" in line.text else [])
+    return found or ((_one_key_in_parts(line) or two_keys(line)) if "/" in line.text else [])
 
 
 def _one_key_in_parts(line: Line) -> list[Caption]:

@@ -205,9 +205,10 @@ def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, 
     if len(row) < 2:
         return []
     line = page.lines[piece.line].text
-    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES
-    before = line[: piece.start].strip(f" {HIDING}") in _SLASHES
     first, last = row[0], row[-1]
+    inline = last.end if last.line == piece.line and last.end <= piece.start else 0
+    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES
+    before = line[inline : piece.start].strip(f" {HIDING}.:") in _SLASHES
     between = page.lines[first.line].text[first.end : last.start] if first.line == last.line else ""
     # "220/440 V" is one value, also where two keys share it: a slash without blanks parts where one parts the keys.
     ways = _PARTED if any(c in between for c in _SLASHES) else _PARTED[:1]

@@ -24,7 +24,7 @@ HARD = f":{WIDE_COLON}\uff1b=#"
 HARD_OR_LIST = HARD + ",;"
 _ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
-SEPARATORS = f":{WIDE_COLON}\uff1b\u3002=;.…·#_-\u2013\u2014~|>*,'\"`"
+SEPARATORS = f":{WIDE_COLON}\uff1b\u3002\uff0c\uff0e\u3001=;.…·#_-\u2013\u2014~|>*,'\"`"
 AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
 #: Signs that somebody puts over a value that nobody shall read.
 HIDING = "*#\u2022\u25a0\u25cf\u2588"

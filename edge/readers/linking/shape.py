@@ -24,7 +24,7 @@ _STREET_ENDS = "weg|straße|strasse|str\\.|gasse|allee|platz|vej|gade|vägen|gat
 #: What plates print beside models and serials, and how it looks; the first that fits is told.
 _LOOKS: tuple[tuple[str, str], ...] = (
     ("an address on the web", r"(?i)https?:|www\.|\S+@\S+\.\w|\w\.(com|net|org|de|cn|jp|eu|fr|it|es)\b|[:/]//"),
-    ("a hardware address", r"(?i)\b[0-9a-f]{2}([:-][0-9a-f]{2}){5}\b|\bmac\s?[0-9a-f]{6,}"),
+    ("a hardware address", r"(?i)(?:\b|mac)[0-9a-f]{2}([:-][0-9a-f]{2}){5}\b|\bmac\s?[0-9a-f]{6,}"),
     ("a network address", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b(?!\.)"),
     ("a date", r"(?<![\w.-])\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})(?![\w-])"),
     ("a date", r"(?<![\w.-])((19|20)\d{2}[./-]\d{1,2}([./-]\d{1,2})?|\d{1,2}[./](19|20)\d{2})(?![\w-])|(19|20)\d{2}年"),
