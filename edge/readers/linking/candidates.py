@@ -17,9 +17,12 @@ from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
 from edge.readers.linking.fitting import fitting_spans
 from edge.readers.linking.geometry import Rect, quad
+from edge.readers.linking.hidden import hides
 from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.links import RELATIONS, SLASHED, Link, parts_of
+from edge.readers.linking.links import RELATIONS, Link
+from edge.readers.linking.parted import parts_of
+from edge.readers.linking.printed import SLASHED
 from edge.readers.linking.shape import (
     counted,
     doubtful,
@@ -57,6 +60,7 @@ _NEVER = frozenset((
 #: Nor of what no name is cut, nor of lines with so many blanks.
 _NEVER_CUT = _NEVER | {"a maker"}
 _SENTENCE = 8
+_POWER_FACTOR = re.compile(r"(?i)cos\s?(?:φ|phi)")
 #: A month, or a week, and its year.
 _MONTH = re.compile(r"\d{1,2}/(\d{2}|(19|20)\d{2})|(19|20)\d{2}/\d{1,2}")
 #: What a text that matches the pattern looks like at least, whatever its shape.
@@ -261,6 +265,9 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
     if rule.name == "serial" and not fits and (_measures(text, span.after) or (span.before and _certified(piece))):
         features["looks"] = 1.0
+    if rule.name == "serial" and not fits and _POWER_FACTOR.search(piece.text):
+        # "Cl. F S1 cos phi 0.89" has ratings only.
+        features["looks"] = 1.0
     features["theirs"] = place.theirs
     features["elsewhere"] = around.elsewhere(place.at, rule.name)
     features["farther"] = place.farther
@@ -294,7 +301,7 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     if not keyed and not any(map(str.isdecimal, text)):
         return True
     # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
-    if rule.pattern is not None and not (keyed and natural):
+    if (rule.pattern is not None and not (keyed and natural)) or hides(text):
         return True
     if keyed and rule.name in FIELDS and looks(text) in _NEVER:
         return True

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from edge.readers.linking.glued import glued, glued_words, own_end
 from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
+from edge.readers.linking.midst import apart, in_the_midst
 from edge.readers.linking.printed import (
     AROUND,
     HARD,
@@ -73,26 +74,15 @@ def captions(text: str, lexicon: Lexicon) -> tuple[Caption, ...]:
 
 
 def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
-    spans = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
-    if not spans:
+    atoms = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
+    if not atoms:
         return []
+    spans = apart(text, atoms, lexicon)
     line = Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
     head = _head(line)
     if head:
         return joined(text, head)
-    found: list[Caption] = []
-    index = 0
-    while index < len(spans):
-        between = text[found[-1].end : spans[index][0]] if found else ":"
-        goes_on = not between.strip(AROUND) and not any(c in HARD for c in between)
-        caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
-        index += 1
-        if caption is not None and found and goes_on and _begins_model(text, found[-1], caption):
-            continue
-        if caption is not None:
-            found.append(caption)
-            while index < len(spans) and spans[index][0] < caption.end:
-                index += 1
+    found = _found(line)
     if found and (before := before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
         found.insert(0, before)
     if len(found) == 1 and (behind := behind_slash(text, found[0], lexicon)) is not None:
@@ -102,6 +92,27 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
         if unknown is not None:
             found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
     return joined(text, found + _tail(text, found, lexicon))
+
+
+def _found(line: Line) -> list[Caption]:
+    """Find the keys of a line that holds values as well."""
+    text, spans = line.text, line.spans
+    found: list[Caption] = []
+    index = 0
+    while index < len(spans):
+        between = text[found[-1].end : spans[index][0]] if found else ":"
+        goes_on = not between.strip(AROUND) and not any(c in HARD for c in between)
+        caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
+        if caption is None:
+            caption = in_the_midst(line, index, _runs(line, index), found[-1] if goes_on and found else None)
+        index += 1
+        if caption is not None and found and goes_on and _begins_model(text, found[-1], caption):
+            continue
+        if caption is not None:
+            found.append(caption)
+            while index < len(spans) and spans[index][0] < caption.end:
+                index += 1
+    return found
 
 
 def _begins_model(text: str, before: Caption, caption: Caption) -> bool:

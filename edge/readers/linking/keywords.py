@@ -254,7 +254,12 @@ def _abbreviations() -> Mapping[str, Word]:
     for word in _builtin().values():
         first, *more = _parts(word)
         # "Num. de série" begins like "Num. de modelo": the sign or the word for "number" must come next.
-        if more and fold(more[0]) != "de" and word.printed[len(first) :].startswith(".") and len(first) == SHORTEST_ABBREVIATION:
+        if (
+            more
+            and fold(more[0]) != "de"
+            and word.printed[len(first) :].startswith(".")
+            and len(first) == SHORTEST_ABBREVIATION
+        ):
             if word.kind != "serial":
                 others.add(fold(first))
             found.setdefault(fold(first), Word(word.kind, _STRENGTHS["good"], word.printed))

@@ -26,6 +26,8 @@ _ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
 SEPARATORS = f":{WIDE_COLON}\uff1b\u3002\uff0c\uff0e\u3001=;.…·#_-\u2013\u2014~|>*,'\"`"
 AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
+#: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
+SLASHED = re.compile(r"\s[/\uff0f]|[/\uff0f]\s|\uff0f")
 #: Signs that somebody puts over a value that nobody shall read.
 HIDING = "*#\u2022\u25a0\u25cf\u2588"
 #: What may follow a key word in brackets: its translation, never the value.
@@ -110,7 +112,7 @@ def joined(text: str, found: list[Caption]) -> list[Caption]:
                 kept[-1] = Caption(before.start, whole.end, word, whole.separated)
                 continue
             between = text[before.end : whole.start]
-            if whole.word.strength < 0.5 and ":" not in between and " / " not in between:
+            if whole.word.strength < 0.5 and ":" not in between and not SLASHED.search(between):
                 kept[-1] = before._replace(end=whole.end, separated=whole.separated)
                 continue
         kept.append(whole)

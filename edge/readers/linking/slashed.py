@@ -44,7 +44,7 @@ def before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption |
 
 
 def behind_slash(text: str, before: Caption, lexicon: Lexicon) -> Caption | None:
-    """Find the abbreviated key behind another field's and a slash, its sign for "number" lost ("Модель / Сер. AX 1")."""
+    """Find the abbreviated key behind another field's and a slash, its sign for "number" lost ("Type / Výr. A / 1")."""
     match = _BEHIND.match(text, before.end)
     word = lexicon.abbreviated(fold(match[1])) if match and before.word.kind in FIELDS else None
     if match is None or word is None or word.kind == before.word.kind:

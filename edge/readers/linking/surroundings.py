@@ -9,7 +9,8 @@ from edge.readers.linking.echoes import Echoes
 from edge.readers.linking.geometry import Rect
 from edge.readers.linking.keywords import FIELDS, Lexicon, distance, fold
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, parted_row
+from edge.readers.linking.links import ROW_REACH, Habits, Link, followers
+from edge.readers.linking.parted import parted_row
 from edge.readers.linking.shape import is_brand
 from edge.readers.linking.spans import Segment
 
