@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from edge.readers.linking.ends import tail, unknown_key, with_ends
 from edge.readers.linking.glued import glued, glued_words, own_end
 from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
-from edge.readers.linking.midst import apart, in_the_midst
+from edge.readers.linking.midst import apart, next_cells, same_again
 from edge.readers.linking.printed import (
     AROUND,
     HARD,
@@ -20,7 +21,6 @@ from edge.readers.linking.printed import (
     SHORT,
     TWO,
     WEAK,
-    WIDE_COLON,
     Caption,
     Line,
     as_printed,
@@ -49,9 +49,6 @@ _CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
 _ATOM = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:[0-9]+[^\W_{_CJK}]*)?|[^\W_{_CJK}]+|[º°№]")
 #: "Type / Serial No." are two keys, "Model/Type" is one.
 _SLASH_APART = re.compile(r"\s/|/\s")
-#: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
-_GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")
-_UNKNOWN = re.compile(rf"[^\d:{WIDE_COLON}]{{2,32}}[:{WIDE_COLON}]")
 #: Digits that are no misread letter: several, or at the end of a word, or at the beginning of a short one.
 _NUMBERED = re.compile(
     r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})"
@@ -88,10 +85,10 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     if len(found) == 1 and (behind := behind_slash(text, found[0], lexicon)) is not None:
         found.append(behind)
     if not found or found[0].start > spans[0][0]:
-        unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
+        unknown = unknown_key(text, spans[0][0], found[0].start if found else len(text), lexicon)
         if unknown is not None:
             found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
-    return joined(text, found + _tail(text, found, lexicon))
+    return joined(text, with_ends(text, found) + tail(text, found, lexicon))
 
 
 def _found(line: Line) -> list[Caption]:
@@ -102,9 +99,12 @@ def _found(line: Line) -> list[Caption]:
     while index < len(spans):
         between = text[found[-1].end : spans[index][0]] if found else ":"
         goes_on = not between.strip(AROUND) and not any(c in HARD for c in between)
-        caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
-        if caption is None:
-            caption = in_the_midst(line, index, _runs(line, index), found[-1] if goes_on and found else None)
+        runs = _runs(line, index)
+        caption = (
+            same_again(line, index, runs, found[-1]) if goes_on and found and found[-1].word.kind in FIELDS else None
+        )
+        caption = caption or _caption_at(line, index, after=bool(found), goes_on=goes_on)
+        caption = caption or (next_cells(line, index, runs) if index else None)
         index += 1
         if caption is not None and found and goes_on and _begins_model(text, found[-1], caption):
             continue
@@ -322,7 +322,7 @@ def _runs(line: Line, index: int) -> list[tuple[str, int]]:
 def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool, goes_on: bool) -> bool:
     """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
     printed = text[start:end]
-    if printed[0].isdigit() and len(fold(printed)) < LONG:
+    if printed[0].isdigit() and len(fold(printed)) < LONG and not (printed[0] == "0" and separated(text, end)):
         return False
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
@@ -372,22 +372,3 @@ def _begins_code(text: str, start: int, end: int, word: Word) -> bool:
         and text[end : end + 1] == "-"
         and text[end + 1 : end + 2].isalnum()
     )
-
-
-def _tail(text: str, found: list[Caption], lexicon: Lexicon) -> list[Caption]:
-    """Find the key of the next box where the line's value runs into it."""
-    match = _GLUED_TAIL.search(text)
-    word = lexicon.exact(fold(match[0])) if match else None
-    if match is None or word is None or (found and found[-1].end > match.start()):
-        return []
-    return [Caption(match.start(), match.end(), word, separated=match[0].endswith(":"))]
-
-
-def _unknown(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
-    """Find a caption whose words are not known: letters up to a colon. What it captions is not ours."""
-    match = _UNKNOWN.match(text, start, end + 1)
-    if match is None or not any(c.isalpha() for c in match[0]):
-        return None
-    stop = match.end() - 1
-    word = lexicon.nearest(fold(text[start:stop])) or Word("other", 0.5, text[start:stop])
-    return Caption(start, stop, word, separated=True)

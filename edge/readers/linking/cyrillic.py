@@ -7,9 +7,9 @@ from functools import lru_cache
 
 #: Fewer letters of a key say nothing, all seen as others or those left that look like others.
 _LEAST_SEEN = 3, 4
-#: How the sign for "number" behind an abbreviation is read besides "No" and "N" ("Зав.Me", "3AB.Ng", "CEP. N²").
+#: How the sign for "number" behind an abbreviation is read besides "No" ("Зав.Me", "3AB.Ng", "CEP. N²").
 _SIGN = "\u2116"
-_SIGN_SEEN = ("N", "Ne", "Me", "Ng", "N2", "Ns", "Mo", "Mg", "Wo")
+_SIGN_SEEN = ("N", "Ne", "Np", "Ng", "N2", "Ns", "Me", "Mo", "Mg", "Wo")
 
 #: Letters of one outline in the Cyrillic, Greek and Latin alphabets, folded: a roof, two posts, a bow, and so on.
 _SAME_OUTLINE = (
@@ -58,12 +58,11 @@ def seen_as(word: str, letters: Mapping[str, str]) -> Iterable[str]:
         seen = "".join(letters.get(c, c + c)[way] for c in lowered).replace("-", "")
         if sum(map(str.isalnum, seen)) >= least:
             yield seen
-            if not way:
-                yield from _signs(seen)
-    yield from _signs(lowered)
 
 
-def _signs(word: str) -> Iterable[str]:
-    """Yield a word with its sign for "number" read in other ways."""
-    if word.endswith(_SIGN):
-        yield from (word.removesuffix(_SIGN) + sign for sign in _SIGN_SEEN)
+def signs(word: str, letters: Mapping[str, str]) -> Iterable[str]:
+    """Yield a word with Cyrillic letters with its sign for "number" read in other ways."""
+    lowered = word.casefold()
+    if is_cyrillic(lowered) and lowered.endswith(_SIGN):
+        for seen in (lowered, *seen_as(lowered, letters)):
+            yield from (seen.removesuffix(_SIGN) + sign for sign in _SIGN_SEEN if seen.endswith(_SIGN))

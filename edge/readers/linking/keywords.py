@@ -19,7 +19,7 @@ from itertools import combinations
 from typing import Any
 
 from edge.core.fields import Product
-from edge.readers.linking.cyrillic import is_cyrillic, is_mixed, outline, seen_as
+from edge.readers.linking.cyrillic import is_cyrillic, is_mixed, outline, seen_as, signs
 
 _STRENGTHS = {"strong": 1.0, "good": 0.8, "fair": 0.55, "weak": 0.3}
 
@@ -126,7 +126,7 @@ class Lexicon:
 
     def exact(self, folded: str) -> Word | None:
         """Give the key word that a folded text is."""
-        return self._own.get(folded) or self._builtin.get(folded)
+        return self._own.get(folded) or self._builtin.get(folded) or _signed().get(folded)
 
     def abbreviated(self, folded: str) -> Word | None:
         """Give the key of a serial number that a few letters begin, and only one: "Зав." and "Výr.", not "Prod."."""
@@ -207,6 +207,12 @@ def _tables() -> Mapping[str, Mapping[str, Any]]:
 @cache
 def _seen() -> Mapping[str, str]:
     return dict(pair.split("=") for pair in _tables()["cyrillic"]["seen_as"].split())
+
+
+@cache
+def _signed() -> Mapping[str, Word]:
+    """The Cyrillic keys with their sign for "number" misread; another letter wrong in them would be one too many."""
+    return {fold(seen): word for word in _builtin().values() for seen in signs(word.printed, _seen())}
 
 
 @cache

@@ -219,7 +219,7 @@ def _joined_key(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list
 def _with_tail(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list[Piece] | None:
     """Give the key whose last word stands in the next box ("N° de série / Sér." and "č.:"), or None."""
     last = _LAST_KEY.search(piece.text)
-    if not piece.kind or last is None or other.kind or len(other.text) > _LONGEST_BEGINNING:
+    if not piece.kind or last is None or other.kind not in ("", "other") or len(other.text) > _LONGEST_BEGINNING:
         return None
     word = lexicon.exact(fold(last[0]) + fold(other.text))
     if word is None or word.kind != piece.kind or any(map(str.isdigit, other.text)):

@@ -44,19 +44,25 @@ def _is_key(text: str, first: tuple[int, int], more: Sequence[tuple[int, int]], 
     return False
 
 
-def in_the_midst(line: Line, index: int, runs: Sequence[tuple[str, int]], before: Caption | None) -> Caption | None:
-    """Find a sure key of a field that no value follows: the same as the one before it, or another cell's at the end.
+def same_again(line: Line, index: int, runs: Sequence[tuple[str, int]], before: Caption) -> Caption | None:
+    """Find the key of a field that stands right before it in another language: "Modelo Model Typ. AX 20"."""
+    start = line.spans[index][0]
+    least = _LEAST_GLUED - 1 if line.text[start].isascii() else _LEAST_SIGNS
+    for folded, end in runs:
+        word = line.lexicon.exact(folded)
+        if word is None and not line.text[end:].strip(AROUND) and line.text[end : end + 1] == ".":
+            word = line.lexicon.abbreviated(folded)
+        if word is not None and word.kind == before.word.kind and word.strength > WEAK and len(folded) >= least:
+            return Caption(start, end, word, separated(line.text, end))
+    return None
 
-    "Modelo Model Typ. AX 20" has one in three languages; "351901465 Modelo" a value and the key of the next cell.
-    """
+
+def next_cells(line: Line, index: int, runs: Sequence[tuple[str, int]]) -> Caption | None:
+    """Find the key of the next cell at the end of a line, behind this one's value: "351901465 Modelo"."""
     start = line.spans[index][0]
     for folded, end in runs:
         word = line.lexicon.exact(folded)
-        if word is None or word.kind not in FIELDS or word.strength <= WEAK:
-            continue
-        if before is not None and before.word.kind == word.kind and len(folded) >= _LEAST_GLUED - 1:
-            return Caption(start, end, word, separated(line.text, end))
-        if index and before is None and _ends(line, start, end, folded, word):
+        if word is not None and _ends(line, start, end, folded, word):
             return Caption(start, end, word, separated(line.text, end))
     return None
 
@@ -66,8 +72,12 @@ def _ends(line: Line, start: int, end: int, folded: str, word: Word) -> bool:
     least = _LEAST_LAST if line.text[start].isascii() else _LEAST_SIGNS
     value = line.text[:start]
     rest = line.text[end:].strip(AROUND)
+    if not rest and line.text[start] == "0":
+        # "0bj.č." and "0broty": no value ends with one letter too few for a figure.
+        return len(folded) >= _LEAST_GLUED and word.strength > WEAK
     return (
         len(folded) >= least
+        and word.kind in FIELDS
         and word.strength == 1.0
         and any(map(str.isdigit, value))
         and value[-1:] in " \u3000/"
