@@ -253,7 +253,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     features = {
         **_features(rule, text, own, place.other, fits),
         **around.place(place.at),
-        **_left_out(piece, span, text),
+        **_left_out(piece, span, text, named=around.has_maker(span.before)),
         **around.joined(place.at, span.segments, own),
     }
     if own is not None:
@@ -334,9 +334,13 @@ def _mismatch(one: Rect, other: Rect) -> float:
     return 1 - min(one.height, other.height) / max(one.height, other.height)
 
 
-def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
-    """Give how much of its box a candidate is, and what stands in the box before and behind it."""
+def _left_out(piece: Piece, span: Span, text: str, *, named: bool) -> dict[str, float]:
+    """Give how much of its box a candidate is, and what stands in the box before and behind it.
+
+    `named` says that the maker's name stands before it, perhaps with a letter read as a figure.
+    """
     before, after = rest(span.before), rest(span.after)
+    before = "words" if named and " " not in span.before else before
     return {
         "share": len(text) / max(len(piece.text), len(text), 1),
         "words_before": float(before == "words"),
@@ -344,7 +348,8 @@ def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
         "code_before": float(before == "code"),
         "words_behind": float(after == "words"),
         "code_behind": float(after == "code"),
-        "remark_behind": float(after == "remark"),
+        # What is a remark by itself ("12V 1A") has none behind it.
+        "remark_behind": float(after == "remark" and looks(text) != "a rating"),
     }
 
 

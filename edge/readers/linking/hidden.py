@@ -23,7 +23,7 @@ def hides(text: str) -> bool:
     """Say whether a text holds the place of a value that is not told: "XXXXXX", "***", "n/a", "see label"."""
     if _HIDDEN.fullmatch(text):
         return True
-    first, *others = text.casefold().split()
+    first, *others = text.casefold().split() or [""]
     return (
         0 < len(others) <= _MOST_ELSEWHERE
         and all(word.isalpha() for word in others)

@@ -238,6 +238,10 @@ def plain_number(text: str) -> float:
     return float(any(c.isdigit() for c in text) and not any(c.isalpha() for c in text))
 
 
+#: How a revision begins that a letter follows ("Rev A").
+_REVISIONS = ("Rev", "Rev.", "Ver", "Ver.")
+
+
 @lru_cache(maxsize=2048)
 def remarked(text: str) -> float:
     """Say whether a text ends with what is said beside it and is no part of it: a rating, a protection class, "V2"."""
@@ -250,7 +254,7 @@ def remarked(text: str) -> float:
 
 
 def _is_sign(token: str) -> bool:
-    return token == token.upper() and rest(token) == "remark"
+    return (token == token.upper() or token in _REVISIONS) and rest(token) == "remark"
 
 
 @lru_cache(maxsize=2048)
@@ -268,6 +272,10 @@ def counted(text: str) -> float:
     return float(_COUNTED_DIGITS.search(text) is not None)
 
 
+#: Where a rating ends and a word begins.
+_GLUED_KIND = re.compile(
+    r"(?<=\d[a-z])(?=[A-Z][a-z]{3})|(?<=\d[A-Z][a-z])(?=[A-Z][a-z]{3})|(?<=\d[A-Z])(?=[A-Z][a-z]{3})"
+)
 #: Capitals behind a code that are fewer are rather its variant than a word.
 _VARIANT = 3
 #: Words with small letters that are longer are seldom a model's name by themselves.
@@ -282,15 +290,15 @@ def rest(text: str) -> str:
     plain = [c for c in text if c.isalpha() or c.isdecimal()]
     if not plain:
         return "remark"
-    first, *others = text.split(maxsplit=1)
+    first, *others = _GLUED_KIND.sub(" ", text).split(maxsplit=1)
     if (
         others
         and (len(first) > 1 or not first.isalnum())
-        and first == first.upper()
+        and (first == first.upper() or looks(first) == "a rating")
         and rest(first) == "remark"
         and rest(others[0]) != "code"
     ):
-        # "24V Power supply", "V1.1 Print server": what the remark ends is over.
+        # "24V Power supply", "50HzPrint server", "V1.1 Print server": what the remark ends is over.
         return "remark"
     if first.isalpha() and first.isupper() and len(first) <= _VARIANT and not _REMARK.fullmatch(first):
         return "code"

@@ -50,6 +50,7 @@ class Surroundings:
             if link.key.strength > _SURE and link.relation in ("inline", "right")
         }  # fmt: skip
         self._gaps = _gaps(linked, page)
+        self._heads = {link.key for found in linked.values() for link in found if link.relation == "below"}
         self._plates = _plates(page, linked)
         self._homes = {name: self._homes_of_others(name) for name in FIELDS}
         self.repeats: dict[str, int] = {}
@@ -153,6 +154,8 @@ class Surroundings:
     def slot(self, own: Link | None, row: Sequence[Piece], segments: Sequence[Segment]) -> float:
         """Say whether a part of a value stands in its key's column among the keys of one row: 1, -1, or 0 for alone."""
         if own is None or len(row) < 2 or own.relation not in ("below", "above"):
+            return 0.0
+        if own.relation == "above" and own.key in self._heads:
             return 0.0
         line, start, end = segments[0]
         number = row.index(own.key)
