@@ -61,6 +61,8 @@ _SHORTEST_TWICE_DAMAGED = 9
 _COST_OF_A_WRONG_LETTER = 0.15
 #: Letters of an abbreviation that is known by itself.
 SHORTEST_ABBREVIATION = 3
+#: How the sign for "number" is read, folded ("№:" as "Ne:").
+_NUMBER_SIGNS = frozenset(("ne", "n2", "ng"))
 #: What stands once on a plate, and is asked for of most.
 FIELDS = ("model", "serial")
 
@@ -174,6 +176,8 @@ class Lexicon:
 
         So little is a key only where other keys stand beside it, or its separator behind it.
         """
+        if folded in _NUMBER_SIGNS:
+            return Word("serial", _STRENGTHS["weak"], "\u2116")
         if len(folded) != _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or sum(map(str.isdigit, folded)) > 1:
             return None
         known = _gaps()

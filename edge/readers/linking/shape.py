@@ -205,7 +205,7 @@ def is_brand(text: str) -> bool:
 _NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
 _CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
 _REMARK = re.compile(
-    r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d|[A-Z]\d\.\d{1,2}$).*"
+    r"(?i)\W*|[(\[]?((re[v\u03bd]|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d|[A-Z]\d\.\d{1,2}$).*"
 )
 
 
@@ -239,7 +239,7 @@ def plain_number(text: str) -> float:
 
 
 #: How a revision begins that a letter follows ("Rev A").
-_REVISIONS = ("Rev", "Rev.", "Ver", "Ver.")
+_REVISIONS = ("Rev", "Rev.", "Re\u03bd", "Ver", "Ver.")
 
 
 @lru_cache(maxsize=2048)
