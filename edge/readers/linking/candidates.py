@@ -349,7 +349,7 @@ def _left_out(piece: Piece, span: Span, text: str, *, named: bool) -> dict[str, 
         "words_behind": float(after == "words"),
         "code_behind": float(after == "code"),
         # What is a remark by itself ("12V 1A") has none behind it.
-        "remark_behind": float(after == "remark" and looks(text) != "a rating"),
+        "remark_behind": float(after == "remark" and (" " in text or looks(text) != "a rating")),
     }
 
 

@@ -139,7 +139,7 @@ def _head(line: Line) -> list[Caption]:
         keys = (_keys_from(line, 0, damaged=1) or []) if len(line.spans) > 1 else []
         if keys and len({one.word.kind for one in keys}) == 1:
             return keys
-        return (_one_key_in_parts(line) or two_keys(line)) if "/" in line.text else []
+        return (two_keys(line) or _one_key_in_parts(line)) if "/" in line.text else []
     found = _keys_from(line, 0, damaged=0) or []
     if found:
         return found
@@ -150,7 +150,7 @@ def _head(line: Line) -> list[Caption]:
             found = []
     if not found and "/" in line.text:
         found = _keys_from(line, 0, damaged=2) or []
-    return found or ((_one_key_in_parts(line) or two_keys(line)) if "/" in line.text else [])
+    return found or ((two_keys(line) or _one_key_in_parts(line)) if "/" in line.text else [])
 
 
 def _one_key_in_parts(line: Line) -> list[Caption]:

@@ -132,9 +132,10 @@ def _capitals_behind(line: Line, last: int, turn: int) -> Caption | None:
     number = sum(c.isalnum() for c in line.text[turn:])
     if not line.text[start:turn].isupper() or line.lexicon.exact(before) or number < SHORT:
         return None
-    for cut in range(turn - 1, max(start + 1, turn - 1 - SHORT), -1):
+    for cut in range(turn - 1, max(start, turn - 1 - SHORT), -1):
         word = line.lexicon.exact(before + fold(line.text[start:cut]))
-        if word is not None and cut - line.spans[0][0] >= LONG:
+        long = cut - line.spans[0][0] >= LONG or not line.text[: line.spans[last - 1][1]].isascii()
+        if word is not None and long and (cut > start + 1 or word.kind == "serial"):
             return Caption(line.spans[0][0], cut, word, separated=False)
     return None
 

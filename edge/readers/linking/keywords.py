@@ -134,6 +134,11 @@ class Lexicon:
         """Give the key of a serial number that a few letters begin, and only one: "Зав." and "Výr.", not "Prod."."""
         return _abbreviations().get(folded)
 
+    def number(self, folded: str) -> Word | None:
+        """Give the sign for "number", however it was read, where another key beside it says what it stands for."""
+        known = folded in _NUMBER_SIGNS or folded in ("n", "no", "nr")
+        return Word("serial", _STRENGTHS["fair"], "\u2116") if known else None
+
     def cut_off(self, folded: str) -> Word | None:
         """Give the key of a field that lost a letter or two at the end of its box ("Моде")."""
         return _cut_off().get(folded)

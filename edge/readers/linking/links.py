@@ -82,7 +82,17 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
             held = link if rank == 0 else replace(link, strength=link.strength * _SECOND_VALUE)
             found.setdefault(value, []).append(held)
     found = {value: _less_above(held_by) for value, held_by in found.items()}
-    return _less_hidden(page, {value: _shared(page, value, held_by) for value, held_by in found.items()})
+    return _less_hidden(page, _less_elsewhere({value: _shared(page, value, by) for value, by in found.items()}))
+
+
+def _less_elsewhere(found: dict[int, list[Link]]) -> dict[int, list[Link]]:
+    """Let a key that shares the value in its line with others hold no value elsewhere: "Type / No. AX 20 / 1234"."""
+    inline = {link.key for held_by in found.values() for link in held_by if link.relation == "inline"}
+    kept = {
+        value: [link for link in held_by if link.relation == "inline" or link.key not in inline]
+        for value, held_by in found.items()
+    }
+    return {value: held_by for value, held_by in kept.items() if held_by}
 
 
 def _less_above(held_by: list[Link]) -> list[Link]:

@@ -52,7 +52,8 @@ def same_again(line: Line, index: int, runs: Sequence[tuple[str, int]], before: 
         word = line.lexicon.exact(folded)
         if word is None and not line.text[end:].strip(AROUND) and line.text[end : end + 1] == ".":
             word = line.lexicon.abbreviated(folded)
-        if word is not None and word.kind == before.word.kind and word.strength > WEAK and len(folded) >= least:
+        long = len(folded) >= least or "/" in line.text[start:end]
+        if word is not None and word.kind == before.word.kind and word.strength > WEAK and long:
             return Caption(start, end, word, separated(line.text, end))
     return None
 

@@ -15,6 +15,8 @@ from edge.readers.linking.surroundings import Surroundings
 _MOST_TOKENS = 6
 #: Longer texts are not tried with a blank in every place.
 _LONGEST_SPACED = 24
+#: And so short ones not at all.
+_SHORTEST_SPACED = 5
 #: What a blank is read as.
 _LIKE_BLANKS = "-_.\u00b7"
 
@@ -34,7 +36,8 @@ def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
         text, changed = normalise(raw, rule)
         if len(text) > rule.max_new_tokens or violation(text, rule) is None:
             continue
-        single = _proposals(text, rule)
+        # Where the field's key stands its value is hidden, and a blank more or less is no evidence.
+        single = _like(text, rule) or (() if rule.name in around.named else _spaced(text, rule))
         if single and all(specific(other) == 1 for other, _ in single):
             found[text] = FieldReading(
                 name=rule.name,
@@ -50,15 +53,23 @@ def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _proposals(text: str, rule: FieldRule) -> tuple[tuple[str, str], ...]:
-    """Give the texts of the right form that one other letter alike or one lost blank reaches."""
-    proposals = propose(text, rule)
-    single = tuple((other, why) for other, why in proposals.texts if why.count("->") == 1)
-    if not proposals.complete:
+def _like(text: str, rule: FieldRule) -> tuple[tuple[str, str], ...]:
+    """Give the texts of the right form that one other letter alike reaches."""
+    proposals = propose(text, rule) if rule.confusable else None
+    if proposals is None or not proposals.complete:
         return ()
-    if single or len(text) > _LONGEST_SPACED:
-        return single
-    # Readers lose a blank before a variant ("NMV381ZLH" for "NMV381ZL H"), or read it as a mark ("EX_452").
+    return tuple((other, why) for other, why in proposals.texts if why.count("->") == 1)
+
+
+def _spaced(text: str, rule: FieldRule) -> tuple[tuple[str, str], ...]:
+    """Give the texts of the right form that have a blank more, or one where a mark was read.
+
+    Readers lose a blank before a variant ("NMV381ZLH" for "NMV381ZL H"), or see a mark in it ("EX_452").
+    """
+    mixed = sum(map(str.isalnum, text)) >= _SHORTEST_SPACED and any(map(str.isdigit, text)) and not text.isdigit()
+    if len(text) > _LONGEST_SPACED or not mixed or (rule.name == "serial" and specific(text) < 1):
+        # "9157" has the form "91 57" by chance.
+        return ()
     spaced = {f"{text[:at]} {text[at:]}": f"blank at {at + 1}" for at in range(1, len(text))}
     spaced |= {f"{text[:at]} {text[at + 1 :]}": f"{text[at]}->blank at {at + 1}" for at in _marks(text)}
     return tuple((other, why) for other, why in spaced.items() if violation(other, rule) is None)

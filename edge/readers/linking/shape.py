@@ -48,7 +48,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
             r"[ -]?[0-9/]{3,6}(?![0-9]|[A-Z]{2})|\bUL[ -]?94\b"
         ),
     ),
-    ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
+    ("an approval", r"^(?:CE|UL|GS|VDE|(?i:tüv)|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
     (
         "an approval",
         r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^N\d{3,5}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent",

@@ -11,7 +11,10 @@ from edge.readers.linking.printed import AROUND, Caption, Line, separated
 _LEAST_DAMAGED = 6
 #: "Зав." and what its sign for "number" was read as, if anything.
 _ABBREVIATED = re.compile(rf"([^\W\d_]{{{SHORTEST_ABBREVIATION}}})\.?(?:\s?[^\s/]{{0,2}})?[.\s]*")
-_BEHIND = re.compile(rf"[.\s]*/\s*([^\W\d_]{{{SHORTEST_ABBREVIATION}}}\.)(?=\s|$|[.:])")
+_BEHIND = re.compile(
+    rf"[.\s]*/\s*(?:([^\W\d_]{{{SHORTEST_ABBREVIATION}}}\.)(?=\s|$|[.:])"
+    r"|(N[eor\u00b0\u00ba]?\.?)(?=\s*$|\s*[.:]|\s+\S*\d))"
+)
 
 
 def two_keys(line: Line) -> list[Caption]:
@@ -23,7 +26,7 @@ def two_keys(line: Line) -> list[Caption]:
     found = []
     for part, begin in ((printed, 0), (other, len(printed) + 1)):
         inner = part.strip(AROUND)
-        word = _known(inner, line.lexicon) or _less(part.strip(), line.lexicon)
+        word = _known(inner, line.lexicon) or _less(inner, line.lexicon)
         if word is None or word.kind not in FIELDS or not inner:
             return []
         start = begin + part.index(inner)
@@ -38,18 +41,20 @@ def before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption |
         return None
     printed = printed[:-1].rstrip()
     word = _known(printed, lexicon)
-    if word is None and (short := _ABBREVIATED.fullmatch(printed)):
-        word = lexicon.abbreviated(fold(short[1]))
+    word = word or _less(printed, lexicon)
     return Caption(start, start + len(printed), word, separated=False) if word else None
 
 
 def behind_slash(text: str, before: Caption, lexicon: Lexicon) -> Caption | None:
     """Find the abbreviated key behind another field's and a slash, its sign for "number" lost ("Type / Výr. A / 1")."""
     match = _BEHIND.match(text, before.end)
-    word = lexicon.abbreviated(fold(match[1])) if match and before.word.kind in FIELDS else None
-    if match is None or word is None or word.kind == before.word.kind:
+    if match is None or before.word.kind not in FIELDS:
         return None
-    return Caption(match.start(1), match.end(1), word, separated(text, match.end(1)))
+    group = 1 if match[1] else 2
+    word = lexicon.abbreviated(fold(match[1])) if match[1] else lexicon.number(fold(match[2]))
+    if word is None or word.kind == before.word.kind:
+        return None
+    return Caption(match.start(group), match.end(group), word, separated(text, match.end(group)))
 
 
 def _known(printed: str, lexicon: Lexicon) -> Word | None:
@@ -59,6 +64,7 @@ def _known(printed: str, lexicon: Lexicon) -> Word | None:
 
 
 def _less(printed: str, lexicon: Lexicon) -> Word | None:
-    """Give the key that is abbreviated, its sign for "number" lost or misread, or cut off at its end."""
-    short = _ABBREVIATED.fullmatch(printed)
-    return (short and lexicon.abbreviated(fold(short[1]))) or lexicon.cut_off(fold(printed))
+    """Give the key that is abbreviated, its sign for "number" lost or misread or alone, or cut off at an end."""
+    short, folded = _ABBREVIATED.fullmatch(printed), fold(printed)
+    word = (short and lexicon.abbreviated(fold(short[1]))) or lexicon.cut_off(folded) or lexicon.number(folded)
+    return word or (lexicon.nearest(folded) if len(folded) == _LEAST_DAMAGED - 1 else None)
