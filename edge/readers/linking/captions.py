@@ -59,7 +59,7 @@ _NUMBERED = re.compile(
 #: Marks that are set as wide as a Chinese character, and what they are else.
 _WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";", "\uff0c": ","})
 # What stands like a roof or a slash, and is read as a sign or as the Chinese ten.
-_WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u5341": "/"})
+_WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u5341": "/", "\u2220": "/"})
 #: The letter that "3aB. No" begins with; what comes before another figure is one itself.
 _ZE = re.compile(r"(?<![^\W_])3(?=[aA][bB](?![^\W_])|[aA][bB]o)")
 
@@ -343,10 +343,11 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
     whole = len(fold(printed)) > SHORT or (len(printed) > 1 and not printed[0].isascii())
-    if after and word.strength >= 0.9 and whole and text[:start].rstrip().endswith("/"):
+    if word.strength >= 0.9 and whole and text[:start].rstrip().endswith("/"):
         # "Type / Serial No. Star 5 / 1234": what stands behind the slash names the second value.
         return True
-    known = after or word.kind in ("serial", "model")
+    several = any(c in printed.rstrip(".") for c in " .") and word.strength == 1.0
+    known = after or word.kind in ("serial", "model") or several
     long_enough = (word.strength >= 0.5 and len(fold(printed)) > SHORT) or "/" in printed or goes_on
     return known and long_enough and begins_value(text, end)
 

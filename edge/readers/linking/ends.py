@@ -13,7 +13,7 @@ _UNKNOWN = re.compile(rf"[^\d:{WIDE_COLON}]{{2,32}}[:{WIDE_COLON}]")
 #: "Зав." and whatever its sign for "number" was read as.
 _ABBREVIATED = re.compile(rf"([^\W\d_]{{{SHORTEST_ABBREVIATION}}})\.\s?\S{{0,2}}\s?")
 #: What is left of a key's last word before its separator.
-_REST = re.compile(rf"\s*([^\W\d_][^\W1-9_]{{0,2}})\s*[:{WIDE_COLON}](?=\s)")
+_REST = re.compile(rf"\s*((?:0|[^\W\d_])[^\W1-9_]{{0,2}})\s*[:{WIDE_COLON}](?=\s)")
 
 
 def with_ends(text: str, found: list[Caption]) -> list[Caption]:

@@ -16,6 +16,8 @@ from edge.readers.linking.spans import Segment
 
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4
+#: Figures that no letter is read as.
+_NO_LETTERS = "234679"
 #: What stands so many text heights from all else is another plate.
 _PLATES_APART = 9.0
 #: Words with more letters are known with one wrong.
@@ -216,8 +218,8 @@ def _plates(page: Page, linked: Mapping[int, Sequence[Link]]) -> list[int]:
 
 
 def fold_tokens(text: str) -> list[str]:
-    """Give the longer words of a text in one case: what a maker's name shares with a line that begins with it."""
-    return [token.casefold() for token in text.split() if len(token) > 2 and sum(map(str.isdigit, token)) < 2]
+    """Give the longer words of a text, folded: what a maker's name shares with a line that begins with it."""
+    return [fold(token) for token in text.split() if len(token) > 2 and sum(c in _NO_LETTERS for c in token) < 2]
 
 
 def _names_maker(piece: Piece, height_px: float) -> bool:
