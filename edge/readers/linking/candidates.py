@@ -44,6 +44,8 @@ from edge.readers.linking.surroundings import Surroundings
 
 #: Fields so far apart, in text heights, say half as much of each other.
 _SIDE_BY_SIDE = 12.0
+#: "Nº:" without its sign has a longer number behind it than a speed.
+_LOST_SIGN, _LEAST_AT_LOST_SIGN = "N", 5
 #: Letters and digits at a key that are fewer are the rest of a hidden text, and no misprint of one.
 _LEAST_MISPRINT = 3
 #: Keys that name a kind less surely than this are hints.
@@ -243,9 +245,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         place.barred
         or _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or (
-            rule.name == "serial" and span.before and _certified(piece) and own is not None and own.relation != "inline"
-        )
+        or (rule.name == "serial" and own is not None and _is_other(own, piece, span, text))
     ):
         # Without a key a code with its version on the side is the print of a circuit board; and the number of a patent
         # is no serial number of the key above it.
@@ -263,9 +263,8 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    if rule.name == "serial" and not fits and (_measures(text, span.after) or (span.before and _certified(piece))):
-        features["looks"] = 1.0
-    if rule.name == "serial" and not fits and _POWER_FACTOR.search(piece.text):
+    rated = _measures(text, span.after) or (span.before and _certified(piece)) or _POWER_FACTOR.search(piece.text)
+    if rule.name == "serial" and not fits and rated:
         # "Cl. F S1 cos phi 0.89" has ratings only.
         features["looks"] = 1.0
     features["theirs"] = place.theirs
@@ -277,6 +276,12 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         # The product says that its texts look so: words, figures and length are then nothing against it.
         features |= dict.fromkeys(("worded", "maker_word", "number", "long", "remarked", "kind"), 0.0)
     return Candidate(piece, span.segments, raw, text, changed, own, features, fits, span.left_out)
+
+
+def _is_other(own: Link, piece: Piece, span: Span, text: str) -> bool:
+    """Say whether a text at a serial number's key is the number of a patent, or at "N:" a speed or a count."""
+    counted = own.key.text == _LOST_SIGN and sum(map(str.isalnum, text)) < _LEAST_AT_LOST_SIGN
+    return counted or bool(span.before and _certified(piece) and own.relation != "inline")
 
 
 def _certified(piece: Piece) -> bool:

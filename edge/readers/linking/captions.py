@@ -42,6 +42,8 @@ _LEAST_DAMAGED = 6
 _LONGEST_HEAD = 80
 #: A short key with a letter wrong is one with its separator, when it is printed in so many characters ("6ér. č.:").
 _LONGEST_MISREAD = 8
+#: How surely "N:" is "Nº:".
+_LOST_SIGN = 0.3
 #: Behind a single letter these make it the beginning of a code.
 _GOES_ON = ("-", "/", "_")
 
@@ -58,8 +60,8 @@ _NUMBERED = re.compile(
 
 #: Marks that are set as wide as a Chinese character, and what they are else.
 _WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";", "\uff0c": ","})
-# What stands like a roof or a slash, and is read as a sign or as the Chinese ten.
-_WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u5341": "/", "\u2220": "/"})
+# What stands like a roof or a slash, and is read as a sign.
+_WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u2220": "/"})
 #: The letter that "3aB. No" begins with; what comes before another figure is one itself.
 _ZE = re.compile(r"(?<![^\W_])3(?=[aA][bB](?![^\W_])|[aA][bB]o)")
 
@@ -235,6 +237,9 @@ def _damaged(line: Line, runs: list[tuple[str, int]], start: int) -> Caption | N
     text = line.text
     for folded, end in runs:
         apart = separated(text, end) or text[end:].strip() == "."
+        if text[start:end] == "N" and separated(text, end):
+            # "Nº:" lost its sign; "n:" is a speed.
+            return Caption(start, end, Word("serial", _LOST_SIGN, "N\u00ba"), separated=True)
         if apart and end - start <= _LONGEST_MISREAD and (word := line.lexicon.misread(folded)):
             return Caption(start, end, word, separated=True)
         if _NUMBERED.search(text, start, end) or text[start:end].rpartition(" ")[2].isdigit():

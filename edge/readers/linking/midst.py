@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
 from edge.readers.linking.printed import AROUND, MOST_ATOMS, WEAK, Caption, Line, separated
 
-#: A key glued behind another cell's value begins with a capital behind a small letter, or behind a figure.
-_TURN = re.compile(r"(?<=[^\W\d_A-Z\u0410-\u042f])(?=[A-Z\u0410-\u042f])|(?<=\d)(?=[^\W\d_]|0[^\W\d_])")
+#: A key glued behind another cell's value begins with a capital before or behind a small letter, or behind a figure.
+_TURN = re.compile(
+    r"(?<=[^\W\d_A-Z\u0410-\u042f])(?=[A-Z\u0410-\u042f])|(?<=[A-Z])(?=[A-Z\u0410-\u042f][^\W\d_A-Z\u0410-\u042f])"
+    r"|(?<=\d)(?=[^\W\d_]|0[^\W\d_])"
+)
 #: It has so many letters (folded), and more where no separator follows.
 _LEAST_GLUED, _LONG = 4, 8
 #: A key at the end of a line of another cell's has so many; in a script without capitals fewer.
