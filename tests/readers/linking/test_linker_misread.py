@@ -128,6 +128,7 @@ def test_an_address_or_a_line_of_ratings_is_no_serial_number(text: str) -> None:
     """A hardware address glued to its key and ratings beside a power factor stand at no serial number's key."""
     assert read(f"Typ AX 29\n{text}\nVýr.č.\nU220/440V~")["serial"] == ""
     assert read(f"Typ AX 29\nVýr.č.:  {text}\nU220/440V~")["serial"] == ""
+    assert read("Typ AX 29\nVýr.č. LR-97-172028 Cl. H S1 cos phi 0.89\nU220/440V~")["serial"] == "LR-97-172028"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_what_stands_above_the_head_of_a_table_is_no_value_of_it() -> None:
 
 
 def test_a_lost_blank_is_proposed_and_not_put_in() -> None:
-    """A text that only a blank parts from the product's form is told as read, with the text of the form proposed."""
+    """A text that only a lost blank parts from the product's form is told as read, the right one proposed (L7)."""
     model = model_of("# KELVIA\nNMV381ZLH\nSerial No.: 40123987", r"[A-Z]{3}[0-9]{3}[A-Z]{2}\ [A-Z]")
 
     assert (model.text, model.rule) == ("NMV381ZLH", None)
