@@ -263,8 +263,8 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    rated = own is not None and own.relation != "inline" and _POWER_FACTOR.search(piece.text)
-    rated = rated or _measures(text, span.after) or (span.before and _certified(piece))
+    rated = own is not None and own.relation != "inline" and _POWER_FACTOR.search(piece.text) is not None
+    rated = rated or _measures(text, span.after) or (bool(span.before) and _certified(piece))
     if rule.name == "serial" and not fits and rated:  # "Cl. F S1 cos phi 0.89" has ratings only.
         features["looks"] = 1.0
     features["theirs"] = place.theirs
