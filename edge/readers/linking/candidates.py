@@ -17,9 +17,12 @@ from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
 from edge.readers.linking.fitting import fitting_spans
 from edge.readers.linking.geometry import Rect, quad
+from edge.readers.linking.hidden import hides
 from edge.readers.linking.keywords import FIELDS
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.links import RELATIONS, SLASHED, Link, parts_of
+from edge.readers.linking.links import RELATIONS, Link
+from edge.readers.linking.parted import parts_of
+from edge.readers.linking.printed import SLASHED
 from edge.readers.linking.shape import (
     counted,
     doubtful,
@@ -41,6 +44,8 @@ from edge.readers.linking.surroundings import Surroundings
 
 #: Fields so far apart, in text heights, say half as much of each other.
 _SIDE_BY_SIDE = 12.0
+#: "Nº:" without its sign has a longer number behind it than a speed.
+_LOST_SIGN, _LEAST_AT_LOST_SIGN = "N", 5
 #: Letters and digits at a key that are fewer are the rest of a hidden text, and no misprint of one.
 _LEAST_MISPRINT = 3
 #: Keys that name a kind less surely than this are hints.
@@ -57,6 +62,7 @@ _NEVER = frozenset((
 #: Nor of what no name is cut, nor of lines with so many blanks.
 _NEVER_CUT = _NEVER | {"a maker"}
 _SENTENCE = 8
+_POWER_FACTOR = re.compile(r"(?i)cos\s?(?:φ|phi)")
 #: A month, or a week, and its year.
 _MONTH = re.compile(r"\d{1,2}/(\d{2}|(19|20)\d{2})|(19|20)\d{2}/\d{1,2}")
 #: What a text that matches the pattern looks like at least, whatever its shape.
@@ -239,9 +245,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         place.barred
         or _is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or (
-            rule.name == "serial" and span.before and _certified(piece) and own is not None and own.relation != "inline"
-        )
+        or (rule.name == "serial" and own is not None and _is_other(own, piece, span, text))
     ):
         # Without a key a code with its version on the side is the print of a circuit board; and the number of a patent
         # is no serial number of the key above it.
@@ -249,7 +253,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     features = {
         **_features(rule, text, own, place.other, fits),
         **around.place(place.at),
-        **_left_out(piece, span, text),
+        **_left_out(piece, span, text, named=around.has_maker(span.before)),
         **around.joined(place.at, span.segments, own),
     }
     if own is not None:
@@ -259,7 +263,9 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     else:
         features["caption"] = float(rule.name in around.captioned)
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
-    if rule.name == "serial" and not fits and (_measures(text, span.after) or (span.before and _certified(piece))):
+    rated = own is not None and own.relation != "inline" and _POWER_FACTOR.search(piece.text) is not None
+    rated = rated or _measures(text, span.after) or (bool(span.before) and _certified(piece))
+    if rule.name == "serial" and not fits and rated:  # "Cl. F S1 cos phi 0.89" has ratings only.
         features["looks"] = 1.0
     features["theirs"] = place.theirs
     features["elsewhere"] = around.elsewhere(place.at, rule.name)
@@ -270,6 +276,12 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         # The product says that its texts look so: words, figures and length are then nothing against it.
         features |= dict.fromkeys(("worded", "maker_word", "number", "long", "remarked", "kind"), 0.0)
     return Candidate(piece, span.segments, raw, text, changed, own, features, fits, span.left_out)
+
+
+def _is_other(own: Link, piece: Piece, span: Span, text: str) -> bool:
+    """Say whether a text at a serial number's key is the number of a patent, or at "N:" a speed or a count."""
+    counted = own.key.text == _LOST_SIGN and sum(map(str.isalnum, text)) < _LEAST_AT_LOST_SIGN
+    return counted or bool(span.before and _certified(piece) and own.relation != "inline")
 
 
 def _certified(piece: Piece) -> bool:
@@ -294,7 +306,7 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     if not keyed and not any(map(str.isdecimal, text)):
         return True
     # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
-    if rule.pattern is not None and not (keyed and natural):
+    if (rule.pattern is not None and not (keyed and natural)) or hides(text):
         return True
     if keyed and rule.name in FIELDS and looks(text) in _NEVER:
         return True
@@ -327,9 +339,13 @@ def _mismatch(one: Rect, other: Rect) -> float:
     return 1 - min(one.height, other.height) / max(one.height, other.height)
 
 
-def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
-    """Give how much of its box a candidate is, and what stands in the box before and behind it."""
+def _left_out(piece: Piece, span: Span, text: str, *, named: bool) -> dict[str, float]:
+    """Give how much of its box a candidate is, and what stands in the box before and behind it.
+
+    `named` says that the maker's name stands before it, perhaps with a letter read as a figure.
+    """
     before, after = rest(span.before), rest(span.after)
+    before = "words" if named and " " not in span.before else before
     return {
         "share": len(text) / max(len(piece.text), len(text), 1),
         "words_before": float(before == "words"),
@@ -337,7 +353,8 @@ def _left_out(piece: Piece, span: Span, text: str) -> dict[str, float]:
         "code_before": float(before == "code"),
         "words_behind": float(after == "words"),
         "code_behind": float(after == "code"),
-        "remark_behind": float(after == "remark"),
+        # What is a remark by itself ("12V 1A") has none behind it.
+        "remark_behind": float(after == "remark" and (" " in text or looks(text) != "a rating")),
     }
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from edge.readers.linking.ends import tail, unknown_key, with_ends
 from edge.readers.linking.glued import glued, glued_words, own_end
 from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
+from edge.readers.linking.midst import apart, next_cells, same_again
 from edge.readers.linking.printed import (
     AROUND,
     HARD,
@@ -19,7 +21,6 @@ from edge.readers.linking.printed import (
     SHORT,
     TWO,
     WEAK,
-    WIDE_COLON,
     Caption,
     Line,
     as_printed,
@@ -29,6 +30,7 @@ from edge.readers.linking.printed import (
     separated,
 )
 from edge.readers.linking.shape import named
+from edge.readers.linking.slashed import before_slash, behind_slash, two_keys
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
@@ -40,6 +42,8 @@ _LEAST_DAMAGED = 6
 _LONGEST_HEAD = 80
 #: A short key with a letter wrong is one with its separator, when it is printed in so many characters ("6ér. č.:").
 _LONGEST_MISREAD = 8
+#: How surely "N:" is "Nº:".
+_LOST_SIGN = 0.3
 #: Behind a single letter these make it the beginning of a code.
 _GOES_ON = ("-", "/", "_")
 
@@ -47,9 +51,6 @@ _CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7af"
 _ATOM = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:[0-9]+[^\W_{_CJK}]*)?|[^\W_{_CJK}]+|[º°№]")
 #: "Type / Serial No." are two keys, "Model/Type" is one.
 _SLASH_APART = re.compile(r"\s/|/\s")
-#: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
-_GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")
-_UNKNOWN = re.compile(rf"[^\d:{WIDE_COLON}]{{2,32}}[:{WIDE_COLON}]")
 #: Digits that are no misread letter: several, or at the end of a word, or at the beginning of a short one.
 _NUMBERED = re.compile(
     r"[2-46-79](?![^\W\d_])|(?<![^\W\d_])[2-46-79](?![^\W\d_]{3})"
@@ -58,7 +59,9 @@ _NUMBERED = re.compile(
 
 
 #: Marks that are set as wide as a Chinese character, and what they are else.
-_WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";"})
+_WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";", "\uff0c": ","})
+# What stands like a roof or a slash, and is read as a sign.
+_WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u2220": "/"})
 #: The letter that "3aB. No" begins with; what comes before another figure is one itself.
 _ZE = re.compile(r"(?<![^\W_])3(?=[aA][bB](?![^\W_])|[aA][bB]o)")
 
@@ -70,19 +73,40 @@ def captions(text: str, lexicon: Lexicon) -> tuple[Caption, ...]:
 
 
 def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
-    spans = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
-    if not spans:
+    atoms = tuple(match.span() for match in _ATOM.finditer(text, 0, MAX_SEARCHED))
+    if not atoms:
         return []
+    spans = apart(text, atoms, lexicon)
     line = Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
     head = _head(line)
     if head:
         return joined(text, head)
+    found = _found(line)
+    if found and (before := before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
+        found.insert(0, before)
+    if len(found) == 1 and (behind := behind_slash(text, found[0], lexicon)) is not None:
+        found.append(behind)
+    if not found or found[0].start > spans[0][0]:
+        unknown = unknown_key(text, spans[0][0], found[0].start if found else len(text), lexicon)
+        if unknown is not None:
+            found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
+    return joined(text, with_ends(text, found) + tail(text, found, lexicon))
+
+
+def _found(line: Line) -> list[Caption]:
+    """Find the keys of a line that holds values as well."""
+    text, spans = line.text, line.spans
     found: list[Caption] = []
     index = 0
     while index < len(spans):
         between = text[found[-1].end : spans[index][0]] if found else ":"
         goes_on = not between.strip(AROUND) and not any(c in HARD for c in between)
-        caption = _caption_at(line, index, after=bool(found), goes_on=goes_on)
+        runs = _runs(line, index)
+        caption = (
+            same_again(line, index, runs, found[-1]) if goes_on and found and found[-1].word.kind in FIELDS else None
+        )
+        caption = caption or _caption_at(line, index, after=bool(found), goes_on=goes_on)
+        caption = caption or (next_cells(line, index, runs) if index else None)
         index += 1
         if caption is not None and found and goes_on and _begins_model(text, found[-1], caption):
             continue
@@ -90,13 +114,7 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
             found.append(caption)
             while index < len(spans) and spans[index][0] < caption.end:
                 index += 1
-    if found and (before := _before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
-        found.insert(0, before)
-    if not found or found[0].start > spans[0][0]:
-        unknown = _unknown(text, spans[0][0], found[0].start if found else len(text), lexicon)
-        if unknown is not None:
-            found = [unknown, *(caption for caption in found if caption.start >= unknown.end)]
-    return joined(text, found + _tail(text, found, lexicon))
+    return found
 
 
 def _begins_model(text: str, before: Caption, caption: Caption) -> bool:
@@ -110,21 +128,9 @@ def _begins_model(text: str, before: Caption, caption: Caption) -> bool:
     )
 
 
-def _before_slash(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
-    """Find the key before another one and a slash, which no value of its own makes sure ("Type / Serial No. AX 1")."""
-    printed = text[start:end].rstrip()
-    if not printed.endswith("/"):
-        return None
-    printed = printed[:-1].rstrip()
-    word = lexicon.exact(fold(printed)) or lexicon.misread(fold(printed))
-    if word is None and len(fold(printed)) >= _LEAST_DAMAGED:
-        word = lexicon.nearest(fold(printed))
-    return Caption(start, start + len(printed), word, separated=False) if word else None
-
-
 def _head(line: Line) -> list[Caption]:
     """Give the keys of a line that holds nothing else: the head of a table, or a key in several languages."""
-    digits = sum(c.isdigit() for c in line.text)
+    digits = sum(c.isdecimal() for c in line.text)
     if len(line.text) > _LONGEST_HEAD or digits > 1 or (digits and _NUMBERED.search(line.text)):
         return []
     if digits:
@@ -135,7 +141,7 @@ def _head(line: Line) -> list[Caption]:
         keys = (_keys_from(line, 0, damaged=1) or []) if len(line.spans) > 1 else []
         if keys and len({one.word.kind for one in keys}) == 1:
             return keys
-        return _one_key_in_parts(line) if "/" in line.text else []
+        return (two_keys(line) or _one_key_in_parts(line)) if "/" in line.text else []
     found = _keys_from(line, 0, damaged=0) or []
     if found:
         return found
@@ -146,7 +152,7 @@ def _head(line: Line) -> list[Caption]:
             found = []
     if not found and "/" in line.text:
         found = _keys_from(line, 0, damaged=2) or []
-    return found or (_one_key_in_parts(line) if "/" in line.text else [])
+    return found or ((two_keys(line) or _one_key_in_parts(line)) if "/" in line.text else [])
 
 
 def _one_key_in_parts(line: Line) -> list[Caption]:
@@ -231,6 +237,9 @@ def _damaged(line: Line, runs: list[tuple[str, int]], start: int) -> Caption | N
     text = line.text
     for folded, end in runs:
         apart = separated(text, end) or text[end:].strip() == "."
+        if text[start:end] == "N" and separated(text, end):
+            # "Nº:" lost its sign; "n:" is a speed.
+            return Caption(start, end, Word("serial", _LOST_SIGN, "N\u00ba"), separated=True)
         if apart and end - start <= _LONGEST_MISREAD and (word := line.lexicon.misread(folded)):
             return Caption(start, end, word, separated=True)
         if _NUMBERED.search(text, start, end) or text[start:end].rpartition(" ")[2].isdigit():
@@ -318,7 +327,7 @@ def _runs(line: Line, index: int) -> list[tuple[str, int]]:
 def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, after: bool, goes_on: bool) -> bool:
     """Say whether a key word is used as a key here, and is no part of a value or of a sentence."""
     printed = text[start:end]
-    if printed[0].isdigit() and len(fold(printed)) < LONG:
+    if printed[0].isdigit() and len(fold(printed)) < LONG and not (printed[0] == "0" and separated(text, end)):
         return False
     if len(printed) == 1 and printed.isascii() and not separated(text, end) and text[end : end + 1] not in ("", " "):
         # "A-811" is a name, "A 8.11" and "A: 8.11" are a current.
@@ -339,10 +348,11 @@ def _stands_as_key(text: str, start: int, end: int, word: Word, *, first: bool, 
         # "Type UPS 25-40 No." ends with a key whose value stands in another box.
         return True
     whole = len(fold(printed)) > SHORT or (len(printed) > 1 and not printed[0].isascii())
-    if after and word.strength >= 0.9 and whole and text[:start].rstrip().endswith("/"):
+    if word.strength >= 0.9 and whole and text[:start].rstrip().endswith("/"):
         # "Type / Serial No. Star 5 / 1234": what stands behind the slash names the second value.
         return True
-    known = after or word.kind in ("serial", "model")
+    several = any(c in printed.rstrip(".") for c in " .") and word.strength == 1.0
+    known = after or word.kind in ("serial", "model") or several
     long_enough = (word.strength >= 0.5 and len(fold(printed)) > SHORT) or "/" in printed or goes_on
     return known and long_enough and begins_value(text, end)
 
@@ -368,22 +378,3 @@ def _begins_code(text: str, start: int, end: int, word: Word) -> bool:
         and text[end : end + 1] == "-"
         and text[end + 1 : end + 2].isalnum()
     )
-
-
-def _tail(text: str, found: list[Caption], lexicon: Lexicon) -> list[Caption]:
-    """Find the key of the next box where the line's value runs into it."""
-    match = _GLUED_TAIL.search(text)
-    word = lexicon.exact(fold(match[0])) if match else None
-    if match is None or word is None or (found and found[-1].end > match.start()):
-        return []
-    return [Caption(match.start(), match.end(), word, separated=match[0].endswith(":"))]
-
-
-def _unknown(text: str, start: int, end: int, lexicon: Lexicon) -> Caption | None:
-    """Find a caption whose words are not known: letters up to a colon. What it captions is not ours."""
-    match = _UNKNOWN.match(text, start, end + 1)
-    if match is None or not any(c.isalpha() for c in match[0]):
-        return None
-    stop = match.end() - 1
-    word = lexicon.nearest(fold(text[start:stop])) or Word("other", 0.5, text[start:stop])
-    return Caption(start, stop, word, separated=True)

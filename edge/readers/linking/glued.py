@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
 from edge.readers.linking.printed import (
@@ -25,6 +26,8 @@ _LONG_NUMBER = 6
 _WORD = 6
 #: "No" and "Nr" with a small letter are no beginning of a code, and need no more.
 _SHORT_NUMBER = 4
+#: The last letters of adjectives before the word for "number", folded ("Cepийны" before its noun).
+_LAST_LETTERS = ("\u0438", "i", "e", "l")
 #: Small letters that end before capitals.
 _CAPITALS_BEHIND = re.compile(r"(?<=[a-zà-ÿа-я])[A-Z]{1,4}$")
 _SMALL_THEN_CAPITALS = re.compile(r"([^\W\d_]+[a-zà-ÿа-я]|[^\W\d_a-zA-Z]+)([A-Z]{2,})")
@@ -114,38 +117,59 @@ def glued_words(line: Line) -> Caption | None:
         start, end = line.spans[last]
         if any(c in HARD_OR_LIST for c in line.text[line.spans[last - 1][1] : start]):
             return None
-        letters = next(
-            (n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)), end
-        )
-        number = sum(c.isalnum() for c in line.text[letters:])
-        if (
-            not (line.text[start].isalpha() or line.text[start + 1 : start + 2].isalpha())
-            or letters == end
-            or not number
-        ):
+        turns = [n for n in range(start + 1, end) if line.text[n].isdigit() or _turns_capital(line.text, n)]
+        lettered = line.text[start].isalpha() or line.text[start + 1 : start + 2].isalpha()
+        if not lettered or not turns or not any(map(str.isalnum, line.text[turns[0] :])):
             continue
-        before = "".join(line.folds[:last])
-        if line.text[start:letters].isupper() and not line.lexicon.exact(before):
-            # "VÝROBNÍ ČÍSLOL6444": the capitals behind the key are the number's.
-            for cut in range(letters - 1, max(start + 1, letters - 1 - SHORT), -1):
-                word = line.lexicon.exact(before + fold(line.text[start:cut]))
-                if word is not None and cut - line.spans[0][0] >= LONG and number >= SHORT:
-                    return Caption(line.spans[0][0], cut, word, separated=False)
-        folded = before + fold(line.text[start:letters])
-        word = line.lexicon.exact(folded) if number >= SHORT or len(folded) >= LONG else None
-        if (
-            word is None
-            and number >= SHORT
-            and len(folded) >= LONG
-            and not (line.lexicon.exact(before) or line.lexicon.nearest(before))
-        ):
-            # Where the words before are a key by themselves the letters are the value's.
-            word = line.lexicon.nearest(folded)
-        if word is not None:
-            letters = own_end(line.text, line.spans[0][0], letters, word, line.lexicon)
-            return Caption(line.spans[0][0], letters, word, separated=False)
-        break
+        return _capitals_behind(line, last, turns[0]) or _glued_at(line, last, turns)
     return None
+
+
+def _capitals_behind(line: Line, last: int, turn: int) -> Caption | None:
+    """Find a key in capitals whose last letters are the number's first ones: "VÝROBNÍ ČÍSLOL6444"."""
+    start, _ = line.spans[last]
+    before = "".join(line.folds[:last])
+    number = sum(c.isalnum() for c in line.text[turn:])
+    if not line.text[start:turn].isupper() or line.lexicon.exact(before) or number < SHORT:
+        return None
+    for cut in range(turn - 1, max(start, turn - 1 - SHORT), -1):
+        word = line.lexicon.exact(before + fold(line.text[start:cut]))
+        long = cut - line.spans[0][0] >= LONG or not line.text[: line.spans[last - 1][1]].isascii()
+        if word is not None and long and (cut > start + 1 or word.kind == "serial"):
+            return Caption(line.spans[0][0], cut, word, separated=False)
+    return None
+
+
+def _glued_at(line: Line, last: int, turns: Sequence[int]) -> Caption | None:
+    """Find where the number begins behind a key of several words: a letter of the key may be read as a figure.
+
+    "СЕРИЙНЫЙ HoMEP068173" turns to a capital within its key, and "СЕРИЙны H0MEP3355" to a figure.
+    """
+    start, _ = line.spans[last]
+    before = "".join(line.folds[:last])
+    for known, places in ((line.lexicon.exact, reversed(turns)), (line.lexicon.nearest, turns)):
+        for turn in places:
+            folded = before + fold(line.text[start:turn])
+            number = sum(c.isalnum() for c in line.text[turn:])
+            if known == line.lexicon.nearest and (
+                # Where the words before are a key by themselves the letters are the value's.
+                number < SHORT
+                or len(folded) < LONG
+                or line.lexicon.exact(before)
+                or (line.lexicon.nearest(before) and not _begins_longer(line.lexicon, before))
+            ):
+                continue
+            word = known(folded) if number >= SHORT or len(folded) >= LONG else None
+            if word is not None:
+                whole = known == line.lexicon.exact
+                ends = turn if whole else own_end(line.text, line.spans[0][0], turn, word, line.lexicon)
+                return Caption(line.spans[0][0], ends, word, separated=False)
+    return None
+
+
+def _begins_longer(lexicon: Lexicon, before: str) -> bool:
+    """Say whether damaged words, one letter lost at their end, rather begin a longer key than are one."""
+    return lexicon.begins(before) or any(lexicon.begins(before + letter) for letter in _LAST_LETTERS)
 
 
 def _turns_capital(text: str, at: int) -> bool:

@@ -19,6 +19,7 @@ from itertools import combinations
 from typing import Any
 
 from edge.core.fields import Product
+from edge.readers.linking.cyrillic import is_cyrillic, is_mixed, outline, seen_as, signs
 
 _STRENGTHS = {"strong": 1.0, "good": 0.8, "fair": 0.55, "weak": 0.3}
 
@@ -53,14 +54,15 @@ _LOOK_ALIKE = str.maketrans(
     }
 )
 
-#: Fewer letters of a Cyrillic key say nothing, all seen as others or those left that look like others.
-_LEAST_SEEN = 3, 4
-
 #: A key word shorter than this (folded) is known only exactly.
 _SHORTEST_DAMAGED = 5
 #: From this length on a key word may have two wrong letters.
 _SHORTEST_TWICE_DAMAGED = 9
 _COST_OF_A_WRONG_LETTER = 0.15
+#: Letters of an abbreviation that is known by itself.
+SHORTEST_ABBREVIATION = 3
+#: How the sign for "number" is read, folded ("№:" as "Ne:").
+_NUMBER_SIGNS = frozenset(("ne", "n2", "ng"))
 #: What stands once on a plate, and is asked for of most.
 FIELDS = ("model", "serial")
 
@@ -126,7 +128,20 @@ class Lexicon:
 
     def exact(self, folded: str) -> Word | None:
         """Give the key word that a folded text is."""
-        return self._own.get(folded) or self._builtin.get(folded)
+        return self._own.get(folded) or self._builtin.get(folded) or _signed().get(folded)
+
+    def abbreviated(self, folded: str) -> Word | None:
+        """Give the key of a serial number that a few letters begin, and only one: "Зав." and "Výr.", not "Prod."."""
+        return _abbreviations().get(folded)
+
+    def number(self, folded: str) -> Word | None:
+        """Give the sign for "number", however it was read, where another key beside it says what it stands for."""
+        known = folded in _NUMBER_SIGNS or folded in ("n", "no", "nr")
+        return Word("serial", _STRENGTHS["fair"], "\u2116") if known else None
+
+    def cut_off(self, folded: str) -> Word | None:
+        """Give the key of a field that lost a letter or two at the end of its box ("Моде")."""
+        return _cut_off().get(folded)
 
     def begins(self, folded: str) -> bool:
         """Say whether a folded text is the first word or words of a longer key."""
@@ -137,6 +152,10 @@ class Lexicon:
         beheaded = _beheaded().get(folded)
         if beheaded is not None:
             return beheaded
+        if len(folded) >= _SHORTEST_DAMAGED or is_mixed(folded):
+            drawn = _outlines().get(outline(folded))
+            if drawn is not None:
+                return Word(drawn.kind, drawn.strength * (1 - _COST_OF_A_WRONG_LETTER), drawn.printed)
         if len(folded) < _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or folded.isdigit():
             return None
         found: tuple[float, Word] | None = None
@@ -162,6 +181,8 @@ class Lexicon:
 
         So little is a key only where other keys stand beside it, or its separator behind it.
         """
+        if folded in _NUMBER_SIGNS:
+            return Word("serial", _STRENGTHS["weak"], "\u2116")
         if len(folded) != _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or sum(map(str.isdigit, folded)) > 1:
             return None
         known = _gaps()
@@ -193,8 +214,25 @@ def _tables() -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
-def _cyrillic() -> Mapping[str, str]:
+def _seen() -> Mapping[str, str]:
     return dict(pair.split("=") for pair in _tables()["cyrillic"]["seen_as"].split())
+
+
+@cache
+def _signed() -> Mapping[str, Word]:
+    """The Cyrillic keys with their sign for "number" misread; another letter wrong in them would be one too many."""
+    return {fold(seen): word for word in _builtin().values() for seen in signs(word.printed, _seen())}
+
+
+@cache
+def _outlines() -> Mapping[str, Word]:
+    """The outlines of Cyrillic keys; an outline that two kinds share tells none."""
+    known: dict[str, Word] = {}
+    shared = set()
+    for word in _builtin().values():
+        if is_cyrillic(word.printed) and (drawn := outline(fold(word.printed))):
+            shared |= {drawn} if known.setdefault(drawn, word).kind != word.kind else set()
+    return {drawn: word for drawn, word in known.items() if drawn not in shared}
 
 
 @cache
@@ -207,20 +245,9 @@ def _builtin() -> Mapping[str, Word]:
             for word in printed:
                 known = Word(name, 1.0, word) if kind == "other" else Word(kind, _STRENGTHS[name], word)
                 words.setdefault(fold(word), known)
-                for seen in _seen_as(word):
+                for seen in seen_as(word, _seen()):
                     words.setdefault(fold(seen), known)
     return words
-
-
-def _seen_as(word: str) -> Iterable[str]:
-    """Yield what a recogniser without Cyrillic letters makes of a word; nothing where it has none."""
-    lowered, seen_as = word.casefold(), _cyrillic()
-    if not any(c in seen_as for c in lowered):
-        return
-    for way, least in enumerate(_LEAST_SEEN):
-        seen = "".join(seen_as.get(c, c + c)[way] for c in lowered).replace("-", "")
-        if sum(map(str.isalnum, seen)) >= least:
-            yield seen
 
 
 @cache
@@ -229,9 +256,45 @@ def _beginnings() -> frozenset[str]:
     return frozenset(
         fold(" ".join(parts[:count]))
         for word in _builtin().values()
-        for parts in [re.split(r"(?<=[^\W\d_])[-./\s]+", word.printed)]
+        for parts in [_parts(word)]
         for count in range(1, len(parts))
     ) - {""}
+
+
+@cache
+def _abbreviations() -> Mapping[str, Word]:
+    """The few letters, and a full stop, that only keys of serial numbers begin with."""
+    found: dict[str, Word] = {}
+    others = set()
+    for word in _builtin().values():
+        first, *more = _parts(word)
+        # "Num. de série" begins like "Num. de modelo": the sign or the word for "number" must come next.
+        if (
+            more
+            and fold(more[0]) != "de"
+            and word.printed[len(first) :].startswith(".")
+            and len(first) == SHORTEST_ABBREVIATION
+        ):
+            if word.kind != "serial":
+                others.add(fold(first))
+            found.setdefault(fold(first), Word(word.kind, _STRENGTHS["good"], word.printed))
+    return {folded: word for folded, word in found.items() if folded not in others and word.kind == "serial"}
+
+
+@cache
+def _cut_off() -> Mapping[str, Word]:
+    """The sure keys of fields without their last letter or two."""
+    return {
+        folded[:length]: Word(word.kind, word.strength * (1 - _COST_OF_A_WRONG_LETTER), word.printed)
+        for folded, word in _builtin().items()
+        if word.kind in FIELDS and word.strength >= _STRENGTHS["good"]
+        for length in range(max(_SHORTEST_DAMAGED - 1, len(folded) - 2), len(folded))
+    }
+
+
+def _parts(word: Word) -> list[str]:
+    """Give the words of a key."""
+    return re.split(r"(?<=[^\W\d_])[-./\s]+", word.printed)
 
 
 @cache

@@ -16,12 +16,12 @@ from statistics import median
 from edge.core.reading import Character, TextLine
 from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
+from edge.readers.linking.hidden import hides
 from edge.readers.linking.keywords import FIELDS, Lexicon, fold
 from edge.readers.linking.printed import HIDING, SEPARATORS, WEAK, Caption, separated
 from edge.readers.linking.rejoined import rejoined
+from edge.readers.linking.slopes import slopes, tells_slope
 
-#: A key box at least this much longer than high tells its own slope.
-_TELLS_SLOPE = 3.0
 #: Lines after this many are not linked; nothing on a plate is that long, and the time is bounded.
 MAX_LINES = 400
 
@@ -91,7 +91,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
         slope = math.tan(max(-0.6, min(0.6, off(angle_of(line.box), angle))))
         for caption, start, end in cuts[index]:
             rect = rect_of(line, start, end, cosine, sine)
-            told = slope if rect.width > _TELLS_SLOPE * rect.height else 0.0
+            told = slope if tells_slope(rect) else 0.0
             pieces.append(
                 Piece(
                     line=index,
@@ -107,6 +107,8 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
                 )
             )
     pieces = _whole_at_keys(_with_whole_keys(pieces, kept, lexicon), kept)
+    smooth = slopes([(piece.rect, piece.turn, piece.slope) for piece in pieces])
+    pieces = [replace(piece, slope=slope) if piece.kind else piece for piece, slope in zip(pieces, smooth, strict=True)]
     heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
     directions = tuple((math.cos(angle), math.sin(angle)) for _, angle in turns)
     usual = median(heights) if heights else 1.0
@@ -219,7 +221,7 @@ def _joined_key(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list
 def _with_tail(piece: Piece, other: Piece, text: str, lexicon: Lexicon) -> list[Piece] | None:
     """Give the key whose last word stands in the next box ("N° de série / Sér." and "č.:"), or None."""
     last = _LAST_KEY.search(piece.text)
-    if not piece.kind or last is None or other.kind or len(other.text) > _LONGEST_BEGINNING:
+    if not piece.kind or last is None or other.kind not in ("", "other") or len(other.text) > _LONGEST_BEGINNING:
         return None
     word = lexicon.exact(fold(last[0]) + fold(other.text))
     if word is None or word.kind != piece.kind or any(map(str.isdigit, other.text)):
@@ -363,6 +365,11 @@ def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
     if hidden:
         # What hides a value holds its place: the key has no other one.
         pieces.append((None, *hidden.span(1)))
+        return
+    inner = text[start:end].strip(" :.\uff1a")
+    if inner[:1] in HIDING and inner and hides(inner):
+        at = text.index(inner, start)
+        pieces.append((None, at, at + len(inner)))
         return
     start = _begin(text, start, end)
     while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge.readers.linking.keywords import distance
+from edge.readers.linking.hidden import hides
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.printed import HIDING
+from edge.readers.linking.parted import parted_row, parts_of
 from edge.readers.linking.shape import looks
 
 #: Which way a value stands from its key, and how often that is so on plates.
@@ -40,24 +39,6 @@ _ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
 _REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision"))
 
-#: "See label": how a value that stands elsewhere is told in the languages of the key words.
-_ELSEWHERE = ("see", "siehe", "voir", "vedi", "ver", "véase", "veja", "zie", "patrz", "viz", "se", "см", "见", "參照")
-_MOST_ELSEWHERE = 3
-_HIDDEN = re.compile(
-    rf"[\s{HIDING}xX]*[{HIDING}X]{{3,}}[\s{HIDING}xX]*|[{HIDING}]{{2,}}|(?i:n\.?/a\.?)"
-    # Asterisks beside Chinese print are read as strokes: one that is left tells them.
-    rf"|(?=.*[{HIDING}])[{HIDING}\u4e00-\u9fff]{{2,8}}"
-)
-
-#: What stands between the parts of a value that has several keys: a slash with blanks or a wide one, or else any.
-_PARTED = (re.compile(r"\s[/\uff0f]\s|\uff0f"), re.compile(r"\s*[/\uff0f]\s*"))
-_SLASHES = ("/", "\uff0f")
-#: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
-SLASHED = re.compile(r"\s[/\uff0f]|[/\uff0f]\s|\uff0f")
-#: A part that no blank sets apart has so many letters and figures.
-_LEAST_PART = 3
-#: Keys farther apart (in text heights) do not share a value.
-_ONE_ROW_GAP = 3.0
 #: Single signs that are a key by themselves; a single letter is not.
 _SIGNS = "\u2116"
 
@@ -74,19 +55,6 @@ class Link:
     def hold(self) -> float:
         """How strongly the key holds the value: well placed, and sure of its kind."""
         return self.strength * (0.5 + 0.5 * self.key.strength)
-
-
-def hides(text: str) -> bool:
-    """Say whether a text holds the place of a value that is not told: "XXXXXX", "***", "n/a", "see label"."""
-    if _HIDDEN.fullmatch(text):
-        return True
-    first, *others = text.casefold().split()
-    return (
-        0 < len(others) <= _MOST_ELSEWHERE
-        and all(word.isalpha() for word in others)
-        and not any(any(map(str.isupper, word[1:])) for word in text.split())
-        and any(distance(first.strip("."), word, 1) <= (len(word) > 2) for word in _ELSEWHERE)
-    )
 
 
 def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
@@ -114,7 +82,17 @@ def links(page: Page, fields: Collection[str]) -> dict[int, list[Link]]:
             held = link if rank == 0 else replace(link, strength=link.strength * _SECOND_VALUE)
             found.setdefault(value, []).append(held)
     found = {value: _less_above(held_by) for value, held_by in found.items()}
-    return _less_hidden(page, {value: _shared(page, value, held_by) for value, held_by in found.items()})
+    return _less_hidden(page, _less_elsewhere({value: _shared(page, value, by) for value, by in found.items()}))
+
+
+def _less_elsewhere(found: dict[int, list[Link]]) -> dict[int, list[Link]]:
+    """Let a key that shares the value in its line with others hold no value elsewhere: "Type / No. AX 20 / 1234"."""
+    inline = {link.key for held_by in found.values() for link in held_by if link.relation == "inline"}
+    kept = {
+        value: [link for link in held_by if link.relation == "inline" or link.key not in inline]
+        for value, held_by in found.items()
+    }
+    return {value: held_by for value, held_by in kept.items() if held_by}
 
 
 def _less_above(held_by: list[Link]) -> list[Link]:
@@ -187,68 +165,6 @@ def _shared(page: Page, value: int, held_by: list[Link]) -> list[Link]:
         if row:
             return [one for one in held_by if one.key not in row] + [replace(link, key=key) for key in row]
     return held_by
-
-
-def parted_row(page: Page, piece: Piece, key: Piece) -> list[Piece]:
-    """Give a key and those beside it where a value has a part for each of them; else none."""
-    if not any(c in page.lines[piece.line].text for c in _SLASHES):
-        return []
-    row = key_row(page, key)
-    return row if parts_of(page, piece, row) else []
-
-
-def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, int]]:
-    """Give where the parts of a value with slashes between begin and end in its line, one for each of a row of keys.
-
-    One may be empty, or hidden; without as many parts as keys there are none.
-    """
-    if len(row) < 2:
-        return []
-    line = page.lines[piece.line].text
-    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES
-    before = line[: piece.start].strip(f" {HIDING}") in _SLASHES
-    first, last = row[0], row[-1]
-    between = page.lines[first.line].text[first.end : last.start] if first.line == last.line else ""
-    # "220/440 V" is one value, also where two keys share it: a slash without blanks parts where one parts the keys.
-    ways = _PARTED if any(c in between for c in _SLASHES) else _PARTED[:1]
-    for mark in ways:
-        spans = []
-        at = piece.start
-        for match in mark.finditer(line, piece.start, piece.end):
-            spans.append((at, match.start()))
-            at = match.end()
-        spans.append((at, piece.end))
-        spans += [(piece.end, piece.end)] * behind
-        spans[:0] = [(piece.start, piece.start)] * before
-        if len(spans) == len(row) and (mark is _PARTED[0] or all(_is_part(line[start:end]) for start, end in spans)):
-            return spans
-    return []
-
-
-def _is_part(text: str) -> bool:
-    return not text or hides(text) or sum(map(str.isalnum, text)) >= _LEAST_PART
-
-
-def key_row(page: Page, key: Piece) -> list[Piece]:
-    """Give the keys side by side in a key's row with nothing between, from left to right, itself included."""
-    tall = key.rect.height
-    beside = sorted(
-        (
-            other for other in page.pieces
-            if other.turn == key.turn and abs(other.rect.middle - key.rect.middle) < 0.5 * tall
-        ),
-        key=lambda piece: piece.rect.left,
-    )  # fmt: skip
-    first = last = beside.index(key)
-    while first and beside[first - 1].kind and _side_by_side(beside[first - 1], beside[first]):
-        first -= 1
-    while last + 1 < len(beside) and beside[last + 1].kind and _side_by_side(beside[last], beside[last + 1]):
-        last += 1
-    return beside[first : last + 1]
-
-
-def _side_by_side(one: Piece, other: Piece) -> bool:
-    return one.line == other.line or other.rect.left - one.rect.right < _ONE_ROW_GAP * one.rect.height
 
 
 def _heads(pieces: Sequence[Piece]) -> set[int]:

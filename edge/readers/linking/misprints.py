@@ -1,4 +1,4 @@
-"""A text without a key and one like letter off the product's pattern: told with its proposal, never mended."""
+"""A text without a key and one like letter or blank off the product's pattern: told with its proposal, never mended."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from edge.readers.linking.surroundings import Surroundings
 
 #: Of longer texts only so many tokens are tried.
 _MOST_TOKENS = 6
+#: Longer texts are not tried with a blank in every place.
+_LONGEST_SPACED = 24
+#: And so short ones not at all.
+_SHORTEST_SPACED = 5
+#: What a blank is read as.
+_LIKE_BLANKS = "-_.\u00b7"
 
 
 def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
-    """Give the one text of a page that no key holds and that a single like letter parts from the pattern.
+    """Give the one text of a page that no key holds and that a single like letter or lost blank parts from the pattern.
 
     Its text is as printed and breaks the pattern, so that nothing accepts it by itself; what it may be is an
     alternative with its rule (law L7), for a code or a person to settle. None where the pattern can be met by chance,
-    where no letters are named as confusable, or where more than one text would do.
+    or where more than one text would do.
     """
-    if rule.pattern is None or not rule.confusable:
+    if rule.pattern is None:
         return None
     found: dict[str, FieldReading] = {}
     for line, start, end in _keyless(around):
@@ -30,9 +36,9 @@ def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
         text, changed = normalise(raw, rule)
         if len(text) > rule.max_new_tokens or violation(text, rule) is None:
             continue
-        proposals = propose(text, rule)
-        single = tuple((other, why) for other, why in proposals.texts if why.count("->") == 1)
-        if single and proposals.complete and all(specific(other) == 1 for other, _ in single):
+        # Where the field's key stands its value is hidden, and a blank more or less is no evidence.
+        single = _like(text, rule) or (() if rule.name in around.named else _spaced(text, rule))
+        if single and all(specific(other) == 1 for other, _ in single):
             found[text] = FieldReading(
                 name=rule.name,
                 raw=raw,
@@ -40,11 +46,38 @@ def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
                 rule=changed,
                 characters=around.page.lines[line].characters[start:end],
                 box=quad(around.page.lines[line], start, end),
-                why=f"no key; {violation(text, rule)}, and one like letter off it: proposed only",
+                why=f"no key; {violation(text, rule)}, and one like letter or blank off it: proposed only",
                 alternatives=single,
                 measures={"link": 0.0},
             )
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _like(text: str, rule: FieldRule) -> tuple[tuple[str, str], ...]:
+    """Give the texts of the right form that one other letter alike reaches."""
+    proposals = propose(text, rule) if rule.confusable else None
+    if proposals is None or not proposals.complete:
+        return ()
+    return tuple((other, why) for other, why in proposals.texts if why.count("->") == 1)
+
+
+def _spaced(text: str, rule: FieldRule) -> tuple[tuple[str, str], ...]:
+    """Give the texts of the right form that have a blank more, or one where a mark was read.
+
+    Readers lose a blank before a variant ("NMV381ZLH" for "NMV381ZL H"), or see a mark in it ("EX_452").
+    """
+    mixed = sum(map(str.isalnum, text)) >= _SHORTEST_SPACED and any(map(str.isdigit, text)) and not text.isdigit()
+    if len(text) > _LONGEST_SPACED or not mixed or (rule.name == "serial" and specific(text) < 1):
+        # "9157" has the form "91 57" by chance.
+        return ()
+    spaced = {f"{text[:at]} {text[at:]}": f"blank at {at + 1}" for at in range(1, len(text))}
+    spaced |= {f"{text[:at]} {text[at + 1 :]}": f"{text[at]}->blank at {at + 1}" for at in _marks(text)}
+    return tuple((other, why) for other, why in spaced.items() if violation(other, rule) is None)
+
+
+def _marks(text: str) -> Iterator[int]:
+    """Yield where marks stand that a blank is read as."""
+    return (at for at in range(1, len(text) - 1) if text[at] in _LIKE_BLANKS)
 
 
 def _keyless(around: Surroundings) -> Iterator[Segment]:

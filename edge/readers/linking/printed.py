@@ -18,14 +18,18 @@ LONG = 9
 TWO = 2
 #: Keys that name a kind no more surely than this need help.
 WEAK = 0.7
+#: From here on letters are as wide as high, and no blanks part words.
+FIRST_WIDE = "\u2e80"
 WIDE_COLON, WIDE_OPEN, WIDE_CLOSE = "\uff1a", "\uff08", "\uff09"
 #: A wide colon is read as a wide semicolon now and then, which plates do not print.
 HARD = f":{WIDE_COLON}\uff1b=#"
 HARD_OR_LIST = HARD + ",;"
 _ONE_NUMBER = re.compile(r"[\s.]*$|[\s.]*[\d.,/~+-]+(?!\s?\d)")
 #: What stands between a key and its value and belongs to neither.
-SEPARATORS = f":{WIDE_COLON}\uff1b\u3002=;.…·#_-\u2013\u2014~|>*,'\"`"
+SEPARATORS = f":{WIDE_COLON}\uff1b\u3002\uff0c\uff0e\u3001=;.…·#_-\u2013\u2014~|>*,'\"`"
 AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
+#: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
+SLASHED = re.compile(r"\s[/\uff0f]|[/\uff0f]\s|\uff0f")
 #: Signs that somebody puts over a value that nobody shall read.
 HIDING = "*#\u2022\u25a0\u25cf\u2588"
 #: What may follow a key word in brackets: its translation, never the value.
@@ -76,7 +80,7 @@ def separated(text: str, end: int) -> bool:
         rest = rest[bracket.end() :]
     if rest.startswith(".."):
         return True
-    rest = rest.lstrip(" .")
+    rest = rest.lstrip(" .?")
     return bool(rest) and (rest[0] in HARD or rest[0] == "…")
 
 
@@ -110,11 +114,16 @@ def joined(text: str, found: list[Caption]) -> list[Caption]:
                 kept[-1] = Caption(before.start, whole.end, word, whole.separated)
                 continue
             between = text[before.end : whole.start]
-            if whole.word.strength < 0.5 and ":" not in between and " / " not in between:
+            if whole.word.strength < 0.5 and ":" not in between and not _parts(between, text[before.end - 1]):
                 kept[-1] = before._replace(end=whole.end, separated=whole.separated)
                 continue
         kept.append(whole)
     return kept
+
+
+def _parts(between: str, last: str) -> bool:
+    """Say whether a slash stands for itself between two keys: blanks or a script without blanks set it apart."""
+    return SLASHED.search(between) is not None or ("/" in between and last > FIRST_WIDE)
 
 
 def _translates(bracket: str) -> bool:

@@ -24,7 +24,7 @@ _STREET_ENDS = "weg|straße|strasse|str\\.|gasse|allee|platz|vej|gade|vägen|gat
 #: What plates print beside models and serials, and how it looks; the first that fits is told.
 _LOOKS: tuple[tuple[str, str], ...] = (
     ("an address on the web", r"(?i)https?:|www\.|\S+@\S+\.\w|\w\.(com|net|org|de|cn|jp|eu|fr|it|es)\b|[:/]//"),
-    ("a hardware address", r"(?i)\b[0-9a-f]{2}([:-][0-9a-f]{2}){5}\b|\bmac\s?[0-9a-f]{6,}"),
+    ("a hardware address", r"(?i)(?:\b|mac)[0-9a-f]{2}([:-][0-9a-f]{2}){5}\b|\bmac\s?[0-9a-f]{6,}"),
     ("a network address", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b(?!\.)"),
     ("a date", r"(?<![\w.-])\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})(?![\w-])"),
     ("a date", r"(?<![\w.-])((19|20)\d{2}[./-]\d{1,2}([./-]\d{1,2})?|\d{1,2}[./](19|20)\d{2})(?![\w-])|(19|20)\d{2}年"),
@@ -48,7 +48,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
             r"[ -]?[0-9/]{3,6}(?![0-9]|[A-Z]{2})|\bUL[ -]?94\b"
         ),
     ),
-    ("an approval", r"^(?:CE|UL|GS|VDE|TÜV|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
+    ("an approval", r"^(?:CE|UL|GS|VDE|(?i:tüv)|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
     (
         "an approval",
         r"(?i)\bFCC\b|\bMI-?00\d\b|^M\d{2}\s?\d{4}$|^N\d{3,5}$|^E\d{5,6}$|\bPTB\b|\bLNE\b|^CE\d*$|\bPatent",
@@ -205,7 +205,7 @@ def is_brand(text: str) -> bool:
 _NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
 _CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
 _REMARK = re.compile(
-    r"(?i)\W*|[(\[]?((rev|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d|[A-Z]\d\.\d{1,2}$).*"
+    r"(?i)\W*|[(\[]?((re[v\u03bd]|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d|[A-Z]\d\.\d{1,2}$).*"
 )
 
 
@@ -238,6 +238,10 @@ def plain_number(text: str) -> float:
     return float(any(c.isdigit() for c in text) and not any(c.isalpha() for c in text))
 
 
+#: How a revision begins that a letter follows ("Rev A").
+_REVISIONS = ("Rev", "Rev.", "Re\u03bd", "Ver", "Ver.")
+
+
 @lru_cache(maxsize=2048)
 def remarked(text: str) -> float:
     """Say whether a text ends with what is said beside it and is no part of it: a rating, a protection class, "V2"."""
@@ -250,7 +254,7 @@ def remarked(text: str) -> float:
 
 
 def _is_sign(token: str) -> bool:
-    return token == token.upper() and rest(token) == "remark"
+    return (token == token.upper() or token in _REVISIONS) and rest(token) == "remark"
 
 
 @lru_cache(maxsize=2048)
@@ -268,6 +272,10 @@ def counted(text: str) -> float:
     return float(_COUNTED_DIGITS.search(text) is not None)
 
 
+#: Where a rating ends and a word begins.
+_GLUED_KIND = re.compile(
+    r"(?<=\d[a-z])(?=[A-Z][a-z]{3})|(?<=\d[A-Z][a-z])(?=[A-Z][a-z]{3})|(?<=\d[A-Z])(?=[A-Z][a-z]{3})"
+)
 #: Capitals behind a code that are fewer are rather its variant than a word.
 _VARIANT = 3
 #: Words with small letters that are longer are seldom a model's name by themselves.
@@ -282,15 +290,15 @@ def rest(text: str) -> str:
     plain = [c for c in text if c.isalpha() or c.isdecimal()]
     if not plain:
         return "remark"
-    first, *others = text.split(maxsplit=1)
+    first, *others = _GLUED_KIND.sub(" ", text).split(maxsplit=1)
     if (
         others
         and (len(first) > 1 or not first.isalnum())
-        and first == first.upper()
+        and (first == first.upper() or looks(first) == "a rating")
         and rest(first) == "remark"
         and rest(others[0]) != "code"
     ):
-        # "24V Power supply", "V1.1 Print server": what the remark ends is over.
+        # "24V Power supply", "50HzPrint server", "V1.1 Print server": what the remark ends is over.
         return "remark"
     if first.isalpha() and first.isupper() and len(first) <= _VARIANT and not _REMARK.fullmatch(first):
         return "code"

@@ -40,7 +40,7 @@ _VARIANT = re.compile(r"\([A-Z0-9]{1,4}\)")
 _SMALL_WORD = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*")
 _REVISION = re.compile(r"(?i)(rev|ver)(?![^\W\d_])")
 _OPENING, _CLOSING = "([\uff08", ")]\uff09"
-_MARKS = ",;:.|"
+_MARKS = ",;:.|&\u00ae\u2122\u2460\u2461"
 
 
 class Span(NamedTuple):

@@ -9,12 +9,15 @@ from edge.readers.linking.echoes import Echoes
 from edge.readers.linking.geometry import Rect
 from edge.readers.linking.keywords import FIELDS, Lexicon, distance, fold
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.links import ROW_REACH, Habits, Link, followers, parted_row
+from edge.readers.linking.links import ROW_REACH, Habits, Link, followers
+from edge.readers.linking.parted import parted_row
 from edge.readers.linking.shape import is_brand
 from edge.readers.linking.spans import Segment
 
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4
+#: Figures that no letter is read as.
+_NO_LETTERS = "234679"
 #: What stands so many text heights from all else is another plate.
 _PLATES_APART = 9.0
 #: Words with more letters are known with one wrong.
@@ -49,6 +52,7 @@ class Surroundings:
             if link.key.strength > _SURE and link.relation in ("inline", "right")
         }  # fmt: skip
         self._gaps = _gaps(linked, page)
+        self._heads = {link.key for found in linked.values() for link in found if link.relation == "below"}
         self._plates = _plates(page, linked)
         self._homes = {name: self._homes_of_others(name) for name in FIELDS}
         self.repeats: dict[str, int] = {}
@@ -153,6 +157,8 @@ class Surroundings:
         """Say whether a part of a value stands in its key's column among the keys of one row: 1, -1, or 0 for alone."""
         if own is None or len(row) < 2 or own.relation not in ("below", "above"):
             return 0.0
+        if own.relation == "above" and own.key in self._heads:
+            return 0.0
         line, start, end = segments[0]
         number = row.index(own.key)
         rect = self.page.rect(line, start, end)
@@ -212,8 +218,8 @@ def _plates(page: Page, linked: Mapping[int, Sequence[Link]]) -> list[int]:
 
 
 def fold_tokens(text: str) -> list[str]:
-    """Give the longer words of a text in one case: what a maker's name shares with a line that begins with it."""
-    return [token.casefold() for token in text.split() if len(token) > 2 and sum(map(str.isdigit, token)) < 2]
+    """Give the longer words of a text, folded: what a maker's name shares with a line that begins with it."""
+    return [fold(token) for token in text.split() if len(token) > 2 and sum(c in _NO_LETTERS for c in token) < 2]
 
 
 def _names_maker(piece: Piece, height_px: float) -> bool:

@@ -10,8 +10,8 @@ import pytest
 
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import FieldReading, TextLine
+from edge.readers.linking.hidden import hides
 from edge.readers.linking.linker import link
-from edge.readers.linking.links import hides
 from tests.readers.linking.typesetting import typeset
 
 SIZE = (4000, 4000)
