@@ -37,8 +37,8 @@ from edge.readers.lines.recogniser import (
     never,
 )
 from edge.readers.lines.recogniser import STEP_PX as WIDTH_STEP_PX
+from edge.readers.lines.rounds import on_a_plate
 from edge.readers.lines.search import LineSearch, in_order
-from edge.readers.lines.twins import on_a_plate
 from edge.readers.lines.weights import DETECTOR, RECOGNISER, hash_of
 from edge.readers.linking.linker import link
 from edge.readers.reader import Image, Located

@@ -4,7 +4,7 @@
     python -m training.letters.twins --half; python -m training.letters.plates
     python -m training.letters.twins [--lines 40000] [--epochs 15] [--seed 1]
 
-`--half` learns in every second face only, for the plates to be weighed in the others.
+`--half` learns in every second face only and writes `build/letters/half.npz`: plates are weighed in the others.
 
 Lines are codes of letters and figures, twins (`edge/readers/lines/twins.py`) more often than others and each as likely
 as the other. Where the recogniser reads a line but for twins, each character with twins is an example. Prints how often
@@ -39,6 +39,8 @@ from training.letters.drawing import strip_of
 from training.linking.drawn import FOLDER as OTHER_FACES
 from training.small import fonts
 
+#: What was learnt in every second face only.
+HALF = faces.FOLDER / "half.npz"
 _HIDDEN = 96
 _BATCH = 512
 _STRIPS = 256
@@ -162,11 +164,11 @@ def judged(learnt: dict[str, Tensor], some: Examples) -> str:
 
 
 def _weighed() -> Tensor:
-    """What `training/letters/plates.py` weighed last; before it did, shape and recogniser alone count."""
+    """What `training/letters/plates.py` weighed last; before that, faces that all are alike."""
     if WEIGHTS.is_file():
         with np.load(WEIGHTS) as kept:
-            return np.asarray(kept["plate"], np.float32)
-    return np.array((0, 1, 0, 0, 0, 0, 1), np.float32)
+            return np.asarray(kept["rounds"], np.float32)
+    return np.array((-10, 5, 9, 9, 0, 9, 9, 0, 1, 1), np.float32)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,9 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     letters = string.ascii_letters + string.digits
     among = faces.faces(letters)[:: 2 if args.half else 1]
     learnt = fit(examples(args.seed, args.lines, among, recogniser), args.epochs, args.seed)
-    learnt["plate"] = _weighed()
-    np.savez_compressed(WEIGHTS, allow_pickle=False, **{name: one.astype(np.float16) for name, one in learnt.items()})
-    print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e3:.0f} kB")
+    learnt["rounds"] = _weighed()
+    out = HALF if args.half else WEIGHTS
+    np.savez_compressed(out, allow_pickle=False, **{name: one.astype(np.float16) for name, one in learnt.items()})
+    print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
     if (OTHER_FACES / "faces.json").is_file():
         among = [face.path for face in fonts.faces(OTHER_FACES) if face.can(letters)]
         print(judged(learnt, examples(args.seed + 1, 4000, among, recogniser)))
