@@ -30,6 +30,8 @@ CLASSES = "".join(GROUPS)
 ROUND = "0O"
 #: Frames on each side of a character that are looked at, beside its own.
 REACH = 1
+_AROUND = np.arange(2 * REACH + 1)
+_PLACE = {one: at for at, one in enumerate(CLASSES)}
 #: A zero with a dot or a stroke leans by 10 to 25, a blurred one by 1: that far out amounts say nothing.
 _MOST_LEANING = 8.0
 #: The recogniser leaves out what is less likely than 0.001.
@@ -69,7 +71,7 @@ def told_apart(glyphs: Glyphs, features: Tensor) -> Glyphs:
     told = list(glyphs)
     for n, row in zip(asked, _scores([glyphs[n] for n in asked], features), strict=True):
         if glyphs[n].text in ROUND:
-            leaning = float(row[CLASSES.index("O")] - row[CLASSES.index("0")])
+            leaning = float(row[_PLACE["O"]] - row[_PLACE["0"]])
             told[n] = replace(glyphs[n], leaning=_MOST_LEANING * math.tanh(leaning / _MOST_LEANING))
         else:
             told[n] = _decided(glyphs[n], row)
@@ -85,9 +87,10 @@ def _scores(glyphs: Sequence[Glyph], features: Tensor) -> Tensor:
 
 def windows(glyphs: Sequence[Glyph], features: Tensor) -> Tensor:
     """The frames around the middle of each glyph one behind the other, glyphs x values; zeros beyond the strip."""
-    padded = np.pad(features, ((REACH, REACH), (0, 0)))
-    middles = [min(int((one.start + one.end) / 2 * len(features)), len(features) - 1) for one in glyphs]
-    return np.stack([padded[at : at + 2 * REACH + 1].reshape(-1) for at in middles])
+    padded = np.zeros((len(features) + 2 * REACH, features.shape[1]), np.float32)
+    padded[REACH:-REACH] = features
+    middles = np.array([min(int((one.start + one.end) / 2 * len(features)), len(features) - 1) for one in glyphs])
+    return padded[middles[:, None] + _AROUND].reshape(len(glyphs), -1)
 
 
 def runs(glyphs: Sequence[Glyph]) -> Iterator[tuple[int, int]]:
@@ -118,7 +121,7 @@ def _decided(glyph: Glyph, scores: Tensor) -> Glyph:
     """The glyph as what its shape and the recogniser together say."""
     group = GROUP[glyph.text]
     said = {glyph.text: glyph.confidence, **dict(glyph.alternatives)}
-    both = [float(scores[CLASSES.index(one)]) + math.log(max(said.get(one, 0.0), LEAST_SAID)) for one in group]
+    both = [float(scores[_PLACE[one]]) + math.log(max(said.get(one, 0.0), LEAST_SAID)) for one in group]
     shares = [math.exp(one - max(both)) for one in both]
     return shared(glyph, {one: share / sum(shares) for one, share in zip(group, shares, strict=True)})
 
