@@ -40,6 +40,10 @@ _Scored = tuple[float, Candidate]
 _ROUNDS = 3
 #: So many text heights apart two texts stand near each other.
 _NEAR = 3.0
+#: So much short of the threshold the only text of a model's form may be.
+_MOST_SHORT = 1.0
+#: From here on a key of another kind holds a text, as far as that is the plate's habit.
+_HELD = 0.5
 #: So well a value stands at what is left of a key before it is told.
 _STANDS_WELL = 2.0
 #: So many of a field's best candidates are looked at where another field wants the same text.
@@ -74,6 +78,8 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
         if chosen == before:
             break
     _settle(found, chosen)
+    if "model" in found and "model" not in chosen and (only := _only_fit(found["model"], chosen)):
+        chosen["model"] = only
     readings = {}
     for name, rule in product.fields.items():
         others = {other: held for other, held in chosen.items() if other != name}
@@ -89,6 +95,24 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
             reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
         readings[name] = reading
     return readings
+
+
+def _only_fit(models: Sequence[_Scored], chosen: Mapping[str, _Scored]) -> _Scored | None:
+    """Give the one text of a page that has the form of the product's models, where that is not met by chance.
+
+    It stands too near other keys to be sure by itself. For a serial number that is too little: an order code may have
+    the same form.
+    """
+    fitting = [(score, one) for score, one in models if one.fits and one.features["specific"] == 1]
+    score, best = max(fitting, key=lambda pair: pair[0], default=(0.0, None))
+    if best is None or score <= -_MOST_SHORT or len({one.text for _, one in fitting}) > 1 or _is_others(best):
+        return None
+    return None if any(_overlap(best, held) for _, held in chosen.values()) else (0.0, best)
+
+
+def _is_others(one: Candidate) -> bool:
+    """Say whether another kind's key holds a text as keys do on the plate, and is not its own first letters."""
+    return one.features["theirs"] > _HELD and one.segments[0][1] >= one.piece.start
 
 
 def _less_chance(around: Surroundings, found: Mapping[str, list[_Scored]]) -> list[_Scored]:
@@ -111,8 +135,12 @@ def _less_chance(around: Surroundings, found: Mapping[str, list[_Scored]]) -> li
 
 
 def _may_be_chance(one: Candidate) -> bool:
-    """Say whether no key holds a text, and many others would fit the pattern as well."""
-    return one.link is None and one.features["specific"] < 1
+    """Say whether no key holds a text, and many others would fit the pattern as well.
+
+    What is printed twice and is not plain and short is what the plate repeats under a bar code.
+    """
+    specific = one.features["specific"]
+    return one.link is None and specific < 1 and not (specific and one.features["twice"])
 
 
 def _near(one: Candidate, other: Candidate) -> bool:

@@ -119,3 +119,27 @@ def test_two_values_tell_that_a_mark_behind_a_slash_was_a_key() -> None:
     fields = read("KELVIA\nМодель / 3a. XK-200 / 45638016\n230 V")
 
     assert fields == {"model": "XK-200", "serial": "45638016"}
+
+
+def form(name: str, pattern: str) -> Product:
+    """Give a product file with one field's form."""
+    rule = FieldRule(name, pattern, lambda text: re.fullmatch(pattern, text) is not None)
+    return Product("x", {**NAMEPLATE.fields, name: rule})
+
+
+def test_the_only_text_of_a_models_form_is_the_model() -> None:
+    """A model that begins like a key is found by its form, and a code at another key is not taken for one."""
+    alone = link(typeset("KELVIA\nPN 407\nSerienr.  40123987\nKód  8812"), form("model", r"[A-Z]{2} \d{3}"), SIZE)
+    held = link(typeset("KELVIA\nREF AX-40-7\nSerienr.  40123987"), form("model", r"[A-Z]{2}-\d\d-\d"), SIZE)
+
+    assert (alone["model"].text, held["model"].text) == ("PN 407", "")
+
+
+def test_a_text_of_the_right_form_that_is_printed_twice_is_not_there_by_chance() -> None:
+    """A serial number without a key far from the model is told where the plate repeats it."""
+    drawing = table("Typ: XK-200", "Výkon: 2,2 kW") + "\n" * 8 + "J8082239"
+
+    once = link(typeset(drawing), form("serial", r"[A-Z]\d{7}"), SIZE)
+    twice = link(typeset(drawing + "\n" * 8 + "J8082239"), form("serial", r"[A-Z]\d{7}"), SIZE)
+
+    assert (once["serial"].text, twice["serial"].text) == ("", "J8082239")
