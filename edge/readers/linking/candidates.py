@@ -27,6 +27,7 @@ from edge.readers.linking.shape import (
     counted,
     doubtful,
     grouped,
+    is_sign,
     kind_of_thing,
     looks,
     model_shape,
@@ -56,9 +57,7 @@ _OWNS = 0.85
 _HOLDS = 0.3
 _ANY = FieldRule("any")
 #: What no key makes a model or a serial number of.
-_NEVER = frozenset((
-    "a place", "an address on the web", "a hardware address", "a network address",
-))  # fmt: skip
+_NEVER = frozenset(("a place", "an address on the web", "a hardware address", "a network address"))
 #: Nor of what no name is cut, nor of lines with so many blanks.
 _NEVER_CUT = _NEVER | {"a maker"}
 _SENTENCE = 8
@@ -308,7 +307,7 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
     if (rule.pattern is not None and not (keyed and natural)) or hides(text):
         return True
-    if keyed and rule.name in FIELDS and looks(text) in _NEVER:
+    if keyed and rule.name in FIELDS and (looks(text) in _NEVER or is_sign(text)):
         return True
     if rule.name == "serial" and (looks(text) == "a date" or _MONTH.fullmatch(text) or worded_out(text)):
         return True

@@ -30,7 +30,7 @@ from edge.readers.linking.printed import (
     separated,
 )
 from edge.readers.linking.shape import named
-from edge.readers.linking.slashed import before_slash, behind_slash, two_keys
+from edge.readers.linking.slashed import before_slash, behind_slash, two_keys, with_lost
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120
@@ -80,12 +80,14 @@ def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
     line = Line(text, spans, tuple(fold(text[start:end]) for start, end in spans), lexicon)
     head = _head(line)
     if head:
-        return joined(text, head)
+        return joined(text, with_lost(text, head[0]) if len(head) == 1 else head)
     found = _found(line)
     if found and (before := before_slash(text, spans[0][0], found[0].start, lexicon)) is not None:
         found.insert(0, before)
     if len(found) == 1 and (behind := behind_slash(text, found[0], lexicon)) is not None:
         found.append(behind)
+    if len(found) == 1:
+        found = with_lost(text, found[0])
     if not found or found[0].start > spans[0][0]:
         unknown = unknown_key(text, spans[0][0], found[0].start if found else len(text), lexicon)
         if unknown is not None:
@@ -145,6 +147,9 @@ def _head(line: Line) -> list[Caption]:
     found = _keys_from(line, 0, damaged=0) or []
     if found:
         return found
+    cut = line.lexicon.cut_short(fold(line.text)) if len(line.spans) == 1 else None
+    if cut is not None:
+        return [Caption(*line.spans[0], cut, separated(line.text, line.spans[0][1]))]
     # A head of three keys and more, or of two with a slash between, is one, too, when one of them is damaged.
     if len(line.spans) > 1 or "/" in line.text:
         found = _keys_from(line, 0, damaged=1) or []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from edge.readers.linking.layout import Page, Piece, begins_like_key
-from edge.readers.linking.shape import looks
+from edge.readers.linking.shape import is_sign, looks
 from edge.readers.linking.spans import Segment, Span, boxes, left_out, parts, tokens_of, within
 
 #: Of longer lines only so many tokens are tried.
@@ -47,6 +47,9 @@ def fitting_spans(
         if end != last:
             continue
         for follower, _ in boxes(page, index, next_in_row):
+            if is_sign(follower.text):
+                # "CE" has the form of a model's variant.
+                break
             yield from _into(page, segments, follower, around)
             segments = (*segments, (follower.line, follower.start, follower.end))
             yield Span(segments, *around, natural=False)
@@ -86,6 +89,7 @@ def _next_lines(page: Page, piece: Piece) -> Iterator[Piece]:
         place = other.rect
         if (
             not other.kind
+            and not is_sign(other.text)
             and other.line != piece.line
             and other.turn == piece.turn
             and place.middle > box.middle

@@ -143,6 +143,16 @@ class Lexicon:
         """Give the key of a field that lost a letter or two at the end of its box ("Моде")."""
         return _cut_off().get(folded)
 
+    def cut_short(self, folded: str) -> Word | None:
+        """Give the key of a field that lost its end ("Fabricage"), where no key of another kind begins so."""
+        if len(folded) < _SHORTEST_TWICE_DAMAGED:
+            return None
+        words = [word for known, word in self._builtin.items() if known.startswith(folded)]
+        if not words or len({word.kind for word in words}) > 1 or words[0].kind not in FIELDS:
+            return None
+        best = max(words, key=lambda word: word.strength)
+        return Word(best.kind, best.strength * (1 - 2 * _COST_OF_A_WRONG_LETTER), best.printed)
+
     def begins(self, folded: str) -> bool:
         """Say whether a folded text is the first word or words of a longer key."""
         return folded in _beginnings()

@@ -18,7 +18,7 @@ from edge.readers.linking.captions import captions
 from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
 from edge.readers.linking.hidden import hides
 from edge.readers.linking.keywords import FIELDS, Lexicon, fold
-from edge.readers.linking.printed import HIDING, SEPARATORS, WEAK, Caption, separated
+from edge.readers.linking.printed import HIDING, SEPARATORS, SLASHES, WEAK, Caption, separated
 from edge.readers.linking.rejoined import rejoined
 from edge.readers.linking.slopes import slopes, tells_slope
 
@@ -37,6 +37,8 @@ _MOST_PREFIX = 3
 _LONGEST_BEGINNING, _MOST_WORDS = 24, 3
 #: How far apart (in text heights) two boxes of one key stand at most.
 _ONE_KEY_GAP = 1.3
+#: Two keys with a slash between stand so near each other, and so much of a row, in text heights.
+_PARTS_GAP, _OF_ONE_ROW = 4.0, 0.7
 #: Behind a few capitals these make them a key ("REF.471").
 _MARKS = (".", "", "#", "/")
 #: A value below its key begins so many text heights beside it, and stands so many below it at most.
@@ -106,6 +108,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
                     separated=caption.separated if caption else False,
                 )
             )
+    pieces = _less_found(pieces)
     pieces = _whole_at_keys(_with_whole_keys(pieces, kept, lexicon), kept)
     smooth = slopes([(piece.rect, piece.turn, piece.slope) for piece in pieces])
     pieces = [replace(piece, slope=slope) if piece.kind else piece for piece, slope in zip(pieces, smooth, strict=True)]
@@ -180,6 +183,22 @@ def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Le
     if not whole:
         return pieces
     return [one for at, piece in enumerate(pieces) if at not in dropped for one in whole.get(at, (piece,))]
+
+
+def _less_found(pieces: list[Piece]) -> list[Piece]:
+    """Leave out the lost keys at a slash that stand in the next box after all: "Type /" and "Serial No."."""
+    keys = [piece for piece in pieces if piece.kind and piece.text not in SLASHES]
+    return [
+        piece for piece in pieces
+        if not (piece.kind and piece.text in SLASHES)
+        or not any(
+            key.line != piece.line
+            and key.turn == piece.turn
+            and abs(key.rect.middle - piece.rect.middle) < _OF_ONE_ROW * piece.rect.height
+            and max(key.rect.left - piece.rect.right, piece.rect.left - key.rect.right) < _PARTS_GAP * piece.rect.height
+            for key in keys
+        )
+    ]  # fmt: skip
 
 
 def _goes_on(piece: Piece, other: Piece, tail_px: float) -> bool:

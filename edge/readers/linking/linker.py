@@ -14,14 +14,17 @@ from dataclasses import replace
 from importlib import resources
 from itertools import combinations
 
-from edge.core.fields import FieldRule, Product, propose, violation
+from edge.core.fields import FieldRule, Product, normalise, propose, violation
 from edge.core.reading import FieldReading, TextLine
 from edge.readers.linking.candidates import Candidate, candidates, surer_print, together
+from edge.readers.linking.geometry import quad
 from edge.readers.linking.keywords import FIELDS, fold, lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
 from edge.readers.linking.misprints import misprint
+from edge.readers.linking.spans import Segment
 from edge.readers.linking.surroundings import Surroundings
+from edge.readers.linking.unread import printed_twice, with_key
 
 #: What each feature is worth, by field, for candidates at a key ("keyed") and without one ("free"); the threshold is 0.
 #: Fields of other names use "other". Trained by `training/linking/train.py` on made-up pages; "other" and what only a
@@ -37,6 +40,12 @@ _Scored = tuple[float, Candidate]
 _ROUNDS = 3
 #: So many text heights apart two texts stand near each other.
 _NEAR = 3.0
+#: So much short of the threshold the only text of a model's form may be.
+_MOST_SHORT = 1.0
+#: From here on a key of another kind holds a text, as far as that is the plate's habit.
+_HELD = 0.5
+#: So well a value stands at what is left of a key before it is told.
+_STANDS_WELL = 2.0
 #: So many of a field's best candidates are looked at where another field wants the same text.
 _RIVALS = 6
 
@@ -69,6 +78,8 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
         if chosen == before:
             break
     _settle(found, chosen)
+    if "model" in found and "model" not in chosen and (only := _only_fit(found["model"], chosen)):
+        chosen["model"] = only
     readings = {}
     for name, rule in product.fields.items():
         others = {other: held for other, held in chosen.items() if other != name}
@@ -78,11 +89,30 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
             ranked = [pair for pair in ranked if not any(_overlap(pair[1], held) for _, held in others.values())]
             reading = _reading(page, rule, [(score, surer_print(around, rule, best)), *_behind(ranked, best)])
         else:
-            reading = misprint(around, rule) or FieldReading(name, why=_why_nothing(page, name, ranked))
+            told = misprint(around, rule) or _at_unread_key(around, product, name, others)
+            reading = told or FieldReading(name, why=_why_nothing(page, name, ranked))
         if page.left_out:
             reading = replace(reading, why=f"{reading.why}; {page.left_out} lines over the limit were not looked at")
         readings[name] = reading
     return readings
+
+
+def _only_fit(models: Sequence[_Scored], chosen: Mapping[str, _Scored]) -> _Scored | None:
+    """Give the one text of a page that has the form of the product's models, where that is not met by chance.
+
+    It stands too near other keys to be sure by itself. For a serial number that is too little: an order code may have
+    the same form.
+    """
+    fitting = [(score, one) for score, one in models if one.fits and one.features["specific"] == 1]
+    score, best = max(fitting, key=lambda pair: pair[0], default=(0.0, None))
+    if best is None or score <= -_MOST_SHORT or len({one.text for _, one in fitting}) > 1 or _is_others(best):
+        return None
+    return None if any(_overlap(best, held) for _, held in chosen.values()) else (0.0, best)
+
+
+def _is_others(one: Candidate) -> bool:
+    """Say whether another kind's key holds a text as keys do on the plate, and is not its own first letters."""
+    return one.features["theirs"] > _HELD and one.segments[0][1] >= one.piece.start
 
 
 def _less_chance(around: Surroundings, found: Mapping[str, list[_Scored]]) -> list[_Scored]:
@@ -105,8 +135,12 @@ def _less_chance(around: Surroundings, found: Mapping[str, list[_Scored]]) -> li
 
 
 def _may_be_chance(one: Candidate) -> bool:
-    """Say whether no key holds a text, and many others would fit the pattern as well."""
-    return one.link is None and one.features["specific"] < 1
+    """Say whether no key holds a text, and many others would fit the pattern as well.
+
+    What is printed twice and is not plain and short is what the plate repeats under a bar code.
+    """
+    specific = one.features["specific"]
+    return one.link is None and specific < 1 and not (specific and one.features["twice"])
 
 
 def _near(one: Candidate, other: Candidate) -> bool:
@@ -118,6 +152,45 @@ def _near(one: Candidate, other: Candidate) -> bool:
         and one.piece.turn == other.piece.turn
         and max(a.left - b.right, b.left - a.right) < reach
         and max(a.top - b.bottom, b.top - a.bottom) < reach
+    )
+
+
+def _at_unread_key(
+    around: Surroundings, product: Product, name: str, others: Mapping[str, _Scored]
+) -> FieldReading | None:
+    """Give the serial number that stands at what is left of its key, or that is printed twice; None where none is."""
+    rule = product.fields[name]
+    if name != "serial" or rule.pattern is not None or name in around.named:
+        return None
+    found: dict[str, tuple[Page, _Scored, str]] = {}
+    for key, page in with_key(around.page, around.turn, name, around.lexicon):
+        told = Surroundings(page, links(page, product.fields.keys()), around.lexicon)
+        scored = [(_score(name, one), one) for one in candidates(told, rule) if one.link and one.link.key is key]
+        ranked = _ranked(name, scored, others)
+        if ranked and ranked[0][0] > _STANDS_WELL:
+            found[ranked[0][1].text] = (page, ranked[0], page.lines[key.line].text)
+    if len(found) == 1:
+        page, best, left = next(iter(found.values()))
+        reading = _reading(page, rule, [best])
+        return replace(reading, why=f'key hardly read ("{left}"); {reading.why}')
+    code = printed_twice(around, others["model"][1].text) if "model" in others else None
+    return _printed(around.page, rule, code) if code else None
+
+
+def _printed(page: Page, rule: FieldRule, code: Segment) -> FieldReading:
+    """Give what is printed twice without a key."""
+    line, start, end = code
+    raw = page.lines[line].text[start:end]
+    text, changed = normalise(raw, rule)
+    return FieldReading(
+        name=rule.name,
+        raw=raw,
+        text=text,
+        rule=changed,
+        characters=page.lines[line].characters[start:end],
+        box=quad(page.lines[line], start, end),
+        why="no key; printed twice, and nothing else is",
+        measures={"link": 0.0},
     )
 
 

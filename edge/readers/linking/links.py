@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from edge.readers.linking.hidden import hides
 from edge.readers.linking.layout import Page, Piece
 from edge.readers.linking.parted import parted_row, parts_of
+from edge.readers.linking.printed import FIRST_WIDE
 from edge.readers.linking.shape import looks
 
 #: Which way a value stands from its key, and how often that is so on plates.
@@ -181,8 +182,7 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
     below = _COLON_BELOW if key.separated else 1.0
     box = key.rect
     for index, other in enumerate(pieces):
-        # The same key in another language stands in nobody's way.
-        if other.turn != key.turn or other.line == key.line or (other.kind == key.kind and key.kind in fields):
+        if other.turn != key.turn or other.line == key.line or (key.kind in fields and _lets_pass(key, other)):
             continue
         place = other.rect
         tall = max(box.height, place.height)
@@ -212,6 +212,20 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
         if not pieces[index].kind:
             begin = index if relation == "right" else _row_begin(key, index, pieces)
             yield begin, Link(key, relation, RELATIONS[relation] * strength)
+
+
+def _lets_pass(key: Piece, other: Piece) -> bool:
+    """Say whether a text stands in no way of a field's key: the same key in another language, or a sign."""
+    return other.kind == key.kind or (not other.kind and _is_sign(other.text))
+
+
+def _is_sign(text: str) -> bool:
+    """Say whether a text is one letter that is not Latin, as signs are read: it is no value of a field and hides none.
+
+    A Latin one may be the key of a rating ("U"), behind which another cell begins.
+    """
+    letters = [c for c in text if c.isalnum()]
+    return len(letters) == 1 and letters[0].isalpha() and letters[0] >= FIRST_WIDE
 
 
 def _row_begin(key: Piece, index: int, pieces: Sequence[Piece]) -> int:

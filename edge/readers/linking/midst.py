@@ -17,6 +17,8 @@ _TURN = re.compile(
 _LEAST_GLUED, _LONG = 4, 8
 #: A key at the end of a line of another cell's has so many; in a script without capitals fewer.
 _LEAST_LAST, _LEAST_SIGNS = 5, 2
+#: What cells beside a model's or a serial number's hold.
+_CELLS = frozenset(("rating", "date", "part_number", "batch", "revision"))
 
 
 def apart(text: str, atoms: Sequence[tuple[int, int]], lexicon: Lexicon) -> tuple[tuple[int, int], ...]:
@@ -79,6 +81,9 @@ def _ends(line: Line, start: int, end: int, folded: str, word: Word) -> bool:
     if not rest and line.text[start] == "0":
         # "0bj.č." and "0broty": no value ends with one letter too few for a figure.
         return len(folded) >= _LEAST_GLUED and word.strength > WEAK
+    if not rest and line.text[start].isupper() and word.kind in _CELLS and word.printed == line.text[start:end]:
+        # "W12Y/122 Weight": what stands behind a code and is printed as a key is one.
+        return len(folded) >= least and value[-1:] == " " and any(map(str.isdigit, value.split()[-1]))
     return (
         len(folded) >= least
         and word.kind in FIELDS

@@ -30,6 +30,8 @@ SEPARATORS = f":{WIDE_COLON}\uff1b\u3002\uff0c\uff0e\u3001=;.…·#_-\u2013\u201
 AROUND = SEPARATORS + f" /()[]\\{WIDE_OPEN}{WIDE_CLOSE}"
 #: Between two keys it says that each has a part of the value; without a blank two keys may be one ("Model/Type").
 SLASHED = re.compile(r"\s[/\uff0f]|[/\uff0f]\s|\uff0f")
+#: The slash, and one as wide as a Chinese character.
+SLASHES = ("/", "\uff0f")
 #: Signs that somebody puts over a value that nobody shall read.
 HIDING = "*#\u2022\u25a0\u25cf\u2588"
 #: What may follow a key word in brackets: its translation, never the value.

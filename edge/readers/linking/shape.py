@@ -10,7 +10,7 @@ from itertools import pairwise
 _NUMBER = r"[-+±]?(?!0\d)\d{1,5}(?:[.,]\d+)?"
 _UNITS = (
     "vac|vdc|vca|v~|v|ma|mah|ah|a|wh|kwh|kw|w|kva|va|hz|khz|mhz|ghz|°c|℃|°f|℉|bar|mbar|kpa|mpa|psi|mm|cm|m|m²|m³|m3|m³/h|"
-    "m3/h|dm³|l|ml|kg|g|lbs|lb|rpm|r/min|u/min|1/min|min-1|min⁻¹|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
+    "m3/h|dm³|l|ml|kg|g|lbs|ibs|lb|rpm|r/min|u/min|1/min|min-1|min⁻¹|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
 )
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _COUNTRIES = (
@@ -36,6 +36,8 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     ),
     ("a rating", rf"(?i)^{_NUMBER}\s?[x×]\s?{_NUMBER}(\s?[x×]\s?{_NUMBER})?(\s?[a-z]{{1,2}})?$"),  # noqa: RUF001
     ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v|cos\s?(φ|phi)"),
+    # Volts with hertz glued to them.
+    ("a rating", r"(?i)^\d{2,3}([-/~]\d{2,3})?\s?v\s?(ac|dc|~)?\s?\d{2}([-/]\d{2})?\s?hz$"),
     # Volts with their phases, and hertz with a sign glued to them.
     ("a rating", r"(?i)^\d{2,3}\s?v\s?[13]$|^\d{2,3}\s?hz\s?ce$"),
     # How motors are marked for one phase or three.
@@ -119,6 +121,11 @@ def looks(text: str) -> str:
         if pattern.search(text):
             return name
     return ""
+
+
+def is_sign(text: str) -> bool:
+    """Say whether a text is the sign of an approval ("CE", "TÜV"), and no number of one."""
+    return looks(text) == "an approval" and not any(map(str.isdigit, text))
 
 
 @lru_cache(maxsize=2048)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from edge.readers.linking.keywords import FIELDS, SHORTEST_ABBREVIATION, Lexicon, Word, fold
-from edge.readers.linking.printed import AROUND, Caption, Line, separated
+from edge.readers.linking.printed import AROUND, WEAK, Caption, Line, separated
 
 #: Shorter words (folded) are known only exactly.
 _LEAST_DAMAGED = 6
@@ -15,6 +15,13 @@ _BEHIND = re.compile(
     rf"[.\s]*/\s*(?:([^\W\d_]{{{SHORTEST_ABBREVIATION}}}\.)(?=\s|$|[.:])"
     r"|(N[eor\u00b0\u00ba]?\.?)(?=\s*$|\s*[.:]|\s+\S*\d))"
 )
+
+#: A slash before a key, or behind it, with nothing on its other side; and one with a few letters, and two values.
+_LOST_BEFORE = re.compile(r"\s*([/\uff0f])\s*")
+_LOST_BEHIND = re.compile(r"[.\s]*([/\uff0f])[\s.:]*$")
+_MARK_BEHIND = re.compile(r"\s*/\s*([^\s/]{1,2}\.)\s+(?=\S.*\S\s/\s\S*\d)")
+#: How surely a lost key was one.
+_LOST = 0.8
 
 
 def two_keys(line: Line) -> list[Caption]:
@@ -55,6 +62,27 @@ def behind_slash(text: str, before: Caption, lexicon: Lexicon) -> Caption | None
     if word is None or word.kind == before.word.kind:
         return None
     return Caption(match.start(group), match.end(group), word, separated(text, match.end(group)))
+
+
+def with_lost(text: str, known: Caption) -> list[Caption]:
+    """Give the key of a line and, where its slash has nothing on the other side or a mark, the key that was lost there.
+
+    "/ Serial No." and "Serial No. /" had a model's key beside them, of which the value has its part. What a lost key
+    beside a model's was is not told; only two parts behind it say that one was there ("Type / 3a. AX 20 / 1234").
+    """
+    if known.word.kind not in FIELDS or known.word.strength <= WEAK:
+        return [known]
+    other = "model" if known.word.kind == "serial" else "other"
+    before = _LOST_BEFORE.fullmatch(text, 0, known.start)
+    behind = _LOST_BEHIND.match(text, known.end)
+    if before is not None:
+        return [Caption(*before.span(1), Word(other, _LOST, "/"), separated=False), known]
+    if behind is not None:
+        return [known, Caption(*behind.span(1), Word(other, _LOST, "/"), separated=False)]
+    mark = _MARK_BEHIND.match(text, known.end) if known.word.kind == "model" else None
+    if mark is not None:
+        return [known, Caption(*mark.span(1), Word("serial", _LOST, mark[1]), separated=False)]
+    return [known]
 
 
 def _known(printed: str, lexicon: Lexicon) -> Word | None:

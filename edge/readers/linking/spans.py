@@ -196,6 +196,10 @@ def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
         ):
             # "2034 1964 731", "902 R67 1573": a year or a version with another group behind it is none.
             break
+        rated = number + 2 == len(tokens) and _is_rated(line, begin, tokens[-1])
+        if start >= 0 and rated and not looks(line[start:end]):
+            # What is a rating before another one is none without it either: "110 V AC 60 Hz".
+            break
         if start >= 0 and looks(token) == "a year" and number + 1 == len(tokens):
             # The year of the thing, or the last group.
             yield _bare(line, start, stop)
@@ -204,6 +208,11 @@ def _serial_part(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
         end = stop
     if start >= 0 and any(c.isdigit() for c in line[start:end]):
         yield _bare(line, start, end)
+
+
+def _is_rated(line: str, begin: int, unit: tuple[int, int]) -> bool:
+    """Say whether a group is the number of a rating whose unit, longer than a letter, ends the line ("8755 rpm")."""
+    return unit[1] - unit[0] > 1 and not looks(line[slice(*unit)]) and looks(line[begin : unit[1]]) == "a rating"
 
 
 def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
