@@ -64,7 +64,9 @@ def unpack(out: Path, folder: Path) -> None:
     """Lay the shipped folder from a run's model.tar."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(read_parts(out / "model.tar"))) as tar:
-        tar.extractall(folder, filter="data")
+        # Python 3.11.2, which Debian 12 has, knows no filter yet.
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
+        tar.extractall(folder)
 
 
 def keep_checkpoint(net: model.Net, optimiser: torch.optim.Optimizer, state: dict[str, Any], out: Path) -> None:
