@@ -57,7 +57,7 @@ def on_a_plate(lines: Sequence[Glyphs]) -> list[Glyphs]:
     next_ones: Expected | None = None
     told: list[Glyphs] = []
     for line in lines:
-        asked = [n for n in codes(line) if line[n].text in ROUND]
+        asked = [n for n in codes(line) if line[n].text in ROUND] if _has_round(line) else ()
         decided = list(line)
         for n in asked:
             next_ones = next_ones or expected(*leanings(lines), known)
@@ -73,7 +73,7 @@ def leanings(lines: Sequence[Glyphs]) -> tuple[list[float], list[float]]:
     """How the zeros of a plate's numbers lean, and the Os of its words in capitals."""
     zeros: list[float] = []
     letters: list[float] = []
-    for line in lines:
+    for line in filter(_has_round, lines):
         for begin, end in runs(line):
             run = line[begin:end]
             if len(run) > 1 and all(one.text.isdigit() for one in run):
@@ -81,6 +81,10 @@ def leanings(lines: Sequence[Glyphs]) -> tuple[list[float], list[float]]:
             elif len(run) > 2 and all(one.text.isupper() for one in run):
                 letters += [one.leaning for one in run if one.text == "O"]
     return zeros, letters
+
+
+def _has_round(line: Glyphs) -> bool:
+    return any(one.text in ROUND for one in line)
 
 
 def expected(zeros: Sequence[float], letters: Sequence[float], known: Known) -> Expected:

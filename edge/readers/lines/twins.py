@@ -36,6 +36,8 @@ _PLACE = {one: at for at, one in enumerate(CLASSES)}
 _MOST_LEANING = 8.0
 #: The recogniser leaves out what is less likely than 0.001.
 LEAST_SAID = 0.0005
+#: A shape that is so much surer, of what was read without doubt, changes its confidence by less than 0.000001.
+_SURE = 7.0
 _MOST_ALTERNATIVES = 5
 _LEAST_ALTERNATIVE = 0.001
 
@@ -61,28 +63,27 @@ def told_apart(glyphs: Glyphs, features: Tensor) -> Glyphs:
 
     `features` are the strip's, frames x features.
     """
-    asked = [n for n, one in enumerate(glyphs) if one.text in GROUP]
-    if not asked:
-        return glyphs
-    in_codes = set(codes(glyphs))
-    asked = [n for n in asked if n in in_codes or glyphs[n].text in ROUND]
+    with_twins = [n for n, one in enumerate(glyphs) if one.text in GROUP]
+    in_codes = set(codes(glyphs)) if with_twins else ()
+    asked = [n for n in with_twins if n in in_codes or glyphs[n].text in ROUND]
     if not asked:
         return glyphs
     told = list(glyphs)
     for n, row in zip(asked, _scores([glyphs[n] for n in asked], features), strict=True):
         if glyphs[n].text in ROUND:
-            leaning = float(row[_PLACE["O"]] - row[_PLACE["0"]])
+            leaning = row[_PLACE["O"]] - row[_PLACE["0"]]
             told[n] = replace(glyphs[n], leaning=_MOST_LEANING * math.tanh(leaning / _MOST_LEANING))
         else:
             told[n] = _decided(glyphs[n], row)
     return tuple(told)
 
 
-def _scores(glyphs: Sequence[Glyph], features: Tensor) -> Tensor:
-    """How much each class looks like each glyph, glyphs x classes."""
+def _scores(glyphs: Sequence[Glyph], features: Tensor) -> list[list[float]]:
+    """How much each glyph looks like each class."""
     known = _weights()
     hidden = np.maximum(windows(glyphs, features) @ known.hidden + known.hidden_bias, 0)
-    return np.asarray(hidden @ known.classes + known.classes_bias, np.float32)
+    scores: list[list[float]] = (hidden @ known.classes + known.classes_bias).tolist()
+    return scores
 
 
 def windows(glyphs: Sequence[Glyph], features: Tensor) -> Tensor:
@@ -117,11 +118,18 @@ def _in_a_word(run: Sequence[Glyph], at: int) -> bool:
     return run[at].text.isalpha() and any(one.text.islower() and one.text not in GROUP for one in beside)
 
 
-def _decided(glyph: Glyph, scores: Tensor) -> Glyph:
+def _decided(glyph: Glyph, scores: Sequence[float]) -> Glyph:
     """The glyph as what its shape and the recogniser together say."""
     group = GROUP[glyph.text]
+    shapes = [scores[_PLACE[one]] for one in group]
+    own = scores[_PLACE[glyph.text]]
+    if (
+        not glyph.alternatives
+        and own - max(one for one, text in zip(shapes, group, strict=True) if text != glyph.text) > _SURE
+    ):
+        return glyph
     said = {glyph.text: glyph.confidence, **dict(glyph.alternatives)}
-    both = [float(scores[_PLACE[one]]) + math.log(max(said.get(one, 0.0), LEAST_SAID)) for one in group]
+    both = [shape + math.log(max(said.get(one, 0.0), LEAST_SAID)) for shape, one in zip(shapes, group, strict=True)]
     shares = [math.exp(one - max(both)) for one in both]
     return shared(glyph, {one: share / sum(shares) for one, share in zip(group, shares, strict=True)})
 
