@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import cv2
-import numpy as np
-
+from edge.core.reading import Point
 from training.linking.layouts import Box
 
 #: How far two boxes may reach into each other, of the smaller one: letters seldom fill theirs.
@@ -15,7 +13,7 @@ _MOST = 0.05
 _STEP = 5.0
 
 
-def corners(box: Box) -> list[tuple[float, float]]:
+def corners(box: Box) -> list[Point]:
     """A box's corners as it stands, turned about its middle; from the upper left one, clockwise."""
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
     cosine, sine = math.cos(math.radians(box.turn_deg)), math.sin(math.radians(box.turn_deg))
@@ -45,6 +43,27 @@ def _overlap(one: Box, other: Box) -> float:
     )
     if away > reach / 2:
         return 0.0
-    first, second = (np.array(corners(box), np.float32) for box in (one, other))
-    shared, _ = cv2.intersectConvexConvex(first, second)
-    return float(shared) / max(min(cv2.contourArea(first), cv2.contourArea(second)), 1.0)
+    first, second = corners(one), corners(other)
+    return abs(_area(_clipped(first, second))) / max(min(abs(_area(first)), abs(_area(second))), 1.0)
+
+
+def _clipped(polygon: Sequence[Point], by: Sequence[Point]) -> list[Point]:
+    """What of a polygon lies inside a convex one whose corners go clockwise (Sutherland and Hodgman)."""
+    left = list(polygon)
+    for (x, y), (to_x, to_y) in zip(by, (*by[1:], by[0]), strict=True):
+        inside = [(to_x - x) * (b - y) - (to_y - y) * (a - x) for a, b in left]
+        kept: list[Point] = []
+        for n, (point, side) in enumerate(zip(left, inside, strict=True)):
+            before, side_before = left[n - 1], inside[n - 1]
+            if (side < 0) != (side_before < 0):
+                share = side_before / (side_before - side)
+                kept.append((before[0] + share * (point[0] - before[0]), before[1] + share * (point[1] - before[1])))
+            if side >= 0:
+                kept.append(point)
+        left = kept
+    return left
+
+
+def _area(polygon: Sequence[Point]) -> float:
+    around = zip(polygon, (*polygon[1:], *polygon[:1]), strict=True)
+    return sum(x * to_y - to_x * y for (x, y), (to_x, to_y) in around) / 2
