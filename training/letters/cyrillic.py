@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -29,8 +28,8 @@ from edge.readers.lines.recogniser import Recogniser
 from edge.readers.lines.weights import CYRILLIC as WEIGHTS
 from edge.readers.lines.weights import Tensor
 from edge.readers.linking.keywords import distance
-from edge.readers.reader import Image
 from training.letters.cyrillic_lines import Drawn, Source
+from training.letters.drawing import cuts_of
 from training.linking.drawn import FOLDER as OTHER_FACES
 from training.small import fonts
 
@@ -70,13 +69,9 @@ def seen(drawn: Sequence[Drawn], recogniser: Recogniser) -> list[Seen]:
     found: list[Seen] = []
     for start in range(0, len(drawn), _BATCH):
         some = drawn[start : start + _BATCH]
-        features = recogniser.features([partial(_strip, one) for one in some])
+        features = recogniser.features(cuts_of(one.strip for one in some))
         found += [(one, drawn.text) for one, drawn in zip(features, some, strict=True)]
     return found
-
-
-def _strip(one: Drawn) -> Image:
-    return one.strip
 
 
 def _batches(some: Sequence[Seen]) -> Iterator[tuple[torch.Tensor, torch.Tensor, Sequence[str | None]]]:

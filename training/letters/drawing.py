@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -12,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge.core.reading import Quad
 from edge.readers import ocr
+from edge.readers.lines.recogniser import Cut
 from edge.vision.rectify import turned
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,6 +32,15 @@ def strip_of(dice: Random, text: str, path: Path, *, upside_down: bool = False) 
     image, quad = placed
     cut = ocr.narrow_strip if dice.random() < _NARROW else ocr.wide_strip
     return cut(image, turned(quad) if upside_down else quad)
+
+
+def cuts_of(strips: Iterable[Pixels]) -> list[Cut]:
+    """Strips that are there already, as the recogniser takes them."""
+
+    def given(strip: Pixels) -> Pixels:
+        return strip
+
+    return [partial(given, strip) for strip in strips]
 
 
 def _draw(dice: Random, text: str, path: Path) -> tuple[Pixels, Quad] | None:

@@ -1,6 +1,6 @@
 """Weigh what tells a 0 from an O on a whole plate, and add that to the twins' weights.
 
-    python -m training.letters.plates [--pages 1600] [--seed 1] [--judge]
+    python -m training.letters.plates [--pages 1100] [--seed 1] [--judge]
 
 Pages of `training/linking/pages.py` are drawn in faces that `training.letters.twins --half` left out, a fifth of them
 in two faces, and read. Every 0 and O of a code whose text is on the page but for twins is an example; their shares are
@@ -29,7 +29,7 @@ from edge.readers.lines.glyphs import Glyph, Glyphs
 from edge.readers.lines.weights import TWINS as WEIGHTS
 from edge.readers.ocr import Ocr
 from training.letters import faces
-from training.letters.twins import HALF
+from training.letters.twins import HALF, alike
 from training.linking import drawn
 from training.linking.pages import Labelled, printed
 from training.small import fonts
@@ -77,12 +77,8 @@ def _codes_of(page: Labelled) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in page.lines:
         for code in "".join(one if one.isalnum() else " " for one in line.text).split():
-            found[_alike(code)] = code if found.get(_alike(code), code) == code else ""
+            found[alike(code)] = code if found.get(alike(code), code) == code else ""
     return found
-
-
-def _alike(text: str) -> str:
-    return "".join(twins.GROUP.get(one, one)[0] for one in text)
 
 
 def _told(line: Glyphs, truth: dict[str, str]) -> Iterator[tuple[Glyph, bool]]:
@@ -90,7 +86,7 @@ def _told(line: Glyphs, truth: dict[str, str]) -> Iterator[tuple[Glyph, bool]]:
     asked = set(twins.codes(line))
     for begin, end in twins.runs(line):
         said = "".join(glyph.text for glyph in line[begin:end])
-        text = truth.get(_alike(said), "")
+        text = truth.get(alike(said), "")
         for n, one in enumerate(text if len(text) == end - begin else ""):
             if begin + n in asked and line[begin + n].text in twins.ROUND and one in twins.ROUND:
                 yield line[begin + n], one == "O"
@@ -113,7 +109,8 @@ def spreads(pages: Sequence[tuple[list[float], list[float]]]) -> rounds.Known:
 
 def fit(some: Sequence[Seen], known: rounds.Known) -> rounds.Known:
     """The same with what a bias, shape and reading count: a logistic regression."""
-    seen = torch.tensor([(1.0, *_evidence(one, known)) for one in some])
+    told = [rounds.evidence(one.glyph, rounds.expected(one.zeros, one.letters, known)) for one in some]
+    seen = torch.tensor([(1.0, *one) for one in told])
     is_letter = torch.tensor([float(one.is_letter) for one in some])
     weights = torch.zeros(seen.shape[1], requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
@@ -129,16 +126,9 @@ def fit(some: Sequence[Seen], known: rounds.Known) -> rounds.Known:
     return known._replace(bias=bias, shape=shape, read=read)
 
 
-def _evidence(one: Seen, known: rounds.Known) -> tuple[float, float]:
-    return rounds.evidence(one.glyph, rounds.expected(one.zeros, one.letters, known))
-
-
 def judged(some: Sequence[Seen], known: rounds.Known) -> str:
     """What recogniser and plate tell wrongly, in words."""
-    told = []
-    for one in some:
-        shape, read = _evidence(one, known)
-        told.append(known.bias + known.shape * shape + known.read * read > 0)
+    told = [known.odds(one.glyph, rounds.expected(one.zeros, one.letters, known)) > 0 for one in some]
     rows = (("recogniser", [one.glyph.text == "O" for one in some]), ("on the plate", told))
     counts = []
     for name, says in rows:
@@ -151,7 +141,7 @@ def judged(some: Sequence[Seen], known: rounds.Known) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw, read, weigh and write; or judge."""
     parser = argparse.ArgumentParser(description="weigh what tells a 0 from an O on a plate")
-    parser.add_argument("--pages", type=int, default=1600)
+    parser.add_argument("--pages", type=int, default=1100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--judge", action="store_true")

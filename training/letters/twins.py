@@ -1,7 +1,7 @@
 """Teach what looks alike in codes apart, on what the recogniser's body makes of strips, and write the weights.
 
     pip install -e '.[demo,vlm]'; python -m training.letters.faces
-    python -m training.letters.twins --half; python -m training.letters.plates
+    python -m training.letters.twins --half --lines 20000; python -m training.letters.plates
     python -m training.letters.twins [--lines 40000] [--epochs 15] [--seed 1]
 
 `--half` learns in every second face only and writes `build/letters/half.npz`: plates are weighed in the others.
@@ -19,7 +19,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -32,10 +31,9 @@ from edge.readers.lines.recogniser import Recogniser, decode
 from edge.readers.lines.twins import CLASSES, GROUP, windows
 from edge.readers.lines.weights import TWINS as WEIGHTS
 from edge.readers.lines.weights import Tensor
-from edge.readers.reader import Image
 from training.letters import faces
 from training.letters.cyrillic_lines import LATIN_WORDS
-from training.letters.drawing import strip_of
+from training.letters.drawing import Pixels, cuts_of, strip_of
 from training.linking.drawn import FOLDER as OTHER_FACES
 from training.small import fonts
 
@@ -84,11 +82,11 @@ def examples(seed: int, count: int, among: Sequence[Path], recogniser: Recognise
     printed, read = "", ""
     for start in range(0, count, _STRIPS):
         drawn = list(_drawn(dice, min(_STRIPS, count - start), among))
-        features = recogniser.features([partial(_strip, strip) for _, strip in drawn])
+        features = recogniser.features(cuts_of(strip for _, strip in drawn))
         for (text, _), one in zip(drawn, features, strict=True):
             glyphs = [glyph for glyph in decode(head.frames(0, one)[0]) if glyph.text.strip()]
             letters = text.replace(" ", "")
-            if _alike("".join(glyph.text for glyph in glyphs)) != _alike(letters) or len(glyphs) != len(letters):
+            if alike("".join(glyph.text for glyph in glyphs)) != alike(letters) or len(glyphs) != len(letters):
                 continue
             asked = [n for n, glyph in enumerate(glyphs) if glyph.text in GROUP]
             if asked:
@@ -98,7 +96,7 @@ def examples(seed: int, count: int, among: Sequence[Path], recogniser: Recognise
     return Examples(np.concatenate(seen), list(printed), list(read))
 
 
-def _drawn(dice: Random, count: int, among: Sequence[Path]) -> Iterator[tuple[str, Image]]:
+def _drawn(dice: Random, count: int, among: Sequence[Path]) -> Iterator[tuple[str, Pixels]]:
     while count:
         text = code(dice)
         strip = strip_of(dice, text, dice.choice(among))
@@ -107,11 +105,8 @@ def _drawn(dice: Random, count: int, among: Sequence[Path]) -> Iterator[tuple[st
             yield text, strip
 
 
-def _strip(one: Image) -> Image:
-    return one
-
-
-def _alike(text: str) -> str:
+def alike(text: str) -> str:
+    """A text with every twin as one of its group: equal for texts that differ in twins only."""
     return "".join(GROUP.get(one, one)[0] for one in text)
 
 
@@ -184,9 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     letters = string.ascii_letters + string.digits
     among = faces.faces(letters)[:: 2 if args.half else 1]
     learnt = fit(examples(args.seed, args.lines, among, recogniser), args.epochs, args.seed)
-    learnt["rounds"] = _weighed()
     out = HALF if args.half else WEIGHTS
-    np.savez_compressed(out, allow_pickle=False, **{name: one.astype(np.float16) for name, one in learnt.items()})
+    halved = {name: one.astype(np.float16) for name, one in learnt.items()}
+    np.savez_compressed(out, allow_pickle=False, rounds=_weighed(), **halved)
     print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
     if (OTHER_FACES / "faces.json").is_file():
         among = [face.path for face in fonts.faces(OTHER_FACES) if face.can(letters)]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: Of what a character could else be so much is told: the likeliest, and none less likely.
+MOST_ALTERNATIVES = 5
+LEAST_ALTERNATIVE = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
@@ -17,6 +21,11 @@ class Glyph:
     end: float
     #: By shape alone, the log odds that a 0 or an O is an O (`twins.py`).
     leaning: float = 0.0
+
+    @property
+    def likely(self) -> dict[str, float]:
+        """Each character that it may be, itself first, with its probability."""
+        return {self.text: self.confidence, **dict(self.alternatives)}
 
 
 Glyphs = tuple[Glyph, ...]

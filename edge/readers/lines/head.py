@@ -21,12 +21,11 @@ import openvino as ov
 from openvino import opset13
 
 from edge.readers.lines.cyrillic import Cyrillic
+from edge.readers.lines.glyphs import LEAST_ALTERNATIVE, MOST_ALTERNATIVES
 from edge.readers.lines.weights import RECOGNISER, USUAL, Network, Tensor, weight_file
 
 #: Classes whose score is this far below the best are left out of the sum of all: together under 0.00004 of it.
 _FAR_BELOW = 20.0
-_MOST_ALTERNATIVES = 5
-_LEAST_ALTERNATIVE = 0.001
 #: Where the best class of a step has this score, no class of a later one comes near it. Of 1266 lines of photographs
 #: and of drawn plates, half of them spoilt, all were read as by all classes; of 14,969 characters the confidence of 146
 #: was more than 0.001 off, and at most 0.006.
@@ -181,10 +180,10 @@ def frames_of(scores: Tensor, alphabet: Sequence[str]) -> list[Frame]:
     for n, kind, start, size, total in zip(*facts, strict=True):
         probability = min(1.0, 1.0 / total)  # of the best class, whose share is e to the power of 0
         others: tuple[tuple[str, float], ...] = ()
-        if probability <= 1 - _LEAST_ALTERNATIVE:
+        if probability <= 1 - LEAST_ALTERNATIVE:
             mine, beside = shares[start : start + size] / total, classes[start : start + size]
-            likely = np.flatnonzero(mine >= _LEAST_ALTERNATIVE)
+            likely = np.flatnonzero(mine >= LEAST_ALTERNATIVE)
             ranked = sorted((-float(mine[at]), int(beside[at])) for at in likely if beside[at] not in (0, kind))
-            others = tuple((alphabet[other], -minus) for minus, other in ranked[:_MOST_ALTERNATIVES])
+            others = tuple((alphabet[other], -minus) for minus, other in ranked[:MOST_ALTERNATIVES])
         frames[n] = Frame(alphabet[kind], probability, others)
     return frames

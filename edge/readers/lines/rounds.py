@@ -37,6 +37,11 @@ class Known(NamedTuple):
     shape: float
     read: float
 
+    def odds(self, glyph: Glyph, next_ones: Expected) -> float:
+        """The log odds that a 0 or O is an O."""
+        shape, read = evidence(glyph, next_ones)
+        return self.bias + self.shape * shape + self.read * read
+
 
 class Expected(NamedTuple):
     """How the next 0 and the next O of a plate lean: mean and variance of each."""
@@ -53,20 +58,17 @@ def _known() -> Known:
 
 def on_a_plate(lines: Sequence[Glyphs]) -> list[Glyphs]:
     """A plate's lines, each 0 and O of its codes decided."""
+    asked = [[n for n in codes(line) if line[n].text in ROUND] if _has_round(line) else [] for line in lines]
+    if not any(asked):
+        return list(lines)
     known = _known()
-    next_ones: Expected | None = None
-    told: list[Glyphs] = []
-    for line in lines:
-        asked = [n for n in codes(line) if line[n].text in ROUND] if _has_round(line) else ()
-        decided = list(line)
-        for n in asked:
-            next_ones = next_ones or expected(*leanings(lines), known)
-            shape, read = evidence(line[n], next_ones)
-            odds = known.bias + known.shape * shape + known.read * read
-            share = 1 / (1 + math.exp(-odds))
-            decided[n] = shared(line[n], {"O": share, "0": 1 - share})
-        told.append(tuple(decided))
-    return told
+    next_ones = expected(*leanings(lines), known)
+    told = [list(line) for line in lines]
+    for line, places in zip(told, asked, strict=True):
+        for n in places:
+            share = 1 / (1 + math.exp(-known.odds(line[n], next_ones)))
+            line[n] = shared(line[n], {"O": share, "0": 1 - share})
+    return [tuple(line) for line in told]
 
 
 def leanings(lines: Sequence[Glyphs]) -> tuple[list[float], list[float]]:
@@ -109,7 +111,7 @@ def expected(zeros: Sequence[float], letters: Sequence[float], known: Known) -> 
 
 def evidence(glyph: Glyph, next_ones: Expected) -> tuple[float, float]:
     """What speaks for an O, as log odds: its shape beside what is expected, and what was read."""
-    said = {glyph.text: glyph.confidence, **dict(glyph.alternatives)}
+    said = glyph.likely
     read_o, read_zero = (max(said.get(one, 0.0), LEAST_SAID) for one in ("O", "0"))
     shape = _fits(glyph.leaning, *next_ones.letter) - _fits(glyph.leaning, *next_ones.zero)
     return max(-_MOST_SHAPE, min(_MOST_SHAPE, shape)), math.log(read_o / read_zero)

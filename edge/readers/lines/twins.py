@@ -19,7 +19,7 @@ from functools import cache
 
 import numpy as np
 
-from edge.readers.lines.glyphs import Glyph, Glyphs
+from edge.readers.lines.glyphs import LEAST_ALTERNATIVE, MOST_ALTERNATIVES, Glyph, Glyphs
 from edge.readers.lines.weights import TWINS as WEIGHTS
 from edge.readers.lines.weights import Tensor
 
@@ -38,8 +38,6 @@ _MOST_LEANING = 8.0
 LEAST_SAID = 0.0005
 #: A shape that is so much surer, of what was read without doubt, changes its confidence by less than 0.000001.
 _SURE = 7.0
-_MOST_ALTERNATIVES = 5
-_LEAST_ALTERNATIVE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def _decided(glyph: Glyph, scores: Sequence[float]) -> Glyph:
         and own - max(one for one, text in zip(shapes, group, strict=True) if text != glyph.text) > _SURE
     ):
         return glyph
-    said = {glyph.text: glyph.confidence, **dict(glyph.alternatives)}
+    said = glyph.likely
     both = [shape + math.log(max(said.get(one, 0.0), LEAST_SAID)) for shape, one in zip(shapes, group, strict=True)]
     shares = [math.exp(one - max(both)) for one in both]
     return shared(glyph, {one: share / sum(shares) for one, share in zip(group, shares, strict=True)})
@@ -136,11 +134,11 @@ def _decided(glyph: Glyph, scores: Sequence[float]) -> Glyph:
 
 def shared(glyph: Glyph, shares: dict[str, float]) -> Glyph:
     """The glyph with what the recogniser gives to some characters shared out among them anew."""
-    said = {glyph.text: glyph.confidence, **dict(glyph.alternatives)}
+    said = glyph.likely
     whole = min(1.0, sum(one for text, one in said.items() if text in shares))
     said |= {text: whole * share for text, share in shares.items()}
     (most, text), *rest = sorted(((one, text) for text, one in said.items()), reverse=True)
     if text not in shares:  # the recogniser's runner-up, of another shape
         return glyph
-    alternatives = tuple((other, round(one, 4)) for one, other in rest if one >= _LEAST_ALTERNATIVE)
-    return replace(glyph, text=text, confidence=most, alternatives=alternatives[:_MOST_ALTERNATIVES])
+    alternatives = tuple((other, round(one, 4)) for one, other in rest if one >= LEAST_ALTERNATIVE)
+    return replace(glyph, text=text, confidence=most, alternatives=alternatives[:MOST_ALTERNATIVES])

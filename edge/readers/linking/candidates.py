@@ -53,8 +53,6 @@ _LEAST_MISPRINT = 3
 _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
 _OWNS = 0.85
-#: A key that reaches a text less surely does not make it another number.
-_HOLDS = 0.3
 _ANY = FieldRule("any")
 #: What no key makes a model or a serial number of.
 _NEVER = frozenset(("a place", "an address on the web", "a hardware address", "a network address"))
@@ -115,7 +113,7 @@ def surer_print(around: Surroundings, rule: FieldRule, one: Candidate) -> Candid
     same = fitting is not None or around.echoes.vouched(one.segments, (line, start, end))
     for index, piece in enumerate(around.page.pieces):
         # A longer code that holds the text is another number, but tells its letters as well.
-        held = not same and any(link.strength > _HOLDS for link in around.linked.get(index, ()))
+        held = not same and around.is_held(index)
         if piece.line == line and piece.start <= start and end <= piece.end and not held:
             raw = around.page.lines[line].text[start:end]
             text, changed = normalise(raw, rule)

@@ -16,6 +16,7 @@ from edge.readers.linking.printed import (
     AROUND,
     HARD,
     HARD_OR_LIST,
+    LEAST_DAMAGED,
     LONG,
     MOST_ATOMS,
     SHORT,
@@ -36,8 +37,6 @@ from edge.readers.linking.slashed import before_slash, behind_slash, two_keys, w
 MAX_SEARCHED = 120
 #: Most lines of a product's plates are the same on every part; so many are not searched again.
 MAX_REMEMBERED = 2048
-#: Shorter words (folded) of a head are known only exactly.
-_LEAST_DAMAGED = 6
 #: A line longer than this is no head of a table.
 _LONGEST_HEAD = 80
 #: A short key with a letter wrong is one with its separator, when it is printed in so many characters ("6ér. č.:").
@@ -137,7 +136,7 @@ def _head(line: Line) -> list[Caption]:
         return []
     if digits:
         word = line.lexicon.nearest(fold(line.text))
-        if word is not None and len(fold(line.text)) >= _LEAST_DAMAGED:
+        if word is not None and len(fold(line.text)) >= LEAST_DAMAGED:
             # "Nº DE 6ÉRIE" is a key with a letter read as a digit, and not one with a value.
             return [Caption(line.spans[0][0], line.spans[-1][1], word, separated(line.text, line.spans[-1][1]))]
         keys = (_keys_from(line, 0, damaged=1) or []) if len(line.spans) > 1 else []
@@ -174,7 +173,7 @@ def _one_key_in_parts(line: Line) -> list[Caption]:
         word = exact or line.lexicon.misread(folded) or line.lexicon.nearest(folded)
         if word is not None and (word.kind in FIELDS or len(folded) > TWO):
             words.append(word)
-            sure += exact is not None and len(folded) >= _LEAST_DAMAGED
+            sure += exact is not None and len(folded) >= LEAST_DAMAGED
         elif len(folded) <= SHORT:
             short += 1
         else:
@@ -202,7 +201,7 @@ def _keys_from(line: Line, index: int, *, damaged: int) -> list[Caption] | None:
         return []
     for known in (line.lexicon.exact, line.lexicon.nearest)[: 1 + damaged]:
         for folded, end in _runs(line, index):
-            short = known != line.lexicon.exact and len(folded) < _LEAST_DAMAGED
+            short = known != line.lexicon.exact and len(folded) < LEAST_DAMAGED
             word = line.lexicon.misread(folded) if short else known(folded)
             if word is None or not as_printed(line.text[line.spans[index][0] : end], word):
                 continue

@@ -14,15 +14,13 @@ from dataclasses import replace
 from importlib import resources
 from itertools import combinations
 
-from edge.core.fields import FieldRule, Product, normalise, propose, violation
+from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
 from edge.readers.linking.candidates import Candidate, candidates, surer_print, together
-from edge.readers.linking.geometry import quad
 from edge.readers.linking.keywords import FIELDS, fold, lexicon_of
 from edge.readers.linking.layout import Page, lay_out
 from edge.readers.linking.links import RELATIONS, links
-from edge.readers.linking.misprints import misprint
-from edge.readers.linking.spans import Segment
+from edge.readers.linking.misprints import keyless, misprint
 from edge.readers.linking.surroundings import Surroundings
 from edge.readers.linking.unread import printed_twice, with_key
 
@@ -174,24 +172,7 @@ def _at_unread_key(
         reading = _reading(page, rule, [best])
         return replace(reading, why=f'key hardly read ("{left}"); {reading.why}')
     code = printed_twice(around, others["model"][1].text) if "model" in others else None
-    return _printed(around.page, rule, code) if code else None
-
-
-def _printed(page: Page, rule: FieldRule, code: Segment) -> FieldReading:
-    """Give what is printed twice without a key."""
-    line, start, end = code
-    raw = page.lines[line].text[start:end]
-    text, changed = normalise(raw, rule)
-    return FieldReading(
-        name=rule.name,
-        raw=raw,
-        text=text,
-        rule=changed,
-        characters=page.lines[line].characters[start:end],
-        box=quad(page.lines[line], start, end),
-        why="no key; printed twice, and nothing else is",
-        measures={"link": 0.0},
-    )
+    return keyless(around.page, rule, code, "no key; printed twice, and nothing else is") if code else None
 
 
 def _settle(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) -> None:

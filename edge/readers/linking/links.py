@@ -216,11 +216,11 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
 
 def _lets_pass(key: Piece, other: Piece) -> bool:
     """Say whether a text stands in no way of a field's key: the same key in another language, or a sign."""
-    return other.kind == key.kind or (not other.kind and _is_sign(other.text))
+    return other.kind == key.kind or (not other.kind and _is_wide_letter(other.text))
 
 
-def _is_sign(text: str) -> bool:
-    """Say whether a text is one letter that is not Latin, as signs are read: it is no value of a field and hides none.
+def _is_wide_letter(text: str) -> bool:
+    """Say whether a text is one Chinese letter, as signs are read: it is no value of a field and hides none.
 
     A Latin one may be the key of a rating ("U"), behind which another cell begins.
     """

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from edge.core.fields import FieldRule, normalise, propose, violation
 from edge.core.reading import FieldReading
 from edge.readers.linking.geometry import quad
+from edge.readers.linking.layout import Page
 from edge.readers.linking.shape import specific
 from edge.readers.linking.spans import Segment, parts, tokens_of
 from edge.readers.linking.surroundings import Surroundings
@@ -33,24 +34,35 @@ def misprint(around: Surroundings, rule: FieldRule) -> FieldReading | None:
     found: dict[str, FieldReading] = {}
     for line, start, end in _keyless(around):
         raw = around.page.lines[line].text[start:end]
-        text, changed = normalise(raw, rule)
+        text, _ = normalise(raw, rule)
         if len(text) > rule.max_new_tokens or violation(text, rule) is None:
             continue
         # Where the field's key stands its value is hidden, and a blank more or less is no evidence.
         single = _like(text, rule) or (() if rule.name in around.named else _spaced(text, rule))
         if single and all(specific(other) == 1 for other, _ in single):
-            found[text] = FieldReading(
-                name=rule.name,
-                raw=raw,
-                text=text,
-                rule=changed,
-                characters=around.page.lines[line].characters[start:end],
-                box=quad(around.page.lines[line], start, end),
-                why=f"no key; {violation(text, rule)}, and one like letter or blank off it: proposed only",
-                alternatives=single,
-                measures={"link": 0.0},
-            )
+            why = f"no key; {violation(text, rule)}, and one like letter or blank off it: proposed only"
+            found[text] = keyless(around.page, rule, (line, start, end), why, single)
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def keyless(
+    page: Page, rule: FieldRule, place: Segment, why: str, alternatives: tuple[tuple[str, str], ...] = ()
+) -> FieldReading:
+    """Give a part of a line that no key holds as a field's reading, as it is printed."""
+    line, start, end = place
+    raw = page.lines[line].text[start:end]
+    text, changed = normalise(raw, rule)
+    return FieldReading(
+        name=rule.name,
+        raw=raw,
+        text=text,
+        rule=changed,
+        characters=page.lines[line].characters[start:end],
+        box=quad(page.lines[line], start, end),
+        why=why,
+        alternatives=alternatives,
+        measures={"link": 0.0},
+    )
 
 
 def _like(text: str, rule: FieldRule) -> tuple[tuple[str, str], ...]:

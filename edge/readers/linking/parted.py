@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge.readers.linking.hidden import hides
 from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.printed import HIDING
+from edge.readers.linking.printed import HIDING, SLASHES
 from edge.readers.linking.shape import model_shape, serial_shape
 
 #: What stands between the parts of a value that has several keys: a slash with blanks or a wide one, or else one with
@@ -17,7 +17,6 @@ _PARTED = (
     re.compile(r"\s[/\uff0f]|[/\uff0f]\s"),
     re.compile(r"\s*[/\uff0f]\s*"),
 )
-_SLASHES = ("/", "\uff0f")
 #: A part that no blank sets apart has so many letters and figures.
 _LEAST_PART = 3
 #: Keys farther apart (in text heights) do not share a value.
@@ -28,7 +27,7 @@ _SHAPES: Mapping[str, Callable[[str], float]] = {"model": model_shape, "serial":
 
 def parted_row(page: Page, piece: Piece, key: Piece) -> list[Piece]:
     """Give a key and those beside it where a value has a part for each of them; else none."""
-    if not any(c in page.lines[piece.line].text for c in _SLASHES):
+    if not any(c in page.lines[piece.line].text for c in SLASHES):
         return []
     row = key_row(page, key)
     return row if parts_of(page, piece, row) else []
@@ -44,11 +43,11 @@ def parts_of(page: Page, piece: Piece, row: Sequence[Piece]) -> list[tuple[int, 
     line = page.lines[piece.line].text
     first, last = row[0], row[-1]
     inline = last.end if last.line == piece.line and last.end <= piece.start else 0
-    behind = line[piece.end :].strip(f" {HIDING}") in _SLASHES
-    before = line[inline : piece.start].strip(f" {HIDING}.:") in _SLASHES
+    behind = line[piece.end :].strip(f" {HIDING}") in SLASHES
+    before = line[inline : piece.start].strip(f" {HIDING}.:") in SLASHES
     between = page.lines[first.line].text[first.end : last.start] if first.line == last.line else ""
     # "220/440 V" is one value, also where two keys share it: a slash without blanks parts where one parts the keys.
-    ways = _PARTED if any(c in between for c in _SLASHES) else _PARTED[:1]
+    ways = _PARTED if any(c in between for c in SLASHES) else _PARTED[:1]
     for mark in ways:
         spans = []
         at = piece.start

@@ -14,6 +14,8 @@ MOST_ATOMS = 6
 SHORT = 3
 #: A key word glued to its value may be damaged when it is this long (folded).
 LONG = 9
+#: Shorter words (folded) of a head, or beside a slash, are known only exactly.
+LEAST_DAMAGED = 6
 #: Letters of keys in which no other letter is taken for one of theirs.
 TWO = 2
 #: Keys that name a kind no more surely than this need help.

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 
 from edge.readers.linking.keywords import FIELDS, SHORTEST_ABBREVIATION, Lexicon, Word, fold
-from edge.readers.linking.printed import AROUND, WEAK, Caption, Line, separated
+from edge.readers.linking.printed import AROUND, LEAST_DAMAGED, WEAK, Caption, Line, separated
 
-#: Shorter words (folded) are known only exactly.
-_LEAST_DAMAGED = 6
 #: "Зав." and what its sign for "number" was read as, if anything.
 _ABBREVIATED = re.compile(rf"([^\W\d_]{{{SHORTEST_ABBREVIATION}}})\.?(?:\s?[^\s/]{{0,2}})?[.\s]*")
 _BEHIND = re.compile(
@@ -88,11 +86,11 @@ def with_lost(text: str, known: Caption) -> list[Caption]:
 def _known(printed: str, lexicon: Lexicon) -> Word | None:
     folded = fold(printed)
     word = lexicon.exact(folded) or lexicon.misread(folded)
-    return lexicon.nearest(folded) if word is None and len(folded) >= _LEAST_DAMAGED else word
+    return lexicon.nearest(folded) if word is None and len(folded) >= LEAST_DAMAGED else word
 
 
 def _less(printed: str, lexicon: Lexicon) -> Word | None:
     """Give the key that is abbreviated, its sign for "number" lost or misread or alone, or cut off at an end."""
     short, folded = _ABBREVIATED.fullmatch(printed), fold(printed)
     word = (short and lexicon.abbreviated(fold(short[1]))) or lexicon.cut_off(folded) or lexicon.number(folded)
-    return word or (lexicon.nearest(folded) if len(folded) == _LEAST_DAMAGED - 1 else None)
+    return word or (lexicon.nearest(folded) if len(folded) == LEAST_DAMAGED - 1 else None)

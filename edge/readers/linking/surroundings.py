@@ -18,6 +18,8 @@ from edge.readers.linking.spans import Segment
 _LARGE = 1.4
 #: Figures that no letter is read as.
 _NO_LETTERS = "234679"
+#: A key that reaches a text less surely does not hold it.
+_HOLDS = 0.3
 #: What stands so many text heights from all else is another plate.
 _PLATES_APART = 9.0
 #: Words with more letters are known with one wrong.
@@ -64,6 +66,10 @@ class Surroundings:
         """Say whether letters are a key word, or the beginning of one."""
         folded = fold(letters)
         return self.lexicon.exact(folded) is not None or self.lexicon.begins(folded)
+
+    def is_held(self, index: int) -> bool:
+        """Say whether a key reaches a text so surely that it is that key's value."""
+        return any(link.strength > _HOLDS for link in self.linked.get(index, ()))
 
     def elsewhere(self, index: int, name: str) -> float:
         """Say whether a value stands on another plate than all keys of the other fields that are asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import median_high
 
 from edge.readers.linking.geometry import Rect
 from edge.readers.linking.keywords import Lexicon, fold
@@ -25,8 +26,6 @@ _SIGN = "\u2116"
 _STRENGTH = 0.5
 #: Shorter texts are printed twice by chance; and how much like a serial number it looks at least.
 _SHORTEST_CODE, _SHAPED = 5, 0.5
-#: A key that reaches a text less surely does not hold it.
-_HOLDS = 0.3
 #: So many marks are tried at most.
 _MOST_TRIED = 6
 
@@ -40,7 +39,7 @@ def with_key(page: Page, turn: int, kind: str, lexicon: Lexicon) -> Iterator[tup
     if upright is None:
         return
     slopes = [piece.slope for piece in page.pieces if piece.turn == turn and piece.kind]
-    slope = sorted(slopes)[len(slopes) // 2] if slopes else 0.0
+    slope = median_high(slopes) if slopes else 0.0
     for number in [number for number in range(len(page.lines)) if _is_left(page, number, lexicon)][:_MOST_TRIED]:
         line = page.lines[number]
         key = Piece(
@@ -88,8 +87,7 @@ def printed_twice(around: Surroundings, model: str) -> Segment | None:
     for index, piece in enumerate(around.page.pieces):
         text = fold(piece.text)
         if not piece.kind and _is_code(piece.text) and own not in text and text not in own:
-            held = any(link.strength > _HOLDS for link in around.linked.get(index, ()))
-            prints.setdefault(text, []).extend(() if held else (piece,))
+            prints.setdefault(text, []).extend(() if around.is_held(index) else (piece,))
     twice = [found for found in prints.values() if len({piece.line for piece in found}) > 1]
     if len(twice) != 1 or not own:
         return None
