@@ -6,7 +6,6 @@ region is left out only where it has none of the edges that text is made of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.reading import Point, Quad
+from edge.core.reading import Point
 from edge.vision.rectify import resized
 
 Pixels = npt.NDArray[np.uint8]
@@ -22,11 +21,11 @@ Pixels = npt.NDArray[np.uint8]
 #: Longer side of the thumbnail; at 640 the letters of text 20 px high on a 1920 px frame run together.
 _THUMBNAIL_PX = 960
 _LEAST_CHARACTERS = 4
-#: What stands out less than this share of what the characters in lines do (median) is none.
-_FAINT = 0.4
 #: Where a box is sampled along each side, in parts of `_EVERY`.
 _EVERY = 10
 _SAMPLES = np.arange(1, _EVERY, 2)
+#: How high a letter is, in roots of its area.
+_HIGH = 1.3
 #: The share of characters that are smaller than the small ones.
 _SMALL = 0.2
 
@@ -35,8 +34,8 @@ _SMALL = 0.2
 class Subject:
     """The part of a frame that holds text, px, and the height of its characters (None: no estimate).
 
-    `middles` are those of what was taken for characters, `strengths` how far each stands out of its ground (levels),
-    and `small_px` how high the smaller ones among them stand.
+    `middles` are those of what was taken for characters, `heights_px` how high each may be, `strengths` how far each
+    stands out of its ground (levels), and `small_px` how high the smaller ones among them stand.
     """
 
     left: int
@@ -46,6 +45,7 @@ class Subject:
     text_height_px: float | None
     middles: tuple[Point, ...] = ()
     strengths: tuple[float, ...] = ()
+    heights_px: tuple[float, ...] = ()
     small_px: float | None = None
 
 
@@ -65,8 +65,8 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
     if len(boxes) < _LEAST_CHARACTERS:
         return Subject(0, 0, columns, rows, None)
     # Letters are about 0.6 as wide as high; the mean of both sides also serves a plate that leans or lies on its side.
-    sizes = np.sqrt(boxes[:, 2] * boxes[:, 3])
-    small, height = (1.3 * float(size) for size in np.quantile(sizes, (_SMALL, 0.5)))
+    heights = _HIGH * np.sqrt(boxes[:, 2] * boxes[:, 3])
+    small, height = (float(size) for size in np.quantile(heights, (_SMALL, 0.5)))
     margin = 2.5 * height
     left, top = boxes[:, 0].min() - margin, boxes[:, 1].min() - margin
     right = (boxes[:, 0] + boxes[:, 2]).max() + margin
@@ -80,28 +80,9 @@ def subject(image: Pixels, beside: Executor | None = None) -> Subject:
         height * shrink,
         tuple((float(x), float(y)) for x, y in middles),
         tuple(boxes[:, 4].tolist()),
+        tuple((heights * shrink).tolist()),
         small * shrink,
     )
-
-
-def explained(where: Subject, quads: Sequence[Quad]) -> float:
-    """The share (0 to 1) of what was taken for characters that stands in lines; 0 where there was none.
-
-    What stands out of its ground much less than the characters in lines do is left out: noise beside a plate's rules.
-    """
-    if not where.middles or not quads:
-        return 0.0
-    corners = np.asarray(quads, np.float32)[:, :, None]  # quads x corners x 1 x 2
-    sides = np.roll(corners, -1, axis=1) - corners
-    offsets = np.asarray(where.middles, np.float32) - corners
-    # Of a convex shape, a point inside lies on the same side of every side.
-    across = sides[..., 0] * offsets[..., 1] - sides[..., 1] * offsets[..., 0]
-    held = ((across >= 0).all(axis=1) | (across <= 0).all(axis=1)).any(axis=0)
-    if not held.any():
-        return 0.0
-    strengths = np.asarray(where.strengths, np.float32)
-    strong = strengths >= _FAINT * np.median(strengths[held])
-    return float(held.sum() / (held | strong).sum())
 
 
 def _characters(grey: Pixels, beside: Executor | None = None) -> npt.NDArray[np.int32]:

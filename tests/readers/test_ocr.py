@@ -73,6 +73,28 @@ def inside(quad: Quad, outer: Quad, slack_px: float) -> bool:
     return all(cv2.pointPolygonTest(contour, point, measureDist=True) >= -slack_px for point in quad)
 
 
+def test_small_print_beside_large_is_read(ocr: Ocr) -> None:
+    """A short line that is a third as high as the rest of the plate is found, and searched as finely as it needs."""
+    frame = written(size=(700, 1200))
+    for text, at, scale in (("NW99 USM REV A", (60, 150), 4.0), ("CUSU AG 4711", (60, 330), 4.0)):
+        cv2.putText(frame, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (35, 35, 35), 8, cv2.LINE_AA)
+    cv2.putText(frame, "80.4558", (80, 520), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (35, 35, 35), 2, cv2.LINE_AA)
+
+    lines = ocr.lines(frame, ocr.locate(frame).boxes)
+
+    assert "804558" in all_text(lines)
+
+
+def test_a_line_is_read_to_its_end_where_a_scratch_joins_its_letters(ocr: Ocr) -> None:
+    """Letters that no longer look like letters are not cut off: half a serial number would be read surely (L4)."""
+    frame = written("SERIAL U-231-564118835 X", "MODEL", size=(400, 1200))
+    cv2.line(frame, (440, 70), (760, 96), (35, 35, 35), 3, cv2.LINE_AA)
+
+    lines = ocr.lines(frame, ocr.locate(frame).boxes)
+
+    assert "8835x" in all_text(lines)
+
+
 def test_fields_of_drawn_plates_are_read(ocr: Ocr, draw: Draw) -> None:
     """Serials and models of plain drawn plates are in the text that is read, every one."""
     for image, label in draw(6, 3):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.core.reading import Quad
-from edge.vision.locate import Pixels, Subject, explained, subject
+from edge.vision.locate import Pixels, subject
 from edge.vision.rectify import between, estimated_characters, moved, resized, size_of, strip, turned
 
 TEXTS = ("MODEL AX-4711", "S/N 48151623", "400 V 50 Hz 3", "P 1.5 kW IP55")
@@ -51,17 +51,6 @@ def test_without_text_the_whole_frame_is_the_subject(size: tuple[int, int]) -> N
 
     assert (found.left, found.top, found.right, found.bottom) == (0, 0, size[1], size[0])
     assert found.text_height_px is None
-
-
-@pytest.mark.parametrize(("strength", "share"), [(100.0, 0.5), (45.0, 0.5), (15.0, 1.0)])
-def test_noise_beside_a_rule_is_no_unread_character(strength: float, share: float) -> None:
-    """What stands out of its ground far less than the characters in lines do asks for no second search."""
-    box: Quad = ((0.0, 0.0), (100.0, 0.0), (100.0, 20.0), (0.0, 20.0))
-    middles, strengths = ((10.0, 10.0), (30.0, 10.0), (50.0, 90.0), (70.0, 90.0)), (100.0, 110.0, strength, strength)
-
-    told = explained(Subject(0, 0, 200, 100, 20.0, middles, strengths), [box])
-
-    assert told == share
 
 
 def test_marks_are_as_strong_as_their_ink() -> None:
@@ -134,13 +123,3 @@ def test_shrinking_keeps_the_mean() -> None:
 
     assert small.shape == (60, 100, 3)
     assert small.mean() == pytest.approx(noise.mean(), abs=1.0)
-
-
-def test_lines_explain_the_characters_that_they_hold() -> None:
-    """The share of characters inside found lines tells whether the rest of a frame must be searched again."""
-    found = subject(frame(1.5, (300, 300)))
-    whole: Quad = ((250.0, 250.0), (900.0, 250.0), (900.0, 700.0), (250.0, 700.0))
-
-    assert explained(found, [whole]) == 1.0
-    assert explained(found, []) == 0.0
-    assert explained(subject(np.full((300, 300, 3), 9, np.uint8)), [whole]) == 0.0

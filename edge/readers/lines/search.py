@@ -12,10 +12,14 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from edge.core.reading import Code, Quad
 from edge.readers.lines.detector import STEP_PX, Detector
 from edge.readers.reader import Image
-from edge.vision.locate import Subject, explained, subject
+from edge.vision.explained import explained, unexplained
+from edge.vision.locate import Subject, subject
 from edge.vision.rectify import moved, resized, size_of
 
 #: Height of a character at which the detector looks, px.
@@ -40,6 +44,15 @@ _FINER = (1.08, 1.35)
 _SMALL_SHARE = 0.3
 _SURROUNDINGS = 0.5
 _MORE = (4 / 3, 4)
+#: A line that reaches over a side of what was searched may go on there: so much more of the frame, in heights of the
+#: line, is searched with the rest, at most so often. Letters that a scratch joins are taken for none, so that a subject
+#: may end too soon: of 2,000 drawn plates 7 had the end of a serial or model cut off, and the rest of it read surely.
+_BEYOND = 6.0
+_MOST_WIDENED = 2
+#: So many groups of characters that stand in no line are searched, each at its own scale: a line of 20 px beside one of
+#: 60 px was not found. Of 2,000 drawn plates 267 have such groups, and 8 more had all fields right; of frames of one
+#: plate that fills them, 1 in 48. Of 31 photographs the search took 230 instead of 185 ms, and found a line more.
+_MOST_GROUPS = 4
 
 #: Gives the codes of the frame, once they are found.
 FoundCodes = Callable[[], Sequence[Code]]
@@ -71,7 +84,26 @@ class LineSearch:
         # All that follows looks at a quarter of the pixels wherever that is enough.
         half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
         where = subject(half, self._beside)
-        return self._searched_again(image, half, where, self._find(image, half, where), codes)
+        quads = self._searched_again(image, half, where, self._find(image, half, where), codes)
+        return [*quads, *self._left_over(image, half, where, quads, codes)]
+
+    def _left_over(
+        self, image: Image, half: Image, where: Subject, quads: Sequence[Quad], codes: FoundCodes
+    ) -> list[Quad]:
+        """Lines among characters that stand in none, each group of them searched by itself."""
+        scale = half.shape[1] / image.shape[1]
+
+        def groups(held: Sequence[Quad]) -> list[Subject]:
+            quads = [moved(quad, scale, scale, 0.0, 0.0) for quad in held]
+            return unexplained(where, quads, (half.shape[1], half.shape[0]))
+
+        if not groups(quads):
+            return []
+        found: list[Quad] = []
+        for group in groups([*quads, *_boxes(codes())])[:_MOST_GROUPS]:
+            new = self._find(image, half, group)
+            found += [quad for quad in new if not any(_meet(quad, other) for other in [*quads, *found])]
+        return found
 
     def _searched_again(
         self, image: Image, half: Image, where: Subject, quads: list[Quad], codes: FoundCodes
@@ -88,8 +120,7 @@ class LineSearch:
         finer = _finer(where)
         if finer is None or len(quads) < _FEW_LINES or share(quads) >= _EXPLAINED_WELL:
             return quads
-        # The modules of a code look like characters, too.
-        if share([*quads, *(code.box for code in codes() if code.box)]) >= _EXPLAINED_WELL:
+        if share([*quads, *_boxes(codes())]) >= _EXPLAINED_WELL:
             return quads
         return max(quads, self._find(image, half, finer), key=len)
 
@@ -109,7 +140,17 @@ class LineSearch:
         return closer if _MORE[0] * len(quads) <= len(closer) <= _MORE[1] * len(quads) else quads
 
     def _find(self, image: Image, half: Image, where: Subject) -> list[Quad]:
-        """Detect the lines of a subject, which is in pixels of `half`; corners in pixels of `image`."""
+        """The lines of a subject in pixels of `half`, none cut off by its sides; corners in pixels of `image`."""
+        quads = self._found(image, half, where)
+        for _ in range(_MOST_WIDENED):
+            wider = _wider(where, quads, half.shape[1] / image.shape[1], half)
+            if wider == where:
+                break
+            where, quads = wider, self._found(image, half, wider)
+        return quads
+
+    def _found(self, image: Image, half: Image, where: Subject) -> list[Quad]:
+        """What the detector finds in a subject, which is in pixels of `half`; corners in pixels of `image`."""
         scale = _scale(where, image.shape[1] / half.shape[1])
         width, height = _stepped((where.right - where.left) * scale), _stepped((where.bottom - where.top) * scale)
         seen = half if scale <= 1.0 else image
@@ -151,6 +192,20 @@ def _around(quads: Sequence[Quad], scale: float, where: Subject, half: Image) ->
     return Subject(left, top, right, bottom, None)
 
 
+def _wider(where: Subject, quads: Sequence[Quad], scale: float, half: Image) -> Subject:
+    """A subject in pixels of `half` with more room at each side that a line reaches over, as far as the frame goes."""
+    left, top, right, bottom = where.left, where.top, where.right, where.bottom
+    for quad in quads:
+        more = _BEYOND * size_of(quad)[1]
+        for x, y in quad:
+            left = min(left, int((x - more) * scale)) if x * scale < where.left else left
+            top = min(top, int((y - more) * scale)) if y * scale < where.top else top
+            right = max(right, int((x + more) * scale)) if x * scale > where.right else right
+            bottom = max(bottom, int((y + more) * scale)) if y * scale > where.bottom else bottom
+    rows, columns = half.shape[:2]
+    return replace(where, left=max(0, left), top=max(0, top), right=min(columns, right), bottom=min(rows, bottom))
+
+
 def _finer(where: Subject) -> Subject | None:
     """A subject at the scale that its smaller characters need; None where that is hardly another one."""
     if where.text_height_px is None or where.small_px is None:
@@ -171,3 +226,16 @@ def _scale(where: Subject, pixels: float) -> float:
 
 def _stepped(side: float) -> int:
     return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+
+
+def _boxes(codes: Sequence[Code]) -> list[Quad]:
+    """Where codes are: their modules look like characters."""
+    return [code.box for code in codes if code.box]
+
+
+def _meet(one: Quad, other: Quad) -> bool:
+    """Whether the middle of one of two boxes lies in the other."""
+    return any(
+        cv2.pointPolygonTest(np.asarray(box, np.float32), np.mean(inner, axis=0).tolist(), measureDist=False) >= 0
+        for box, inner in ((one, other), (other, one))
+    )
