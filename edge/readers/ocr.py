@@ -325,10 +325,15 @@ def _doubt(quad: Quad) -> float:
 
 
 def _crowded(glyphs: Sequence[Glyph], width_px: int, doubt: float = _DOUBT) -> bool:
-    """Whether a line may hold characters that the narrow strip left no frame for, or one under `doubt`."""
-    if len(glyphs) < 2:
-        return False
-    if min(glyph.confidence for glyph in glyphs) < doubt or width_px < _LEAST_FRAMES * FRAME_PX * len(glyphs):
+    """Whether a line may hold characters that the narrow strip left no frame for, or one under `doubt`.
+
+    One character by itself, or none, may be what was seen of three: of a sign for number its colon.
+    """
+    if (
+        len(glyphs) < 2
+        or min(glyph.confidence for glyph in glyphs) < doubt
+        or width_px < _LEAST_FRAMES * FRAME_PX * len(glyphs)
+    ):
         return True
     middles = [(glyph.start + glyph.end) / 2 for glyph in glyphs]
     pitches = [
@@ -347,8 +352,8 @@ def _doubtful(glyphs: Sequence[Glyph]) -> bool:
 
 
 def _surer(other: Mapping[int, Glyphs], glyphs: Mapping[int, Glyphs]) -> list[int]:
-    """The lines that are read more surely upside down."""
-    return [n for n, seen in other.items() if trust(seen) > trust(glyphs[n]) + 0.05]
+    """The lines that are read more surely upside down, and not only a character of them."""
+    return [n for n, seen in other.items() if len(seen) > _FEW_GLYPHS and trust(seen) > trust(glyphs[n]) + 0.05]
 
 
 def _text(glyphs: Sequence[Glyph]) -> str:
