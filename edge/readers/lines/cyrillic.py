@@ -29,6 +29,8 @@ LATIN = "DFGIJLNQRSUVWZbdfghijklmnqrstvwz"
 LETTERS = CYRILLIC + LATIN
 #: Letters that look like Latin ones or a figure, and those: a word of these alone is none.
 ALIKE = dict(zip("АВЕЗКМНОРСТУХаеорсух", "ABE3KMHOPCTYXaeopcyx", strict=True))  # noqa: RUF001
+#: Small letters that look like Latin capitals: beside a capital they are those.
+_SMALL_CAPITALS = dict(zip("вкмнт", "BKMHT", strict=True))
 _SEEN_ALIKE = frozenset(ALIKE.values())
 _FEWEST = 3
 #: Least mean probability of a word's letters.
@@ -90,12 +92,21 @@ def merged(plain: Sequence[Glyph], mixed: Sequence[Glyph]) -> Glyphs:
     covered = [span for span, one in zip(spans, taken, strict=True) if one]
     left = [one for one in plain if not any(_within(one, span) for span in covered)]
     passed_over = [
-        replace(one, text=ALIKE.get(one.text, one.text))
-        for one, span, is_taken in zip(mixed, spans, taken, strict=True)
-        if not is_taken and (one.text in ALIKE or one.text in LATIN) and not any(_within(other, span) for other in left)
+        replace(one, text=latin)
+        for n, (one, span) in enumerate(zip(mixed, spans, strict=True))
+        if not taken[n] and (latin := _latin(mixed, n)) and not any(_within(other, span) for other in left)
     ]
     kept = [one for one, is_taken in zip(mixed, taken, strict=True) if is_taken]
     return tuple(sorted((*kept, *left, *passed_over), key=lambda glyph: glyph.start))
+
+
+def _latin(mixed: Sequence[Glyph], n: int) -> str:
+    """The Latin letter that one in no Cyrillic word looks like; nothing where it looks like none."""
+    text = mixed[n].text
+    if text in _SMALL_CAPITALS:
+        beside = [*mixed[max(0, n - 1) : n], *mixed[n + 1 : n + 2]]
+        return _SMALL_CAPITALS[text] if any(other.text.isupper() for other in beside) else ""
+    return ALIKE.get(text, text if text in LATIN else "")
 
 
 def _spans(some: Sequence[Glyph]) -> list[tuple[float, float]]:

@@ -51,6 +51,9 @@ def text_of(some: Glyphs) -> str:
         ("A~~80A4", "АИР80А4", "A80A4"),
         ("MACCA", "МАССА", "MACCA"),
         ("Type: oe~", "Type: где", "Type: где"),
+        ("T~~ G~~ 84", "Тип GЕк 84", "Тип GEK 84"),
+        ("~oe~~ ~W 24", "Модель вW 24", "Модель BW 24"),
+        ("~oe~~ 15 ~~", "Модель 15 кг", "Модель 15 "),
     ],
 )
 def test_whole_words_take_the_place_of_what_was_read(plain: str, mixed: str, says: str) -> None:
