@@ -16,6 +16,7 @@ import functools
 import math
 import multiprocessing
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ from simulator.optics import Sensor, expose
 from simulator.spoiling import nominal
 from training.linking import wording
 from training.linking.apart import corners
-from training.linking.judge import Verdict, compared, product_of, solid, table
+from training.linking.judge import MISSED, Verdict, compared, missed, product_of, solid, table
 from training.linking.layouts import Box
 from training.linking.pages import Labelled, Printed, printed
 from training.linking.train import NAMEPLATE
@@ -57,10 +58,14 @@ _SHARE = 0.84
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One plate read: generic, with product file, whether its texts were read at all, whether the gate took it."""
+    """One plate read: generic, with product file, whether its texts were read at all, whether the gate took it.
+
+    `missed` is what the product file's fields say where they are not right, empty where they are.
+    """
 
     generic: Verdict
     formed: Verdict
+    missed: str
     held: bool
     fit: bool
     has_serial: bool
@@ -174,10 +179,12 @@ def _judged(seed: int, number: int) -> Judged:
     located = reader.locate(frame)
     fit = gate.judge(quality.measure(frame, located.boxes), _opened["limits"]).fit
     reading = reader.read(frame, NAMEPLATE, located)
-    formed = link(reading.lines, product_of(labelled), (1, 1))
+    product = product_of(labelled)
+    formed = link(reading.lines, product, (1, 1))
+    verdict = compared(labelled, formed)
     return Judged(
-        compared(labelled, reading.fields), compared(labelled, formed), _held(labelled, reading), fit,
-        labelled.has("serial"), _told(labelled, reading, formed),
+        compared(labelled, reading.fields), verdict, "" if verdict.all_right else missed(labelled, product, formed),
+        _held(labelled, reading), fit, labelled.has("serial"), _told(labelled, reading, formed),
     )  # fmt: skip
 
 
@@ -223,6 +230,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for way in ("generic", "formed"):
             for row in table(way, [getattr(one, way) for one in some], without):
                 print(row)
+        said = Counter(one.missed for one in some if one.missed)
+        print("    not right: " + "; ".join(f"{said[what]} {what}" for what in MISSED))
     wrong = [one for one in plates if not (one.generic.all_right and one.formed.all_right)]
     for one in wrong[: asked.show]:
         print(one.told)

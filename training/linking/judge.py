@@ -17,12 +17,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from edge.adapters import images
-from edge.core.fields import Product
+from edge.core.fields import Product, violation
 from edge.core.match import same
 from edge.core.reading import FieldReading
 from edge.readers.linking.keywords import FIELDS
@@ -52,6 +52,11 @@ def solid(text: str) -> str:
     return "".join(c for c in text if c.isalnum())
 
 
+#: Characters that readers mix up, as product files name them.
+CONFUSABLE = ("0O", "1I", "8B", "5S", "2Z", "6G")
+MISSED = ("of the right form", "of another form", "nothing", "of another form, the printed text the only proposal")
+
+
 def product_of(page: Labelled) -> Product:
     """Give the product file of a page's product: the form of its texts as read; any form where nothing is printed."""
     dice = Random(page.seed)  # noqa: S311 - repeatable, not secret
@@ -59,7 +64,8 @@ def product_of(page: Labelled) -> Product:
     for name in FIELDS:
         texts = page.texts(name)
         made_up = wording.serial_of(dice) if name == "serial" else wording.model_of(dice, unseen=True)
-        rules[name] = with_pattern(name, "|".join(sorted({pattern_of(text) for text in texts or [made_up]})))
+        rule = with_pattern(name, "|".join(sorted({pattern_of(text) for text in texts or [made_up]})))
+        rules[name] = replace(rule, confusable=CONFUSABLE)
     return Product("form", rules)
 
 
@@ -73,6 +79,26 @@ def compared(page: Labelled, fields: Mapping[str, FieldReading]) -> Verdict:
     """Compare fields with what is printed on a page."""
     right = {name: solid(fields[name].text) in ([solid(text) for text in page.texts(name)] or [""]) for name in FIELDS}
     return Verdict(page.layout.split(",")[0], right, not page.has("serial") and bool(fields["serial"].text))
+
+
+def missed(page: Labelled, product: Product, fields: Mapping[str, FieldReading]) -> str:
+    """Say what is told in place of texts that are not both right, the worst first, as `MISSED` has it.
+
+    Only a text of the right form could pass; another one is held, and shown with what it may have been (law L7).
+    """
+    said = []
+    for name, rule in product.fields.items():
+        printed, text = {solid(one) for one in page.texts(name)}, fields[name].text
+        if solid(text) in (printed or {""}):
+            continue
+        proposed = {solid(one) for one, _ in fields[name].alternatives}
+        if text and violation(text, rule) is None:
+            said.append("of the right form")
+        elif text and len(proposed) == 1 and proposed <= printed:
+            said.append("of another form, the printed text the only proposal")
+        else:
+            said.append("of another form" if text else "nothing")
+    return min(said, key=MISSED.index)
 
 
 def table(title: str, verdicts: Sequence[Verdict], without: int) -> Iterator[str]:
