@@ -258,7 +258,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         features["habit"] = place.habit
         features["slot"] = 1.0 if place.part else around.slot(own, place.row, span.segments)
     else:
-        features["caption"] = float(rule.name in around.captioned)
+        features["caption"] = float(around.captioned(place.at, rule.name))
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
     rated = own is not None and own.relation != "inline" and _POWER_FACTOR.search(piece.text) is not None
     rated = rated or _measures(text, span.after) or (bool(span.before) and _certified(piece))

@@ -130,6 +130,16 @@ def test_a_key_with_its_value_reaches_no_other_plate() -> None:
     assert read(page) == {"model": "XK-200", "serial": "40123987"}
 
 
+def test_the_model_on_the_plate_of_the_serial_number_needs_no_key() -> None:
+    """A key on a second plate holds that plate's model, which is told only where nothing else would do."""
+    second = "                                            Model: KV 315/EN4"
+    ours = f"# KELVIA\n{{}}{second}\nS/N: 40123987"
+
+    models = [read(ours.format(model))["model"] for model in ("Vitatec 1000", "40 V        ")]
+
+    assert models == ["Vitatec 1000", "KV 315/EN4"]
+
+
 def test_letters_glued_to_a_number_are_no_key_of_another_language() -> None:
     """The "VC038" is the print of a board, and no "V. č." with its number."""
     assert read("Model: XK-200\n230 V\nVC038 Ver. 0.14")["serial"] == ""
