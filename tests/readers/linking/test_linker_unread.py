@@ -92,14 +92,15 @@ def test_the_sign_of_an_approval_is_no_model() -> None:
 
 @pytest.mark.parametrize("sign", ["CE", "GS"])
 def test_the_sign_of_an_approval_is_no_variant(sign: str) -> None:
-    """A product file's form that allows two letters behind a model takes none from the box beside it."""
+    """A product file's form that allows two letters behind a model takes none from the box beside or below it."""
     pattern = r"Pixus \d|Pixus \d [A-Z]{2}"
     rule = FieldRule("model", pattern, lambda text: re.fullmatch(pattern, text) is not None)
     drawing = f"KELVIA\nTipo:\nPixus 5 {sign}\n24806525"
 
-    boxed = link(typeset(drawing.replace(f" {sign}", f"  {sign}")), Product("x", {"model": rule}), SIZE)
+    beside = link(typeset(drawing.replace(f" {sign}", f"  {sign}")), Product("x", {"model": rule}), SIZE)
+    below = link(typeset(f"KELVIA\nTipo\nPixus 5\n# {sign} IP55\n24806525"), Product("x", {"model": rule}), SIZE)
 
-    assert boxed["model"].text == "Pixus 5"
+    assert (beside["model"].text, below["model"].text) == ("Pixus 5", "Pixus 5")
 
 
 def test_a_rating_behind_a_serial_number_is_no_group_of_it() -> None:
