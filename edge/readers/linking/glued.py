@@ -150,7 +150,11 @@ def _glued_at(line: Line, last: int, turns: Sequence[int]) -> Caption | None:
     before = "".join(line.folds[:last])
     for known, places in ((line.lexicon.exact, reversed(turns)), (line.lexicon.nearest, turns)):
         for turn in places:
-            folded = before + fold(line.text[start:turn])
+            last_letters = line.text[start:turn]
+            folded = before + fold(last_letters)
+            if len(last_letters) == 1 and last_letters.isupper() and last_letters != "N" and line.lexicon.exact(before):
+                # "Model L50C/639" has no key "Modell"; the N of "Serie N4012" is the sign for "number".
+                continue
             number = sum(c.isalnum() for c in line.text[turn:])
             if known == line.lexicon.nearest and (
                 # Where the words before are a key by themselves the letters are the value's.

@@ -37,6 +37,7 @@ def with_form(lines: Sequence[TextLine], pattern: str) -> FieldReading:
         ("TYPOVÉ OZNAČENÍXX-99.31", "XX-99.31"),
         ("ModclNNAM-195HC-0", "NNAM-195HC-0"),
         ("TypNR9Y4363LN", "NR9Y4363LN"),
+        ("Model L50C/639", "L50C/639"),
         ("Type Star-Hydro 2901", "Star-Hydro 2901"),
         ("Type MA55 LNN", "MA55 LNN"),
         ("M0dello: XK-200", "XK-200"),
