@@ -49,6 +49,8 @@ _SIDE_BY_SIDE = 12.0
 _LOST_SIGN, _LEAST_AT_LOST_SIGN = "N", 5
 #: Letters and digits at a key that are fewer are the rest of a hidden text, and no misprint of one.
 _LEAST_MISPRINT = 3
+#: One letter or figure alone is a mark or a speck of dirt, and no model.
+_LEAST_MODEL = 2
 #: Keys that name a kind less surely than this are hints.
 _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
@@ -258,7 +260,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         features["habit"] = place.habit
         features["slot"] = 1.0 if place.part else around.slot(own, place.row, span.segments)
     else:
-        features["caption"] = float(rule.name in around.captioned)
+        features["caption"] = float(around.captioned(place.at, rule.name))
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
     rated = own is not None and own.relation != "inline" and _POWER_FACTOR.search(piece.text) is not None
     rated = rated or _measures(text, span.after) or (bool(span.before) and _certified(piece))
@@ -306,6 +308,8 @@ def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     if (rule.pattern is not None and not (keyed and natural)) or hides(text):
         return True
     if keyed and rule.name in FIELDS and (looks(text) in _NEVER or is_sign(text)):
+        return True
+    if rule.name == "model" and sum(map(str.isalnum, text)) < _LEAST_MODEL:
         return True
     if rule.name == "serial" and (looks(text) == "a date" or _MONTH.fullmatch(text) or worded_out(text)):
         return True

@@ -47,8 +47,7 @@ def fitting_spans(
         if end != last:
             continue
         for follower, _ in boxes(page, index, next_in_row):
-            if is_sign(follower.text):
-                # "CE" has the form of a model's variant.
+            if _begins_with_sign(follower):
                 break
             yield from _into(page, segments, follower, around)
             segments = (*segments, (follower.line, follower.start, follower.end))
@@ -89,7 +88,7 @@ def _next_lines(page: Page, piece: Piece) -> Iterator[Piece]:
         place = other.rect
         if (
             not other.kind
-            and not is_sign(other.text)
+            and not _begins_with_sign(other)
             and other.line != piece.line
             and other.turn == piece.turn
             and place.middle > box.middle
@@ -97,6 +96,11 @@ def _next_lines(page: Page, piece: Piece) -> Iterator[Piece]:
             and abs(place.left - box.left) < _NEXT_LINE_INSET * box.height
         ):
             yield other
+
+
+def _begins_with_sign(piece: Piece) -> bool:
+    """Say whether a value is no other's end: "CE" and the "CE" of "CE IP55" have the form of a model's variant."""
+    return is_sign(piece.text.split(maxsplit=1)[0])
 
 
 def _unglued(token: str, is_key: Callable[[str], bool]) -> Iterator[tuple[int, int]]:

@@ -37,8 +37,10 @@ def own_end(text: str, start: int, end: int, word: Word, lexicon: Lexicon) -> in
     """Give where a damaged key ends: capitals behind it are its value's ("TYPENUMMERWT 137", "ModclNNAM-195")."""
     printed = text[start:end]
     turn = _CAPITALS_BEHIND.search(printed)
-    if turn and turn.start() and lexicon.nearest(fold(printed[: turn.start()])) is not None:
-        return start + turn.start()
+    if turn and turn.start():
+        before = fold(printed[: turn.start()])
+        if lexicon.exact(before) or lexicon.nearest(before):
+            return start + turn.start()
     known = fold(word.printed)
     for cut in range(end - 1, max(start, end - 1 - SHORT), -1):
         if fold(text[start:cut]) == known and text[cut:end].isupper():
@@ -75,8 +77,7 @@ def glued(text: str, start: int, lexicon: Lexicon) -> Caption | None:
         # Two letters and a number are rather a name, unless they are as good as "SN" or the number is long.
         least = SHORT + 2 if word.strength > WEAK else _SHORT_NUMBER if head[-1].islower() else _LONG_NUMBER
         if len(head) > 2 or (word.kind == "serial" and number - length >= least):
-            end = own_end(text, start, start + length, word, lexicon) if damaged else start + length
-            return Caption(start, end, word, separated=False)
+            return Caption(start, own_end(text, start, start + length, word, lexicon), word, separated=False)
     return None
 
 
@@ -149,7 +150,11 @@ def _glued_at(line: Line, last: int, turns: Sequence[int]) -> Caption | None:
     before = "".join(line.folds[:last])
     for known, places in ((line.lexicon.exact, reversed(turns)), (line.lexicon.nearest, turns)):
         for turn in places:
-            folded = before + fold(line.text[start:turn])
+            last_letters = line.text[start:turn]
+            folded = before + fold(last_letters)
+            if len(last_letters) == 1 and last_letters.isupper() and last_letters != "N" and line.lexicon.exact(before):
+                # "Model L50C/639" has no key "Modell"; the N of "Serie N4012" is the sign for "number".
+                continue
             number = sum(c.isalnum() for c in line.text[turn:])
             if known == line.lexicon.nearest and (
                 # Where the words before are a key by themselves the letters are the value's.

@@ -95,7 +95,10 @@ def fold(word: str) -> str:
 _NOT_KEYS = frozenset(
     map(
         fold,
-        ("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port", "tyre", "tire"),
+        (
+            *("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port"),
+            *("tyre", "tire", "made i"),
+        ),
     )
 )
 

@@ -76,6 +76,7 @@ def link(lines: Sequence[TextLine], product: Product, size_px: tuple[int, int]) 
         if chosen == before:
             break
     _settle(found, chosen)
+    _come_home(found, chosen)
     if "model" in found and "model" not in chosen and (only := _only_fit(found["model"], chosen)):
         chosen["model"] = only
     readings = {}
@@ -106,6 +107,20 @@ def _only_fit(models: Sequence[_Scored], chosen: Mapping[str, _Scored]) -> _Scor
     if best is None or score <= -_MOST_SHORT or len({one.text for _, one in fitting}) > 1 or _is_others(best):
         return None
     return None if any(_overlap(best, held) for _, held in chosen.values()) else (0.0, best)
+
+
+def _come_home(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored]) -> None:
+    """Give the model on the serial number's plate for one at a key of another plate, where one would do by itself.
+
+    A part beside the plate has a key of its own, which outweighs any form and place of the model whose key is unread.
+    """
+    if "model" not in chosen or not chosen["model"][1].features["elsewhere"]:
+        return
+    others = {name: held for name, held in chosen.items() if name != "model"}
+    at_home = [pair for pair in found["model"] if not pair[1].features["elsewhere"]]
+    ranked = _ranked("model", at_home, others)
+    if ranked and ranked[0][0] > 0:
+        chosen["model"] = ranked[0]
 
 
 def _is_others(one: Candidate) -> bool:

@@ -38,7 +38,7 @@ _ONE_BOX_GAP = 0.9
 #: Boxes of one row farther apart than this (in text heights) are never one value in pieces.
 _ONE_VALUE_GAP = 2.0
 #: Kinds whose words own a value in another box even without a separator; the rest are logos and sentences.
-_REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision"))
+_REACHING = frozenset(("serial", "model", "part_number", "batch", "date", "rating", "revision", "network"))
 
 #: Single signs that are a key by themselves; a single letter is not.
 _SIGNS = "\u2116"
@@ -216,16 +216,16 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
 
 def _lets_pass(key: Piece, other: Piece) -> bool:
     """Say whether a text stands in no way of a field's key: the same key in another language, or a sign."""
-    return other.kind == key.kind or (not other.kind and _is_wide_letter(other.text))
+    return other.kind == key.kind or (not other.kind and _is_speck(other.text))
 
 
-def _is_wide_letter(text: str) -> bool:
-    """Say whether a text is one Chinese letter, as signs are read: it is no value of a field and hides none.
+def _is_speck(text: str) -> bool:
+    """Say whether a text is one Chinese letter or one figure, as signs and dirt are read: no value, and it hides none.
 
-    A Latin one may be the key of a rating ("U"), behind which another cell begins.
+    A Latin letter may be the key of a rating ("U"), behind which another cell begins.
     """
     letters = [c for c in text if c.isalnum()]
-    return len(letters) == 1 and letters[0].isalpha() and letters[0] >= FIRST_WIDE
+    return len(letters) == 1 and (letters[0].isdigit() or letters[0] >= FIRST_WIDE)
 
 
 def _row_begin(key: Piece, index: int, pieces: Sequence[Piece]) -> int:

@@ -209,10 +209,14 @@ def is_brand(text: str) -> bool:
     return len(text) > 2 and len(words) <= 3 and all(word.isalpha() and word[0].isupper() for word in words)
 
 
-_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: \([^\W_]{1,4}\)| [A-Z]{1,2})?")
+#: A variant's round brackets are read as square ones now and then.
+_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: [(\[][^\W_]{1,4}[)\]]| [A-Z]{1,2})?")
 _CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
+#: A word in capitals before one in small letters is the maker's or the thing's: "VACUUM PUMP Vitatec 1482".
+_SHOUTED = re.compile(r"[^\W\d_a-zà-ÿа-я]{4,} [^\W\d_][a-zà-ÿа-я]")
+#: A version's 1 is read as a letter before its point ("Vi.1").
 _REMARK = re.compile(
-    r"(?i)\W*|[(\[]?((re[v\u03bd]|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?\d|[A-Z]\d\.\d{1,2}$).*"
+    r"(?i)\W*|[(\[]?((re[v\u03bd]|ver|version|wifi|plus|ce|tm|ip\d\d|series)\b|[vr]\.?\s?(\d|[il]\.\d)|[A-Z]\d\.\d{1,2}$).*"
 )
 
 
@@ -221,7 +225,7 @@ def named(text: str) -> float:
     """Say whether a text is a word and a short number, as things for homes are called ("Aqua Line 200")."""
     word = _NAMED.fullmatch(text) is not None and (" " in text or any(c.islower() for c in text))
     # "Heat pump ZN 943" is a thing and its name.
-    word = word and _CODE_IN_NAME.search(text) is None
+    word = word and _CODE_IN_NAME.search(text) is None and _SHOUTED.match(text) is None
     return float(word and not looks(text))
 
 

@@ -49,10 +49,10 @@ class Surroundings:
         self.keys_from = min((rect.top for rect in keyed), default=math.inf)
         self.keys_to = max((rect.bottom for rect in keyed), default=math.inf)
         self.named = {piece.kind for piece in page.pieces if piece.kind and piece.strength > _SURE}
-        self.captioned = {
-            link.key.kind for found in linked.values() for link in found
+        self._captions = [
+            (link.key.kind, index) for index, found in linked.items() for link in found
             if link.key.strength > _SURE and link.relation in ("inline", "right")
-        }  # fmt: skip
+        ]  # fmt: skip
         self._gaps = _gaps(linked, page)
         self._heads = {link.key for found in linked.values() for link in found if link.relation == "below"}
         self._plates = _plates(page, linked)
@@ -70,6 +70,10 @@ class Surroundings:
     def is_held(self, index: int) -> bool:
         """Say whether a key reaches a text so surely that it is that key's value."""
         return any(link.strength > _HOLDS for link in self.linked.get(index, ()))
+
+    def captioned(self, index: int, name: str) -> bool:
+        """Say whether a key of a field has a value beside it on a text's plate."""
+        return any(kind == name and self._plates[at] == self._plates[index] for kind, at in self._captions)
 
     def elsewhere(self, index: int, name: str) -> float:
         """Say whether a value stands on another plate than all keys of the other fields that are asked for."""

@@ -36,6 +36,8 @@ def with_form(lines: Sequence[TextLine], pattern: str) -> FieldReading:
         ("TYPENUMMERWT 137", "WT 137"),
         ("TYPOVÉ OZNAČENÍXX-99.31", "XX-99.31"),
         ("ModclNNAM-195HC-0", "NNAM-195HC-0"),
+        ("TypNR9Y4363LN", "NR9Y4363LN"),
+        ("Model L50C/639", "L50C/639"),
         ("Type Star-Hydro 2901", "Star-Hydro 2901"),
         ("Type MA55 LNN", "MA55 LNN"),
         ("M0dello: XK-200", "XK-200"),
@@ -128,6 +130,16 @@ def test_a_key_with_its_value_reaches_no_other_plate() -> None:
     page = "Type                                      Model: ZX-900\nXK-200\nSerial No.\n40123987"
 
     assert read(page) == {"model": "XK-200", "serial": "40123987"}
+
+
+def test_the_model_on_the_plate_of_the_serial_number_needs_no_key() -> None:
+    """A key on a second plate holds that plate's model, which is told only where nothing else would do."""
+    second = "                                            Model: KV 315/EN4"
+    ours = f"# KELVIA\n{{}}{second}\nS/N: 40123987"
+
+    models = [read(ours.format(model))["model"] for model in ("Vitatec 1000", "40 V        ")]
+
+    assert models == ["Vitatec 1000", "KV 315/EN4"]
 
 
 def test_letters_glued_to_a_number_are_no_key_of_another_language() -> None:

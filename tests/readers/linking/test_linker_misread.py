@@ -132,11 +132,22 @@ def test_an_address_or_a_line_of_ratings_is_no_serial_number(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "behind", ["50Hz Print server", "50HzCirculateur", "® Hacoc", "& ①", "Rev A Circulateur", "Reν A"]
+    "behind", ["50Hz Print server", "50HzCirculateur", "® Hacoc", "& ①", "Rev A Circulateur", "Reν A", "Vi.1 Heat pump"]
 )
 def test_what_stands_behind_a_model_is_no_part_of_it(behind: str) -> None:
     """Ratings, signs, revisions and kinds of product behind a model are left out, also where they are glued."""
     assert read(f"# KELVIA\nModel: XK-575-18 {behind}\nSerial No.: 40123987")["model"] == "XK-575-18"
+
+
+@pytest.mark.parametrize("text", ["VACUUM PUMP Vitatec 1482", "B0PETRON GmbH BOPETRON Vitatec 1482"])
+def test_capitals_before_a_name_in_small_letters_are_no_part_of_it(text: str) -> None:
+    """A maker or a kind of thing in capitals before the name of the thing is left out."""
+    assert read(f"# {text}\nSerial No.: 40123987")["model"] == "Vitatec 1482"
+
+
+def test_a_variant_in_square_brackets_is_part_of_a_name() -> None:
+    """Round brackets are read as square ones now and then: the name before them is told with them."""
+    assert read("# KELVIA\nVitatec 1445 [C8]\nSerial No.: 40123987")["model"] == "Vitatec 1445 [C8]"
 
 
 def test_a_makers_name_with_figures_for_letters_is_no_part_of_a_model() -> None:

@@ -69,6 +69,22 @@ def test_a_sign_beside_a_value_does_not_hide_it_from_its_key() -> None:
     assert read(drawing)["serial"] == "503820XUF"
 
 
+def test_a_hardware_address_below_its_key_is_no_model() -> None:
+    """A key of an address has its value in the next box, also without a colon."""
+    assert read("# KELVIA\nMAC ID\nC0207B9E4B05\nS/N: 40123987\n230 V")["model"] == ""
+
+
+def test_where_a_thing_is_made_is_no_key() -> None:
+    """The two words of "Made in", cut in two, are no misread "Model"."""
+    assert read("# ZE 693\nS/N: 40123987\nMadei  in Korea")["model"] == "ZE 693"
+
+
+@pytest.mark.parametrize("text", ["Model: S\n# XK-200", "Model:\nS\n  XK-200", "Typ.  5  XK-200"])
+def test_one_letter_or_figure_is_no_model(text: str) -> None:
+    """A speck of dirt read as a letter or figure is no model, and does not hide the one behind it."""
+    assert read(f"# KELVIA\n{text}\nS/N: 40123987")["model"] == "XK-200"
+
+
 def test_the_sign_of_an_approval_is_no_model() -> None:
     """No key makes a model of the mark below it."""
     assert read("Model\nTÜV\nSerial No.  40123987")["model"] == ""
@@ -76,14 +92,15 @@ def test_the_sign_of_an_approval_is_no_model() -> None:
 
 @pytest.mark.parametrize("sign", ["CE", "GS"])
 def test_the_sign_of_an_approval_is_no_variant(sign: str) -> None:
-    """A product file's form that allows two letters behind a model takes none from the box beside it."""
+    """A product file's form that allows two letters behind a model takes none from the box beside or below it."""
     pattern = r"Pixus \d|Pixus \d [A-Z]{2}"
     rule = FieldRule("model", pattern, lambda text: re.fullmatch(pattern, text) is not None)
     drawing = f"KELVIA\nTipo:\nPixus 5 {sign}\n24806525"
 
-    boxed = link(typeset(drawing.replace(f" {sign}", f"  {sign}")), Product("x", {"model": rule}), SIZE)
+    beside = link(typeset(drawing.replace(f" {sign}", f"  {sign}")), Product("x", {"model": rule}), SIZE)
+    below = link(typeset(f"KELVIA\nTipo\nPixus 5\n# {sign} IP55\n24806525"), Product("x", {"model": rule}), SIZE)
 
-    assert boxed["model"].text == "Pixus 5"
+    assert (beside["model"].text, below["model"].text) == ("Pixus 5", "Pixus 5")
 
 
 def test_a_rating_behind_a_serial_number_is_no_group_of_it() -> None:
