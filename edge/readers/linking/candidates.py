@@ -206,7 +206,8 @@ def _look(text: str, own: Link | None) -> float:
 def _measures(text: str, after: str) -> bool:
     """Say whether a text is the number of a rating of which the unit is left out ("377 MPa")."""
     unit = after.split(maxsplit=1)[0] if after else ""
-    return bool(unit) and not looks(unit) and looks(f"{text} {unit}") == "a rating"
+    # What looks like one without its unit has none: "99605L" before "Rev.C".
+    return bool(unit) and not looks(unit) and not looks(text) and looks(f"{text} {unit}") == "a rating"
 
 
 def _owns(link: Link) -> bool:
