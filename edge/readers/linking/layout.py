@@ -26,7 +26,7 @@ from edge.readers.linking.slopes import slopes, tells_slope
 MAX_LINES = 400
 
 #: Separators and closing or opening brackets do not begin or end a value.
-_BEFORE = SEPARATORS + ")]/\\\uff09\uff0f"
+_BEFORE = SEPARATORS + "?)]/\\\uff09\uff0f"
 _AFTER = SEPARATORS + "([/\\\uff08\uff0f"
 #: A value that somebody made unreadable.
 _HIDDEN = re.compile(rf"[\s:.]*([{HIDING}]{{2,}})\s*")
