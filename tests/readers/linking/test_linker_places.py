@@ -102,6 +102,17 @@ def test_upside_down_lines_may_lean_to_either_side(lean_deg: float) -> None:
     assert texts(leaning) == texts(upright) == {"model": "NG90-90H2", "serial": "86481363XU"}
 
 
+def test_a_long_line_that_leans_parts_no_key_from_its_value() -> None:
+    """A maker's name that runs up on one side is no measure for what runs as the rest of the plate does."""
+    name = typeset("# KELVIA MANUFACTURING", angle_deg=-19.5)
+    key = typeset("Ser. No.:", angle_deg=1.5)
+    model = [moved_by(line, 90.0) for line in typeset("Model: XK-200\nKeep away from children and fire")]
+    value = [moved_by(line, 26.0) for line in typeset("5512093-A")]
+    plate = [moved_by(line, 200.0) for line in (*key, *value, *model)]
+
+    assert texts([*name, *plate]) == {"model": "XK-200", "serial": "5512093-A"}
+
+
 def test_what_stands_half_a_line_below_a_row_does_not_take_its_key() -> None:
     """A key's value stands in its row, though another text stands nearer and a little lower."""
     plate = typeset("Model:         XK-200\nNr.:           5512093-A")
