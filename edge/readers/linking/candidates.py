@@ -40,7 +40,7 @@ from edge.readers.linking.shape import (
     worded,
     worded_out,
 )
-from edge.readers.linking.spans import Segment, Span, spans
+from edge.readers.linking.spans import Segment, Span, are_groups, spans
 from edge.readers.linking.surroundings import Surroundings
 
 #: Fields so far apart, in text heights, say half as much of each other.
@@ -172,8 +172,31 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             farther=around.farther(own, piece),
             barred=_is_barred(own, piece),
         )
-        found += [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
+        made = [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
+        found += _whole(made) if rule.name == "serial" and len(row) > 1 else made
     return found
+
+
+def _whole(found: Sequence[Candidate]) -> list[Candidate]:
+    """Leave out what has some of a number's groups that stand in its key's column and not all, or more than those.
+
+    Of "AX 20 0075 PH4 92 4697 V1" below "Type Serial No." neither "92 4697" nor "92 4697 V1" is the serial number.
+    """
+    # "47848974 6022" before "rpm" is no number in groups.
+    wholes = [
+        one.segments[0] for one in found
+        if one.features["slot"] == 1 and not one.features["looks"] and are_groups(one.text)
+    ]  # fmt: skip
+    return [
+        one for one in found
+        if one.fits or not any(_is_part(one.segments[0], whole, are_groups(one.text)) for whole in wholes)
+    ]  # fmt: skip
+
+
+def _is_part(one: Segment, whole: Segment, groups: bool) -> bool:
+    """Say whether a part of a line begins within another one and is less, or is more and no groups of a number."""
+    (line, start, end), (line_, start_, end_) = one, whole
+    return line == line_ and one != whole and start_ <= start < end_ and (end <= end_ or not groups)
 
 
 class _Place(NamedTuple):
@@ -208,7 +231,8 @@ def _look(text: str, own: Link | None) -> float:
 def _measures(text: str, after: str) -> bool:
     """Say whether a text is the number of a rating of which the unit is left out ("377 MPa")."""
     unit = after.split(maxsplit=1)[0] if after else ""
-    return bool(unit) and not looks(unit) and looks(f"{text} {unit}") == "a rating"
+    # What looks like one without its unit has none: "99605L" before "Rev.C".
+    return bool(unit) and not looks(unit) and not looks(text) and looks(f"{text} {unit}") == "a rating"
 
 
 def _owns(link: Link) -> bool:

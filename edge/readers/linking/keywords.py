@@ -63,6 +63,8 @@ _COST_OF_A_WRONG_LETTER = 0.15
 SHORTEST_ABBREVIATION = 3
 #: How the sign for "number" is read, folded ("№:" as "Ne:").
 _NUMBER_SIGNS = frozenset(("ne", "n2", "ng"))
+#: A letter that was read twice ("33AB. N").
+_DOUBLED = re.compile(r"(.)\1")
 #: What stands once on a plate, and is asked for of most.
 FIELDS = ("model", "serial")
 
@@ -196,6 +198,9 @@ class Lexicon:
         """
         if folded in _NUMBER_SIGNS:
             return Word("serial", _STRENGTHS["weak"], "\u2116")
+        once = self.exact(_DOUBLED.sub(r"\1", folded))
+        if once is not None and once.kind in FIELDS and len(folded) == _SHORTEST_DAMAGED:
+            return once
         if len(folded) != _SHORTEST_DAMAGED - 1 or folded in _NOT_KEYS or sum(map(str.isdigit, folded)) > 1:
             return None
         known = _gaps()

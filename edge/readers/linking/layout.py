@@ -26,7 +26,7 @@ from edge.readers.linking.slopes import slopes, tells_slope
 MAX_LINES = 400
 
 #: Separators and closing or opening brackets do not begin or end a value.
-_BEFORE = SEPARATORS + ")]/\\\uff09\uff0f"
+_BEFORE = SEPARATORS + "?)]/\\\uff09\uff0f"
 _AFTER = SEPARATORS + "([/\\\uff08\uff0f"
 #: A value that somebody made unreadable.
 _HIDDEN = re.compile(rf"[\s:.]*([{HIDING}]{{2,}})\s*")
@@ -142,17 +142,21 @@ def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
                 break
         else:
             groups.append([index])
-    turns = [(0, 0.0)] * len(lines)
-    for number, group in enumerate(groups):
+    directions = []
+    for group in groups:
         # The middle one by length: what stands round the rim of a plate leans to one side only.
         leans = sorted((off(angles[i], angles[group[0]]), lengths[i]) for i in group)
         half, at = sum(lengths[i] for i in group) / 2, 0
         while half > leans[at][1] and at + 1 < len(leans):
             half -= leans[at][1]
             at += 1
-        for i in group:
-            turns[i] = (number, angles[group[0]] + leans[at][0])
-    return turns
+        directions.append(angles[group[0]] + leans[at][0])
+    # The longest line may lean by itself and leave out some that run as the rest of its group do.
+    home = {index: number for number, group in enumerate(groups) for index in group}
+    for index, angle in enumerate(angles):
+        near = (n for n, one in enumerate(directions) if abs(off(angle, one)) <= math.radians(SAME_DIRECTION_DEG))
+        home[index] = min(home[index], next(near, home[index]))
+    return [(home[index], directions[home[index]]) for index in range(len(lines))]
 
 
 def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Lexicon) -> list[Piece]:

@@ -21,6 +21,8 @@ _BELOW_REACH = 1.4
 _ABOVE_REACH = 1.2
 #: A value may stand this far (in text heights) off its key's row: between two keys in two languages, say.
 _OFF_THE_ROW = 0.75
+#: What stands so much less off the row may stand a text height farther along it: half a line down is the next row's.
+_OFF_AS_FAR = 8.0
 #: Key and value stand in one column when they share this much of the narrower one's width.
 _SHARED_WIDTH = 0.3
 #: In the line below its key a value may be set in by this many text heights, also where the colon was lost.
@@ -193,7 +195,7 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
             if away <= ROW_REACH * box.height:
                 far = max(away, 0.0)
                 strength = (1 - 0.5 * far / (ROW_REACH * box.height)) * (1 - 0.6 * abs(lift) / tall)
-                _keep(nearest, "right", far + 3 * abs(lift), index, strength)
+                _keep(nearest, "right", far + _OFF_AS_FAR * abs(lift), index, strength)
             continue
         shared = min(box.right, place.right) - max(box.left, place.left)
         inset = 0 < place.left - box.left < _INSET * box.height and place.left < box.right + _BEHIND * box.height

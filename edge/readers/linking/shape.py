@@ -35,7 +35,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         rf"(?i)(?<![A-Z0-9.-]){_NUMBER}(\s?[-~/…]+\s?{_NUMBER})?\s?({_UNITS})(?=$|[^a-z0-9-]|dc|ac)",
     ),
     ("a rating", rf"(?i)^{_NUMBER}\s?[x×]\s?{_NUMBER}(\s?[x×]\s?{_NUMBER})?(\s?[a-z]{{1,2}})?$"),  # noqa: RUF001
-    ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v|cos\s?(φ|phi)"),
+    ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v(?!\w*\d)|cos\s?(φ|phi)"),
     # Volts with hertz glued to them.
     ("a rating", r"(?i)^\d{2,3}([-/~]\d{2,3})?\s?v\s?(ac|dc|~)?\s?\d{2}([-/]\d{2})?\s?hz$"),
     # Volts with their phases, and hertz with a sign glued to them.
@@ -46,8 +46,9 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         "a standard",
         (
             r"\b(EN|IEC|ISO|DIN|VDE|UL|CSA|ANSI|NEMA|ASTM|GB/?T?|JIS|BS|GOST|ГОСТ|ICES|NMB|CISPR|CFR|CEI|AS/NZS|MID)"
-            # The longest number has six digits, and no code behind it: "GB4196307", "EN79LC68389" are no standards.
-            r"[ -]?[0-9/]{3,6}(?![0-9]|[A-Z]{2})|\bUL[ -]?94\b"
+            # The longest number has six digits, and no code behind it: "GB4196307", "EN79LC68389" and "UL-843-75147"
+            # are no standards.
+            r"[ -]?[0-9/]{3,6}(?![0-9]|[A-Z]{2}|-\d{5})|\bUL[ -]?94\b"
         ),
     ),
     ("an approval", r"^(?:CE|UL|GS|VDE|(?i:tüv)|RoHS|ROHS|EAC|UKCA|PSE|KC|CCC|CSA|WEEE|RCM|ETL)$"),
@@ -60,7 +61,7 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         r"^IP\s?[0-9X]{2}[A-Z]?$|^(?i:class|klasse|classe)\.?\s?\w{1,3}([.,]\d)?$|^(?i:kl)\.?\s?\w$",
     ),
     ("a version", r"(?i)^(v|ver|rev|version|r|hw|fw|sw)[.:\s]{0,2}\d{1,3}([._]\w+)*$"),
-    ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s[A-ZÄÖÜ][a-zäöü]+"),
+    ("a place", r"^[A-Z]{1,2}-\d{4,5}\s+[^\W\d_][a-zà-ÿ]|^\d{4,5}\s(?!Rev|Ver)[A-ZÄÖÜ][a-zäöü]+"),
     ("a place", rf"(?i)\b({_STREETS})(?!\w)|({_STREET_ENDS})\s?\d"),
     # A house number, a post code and a town.
     ("a place", r"\s\d{1,4}[a-z]?,\s?\d{4,6}\s[A-ZÄÖÜ]"),

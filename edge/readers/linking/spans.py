@@ -94,10 +94,23 @@ def spans(
         yield from _over_boxes(alone, boxes(page, index, next_in_row))
 
 
+def are_groups(text: str) -> bool:
+    """Say whether a text is groups of a number and nothing that may be said beside it ("V1", "PSE")."""
+    *tokens, last = text.split()
+    return _has_digit(last) and rest(last) != "remark" and all(map(_is_group, (*tokens, last)))
+
+
 def _begins_groups(token: str) -> bool:
-    return (
-        token.isalnum() and token == token.upper() and (len(token) <= _LONGEST_PREFIX or any(map(str.isdigit, token)))
-    )
+    return token.isalnum() and _is_group(token)
+
+
+def _is_group(token: str) -> bool:
+    """Say whether a token can be a group: capitals that are few, or have digits among them."""
+    return token == token.upper() and (len(token) <= _LONGEST_PREFIX or _has_digit(token))
+
+
+def _has_digit(token: str) -> bool:
+    return any(map(str.isdigit, token))
 
 
 def _over_boxes(span: Span, following: Iterator[tuple[Piece, float]]) -> Iterator[Span]:
@@ -138,7 +151,7 @@ def _natural_parts(
     else:
         yield piece.start, piece.end
     if shared and name in ("serial", "model") and looks(piece.text) != "a maker":
-        yield from parts(line, tokens[:_MOST_RUN_TOKENS])
+        yield from parts(line, tokens[:_MOST_TOKENS])
 
 
 def left_out(line: str, piece: Piece, start: int, end: int) -> tuple[str, str]:

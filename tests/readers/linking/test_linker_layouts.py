@@ -51,6 +51,25 @@ LAYOUTS: dict[str, tuple[str, str, str]] = {
     "a rating behind a name of letters": ("Typ: KPNN IP54\nS/N: 5512093", "KPNN", "5512093"),
     "a sign as a key": ("Typ  KV-40\n№  N5257W268", "KV-40", "N5257W268"),
     "what is counted on a device": ("# KELVIA\nSlot 43\nS/N: 5512093", "", "5512093"),
+    "all groups of a number below its key": (
+        "Type         Serial No.\nKV40-2 Rev.B 0075 PH4 92 4697",
+        "KV40-2",
+        "0075 PH4 92 4697",
+    ),
+    "a sign behind the groups of a number": (
+        "Type         Serial No.\nKV40-2 Rev.B LK04 82 0363 74 PSE",
+        "KV40-2",
+        "LK04 82 0363 74",
+    ),
+    "a rating behind a number below its key": (
+        "Type         Serial No.\nKV40-2 Rev.B 47848974 6022 rpm",
+        "KV40-2",
+        "47848974",
+    ),
+    "a revision behind a plain number": ("Model: KV-40\nS/N:\n12654 Rev.C", "KV-40", "12654"),
+    "a number that begins like a rating": ("Model: KV-40\nS/N:\n2X3VGGD25", "KV-40", "2X3VGGD25"),
+    "a number that ends like a rating": ("# KELVIA\nModel  KV-40\nS/N:   99605L Rev.C", "KV-40", "99605L"),
+    "a number that begins like a standard": ("Model: KV-40\nS/N:\nUL-8433-751473", "KV-40", "UL-8433-751473"),
     "signs behind a name": ("# KELVIA\nKDS238-2 & ①\n230 V 50 Hz\nS/N: 5512093", "KDS238-2", "5512093"),
 }
 

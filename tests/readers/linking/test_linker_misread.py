@@ -53,6 +53,12 @@ def test_an_abbreviation_is_a_key_however_its_number_sign_was_read(key: str) -> 
     assert read(f"KELVIA\nМодель: XK-200\n{key} 40123987\n230 V")["serial"] == "40123987"
 
 
+@pytest.mark.parametrize("key", ["3AB.N?:", "33AB. N:", "Ззав. N:"])
+def test_an_abbreviation_is_a_key_with_a_letter_read_twice_or_a_question_mark_for_its_sign(key: str) -> None:
+    """The mark is no value that stands behind the key: that one is below."""
+    assert read(f"KELVIA\nМодель:\nXK-200\n{key}\n40123987\nMacca:\n5 kg")["serial"] == "40123987"
+
+
 @pytest.mark.parametrize("text", ["Cene 5213", "Sery 40123987", "3AB-4711"])
 def test_a_word_near_a_misread_number_sign_is_no_key(text: str) -> None:
     """A sign read otherwise and a letter wrong besides would make keys of names: no serial number is invented so."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import Character, Point, Quad, TextLine
 from edge.readers.linking.linker import link
+from tests.readers.linking.typesetting import typeset
 from training.linking.pages import page
 
 NAMEPLATE = Product("nameplate", {"model": FieldRule("model"), "serial": FieldRule("serial")})
@@ -44,6 +45,12 @@ def moved(lines: list[TextLine], angle_deg: float, scale: float) -> list[TextLin
         )
         for line in lines
     ]
+
+
+def moved_by(line: TextLine, down: float) -> TextLine:
+    """Move a line down; where its letters stand follows from its box."""
+    first, second, third, fourth = ((x, y + down) for x, y in line.box)
+    return TextLine(line.text, (first, second, third, fourth), tuple(Character(c, 1.0) for c in line.text))
 
 
 @settings(deadline=None, max_examples=60)
@@ -93,6 +100,25 @@ def test_upside_down_lines_may_lean_to_either_side(lean_deg: float) -> None:
             leaning.extend(moved([line], 180.0 + (lean_deg if row % 2 else -lean_deg), 1.0))
 
     assert texts(leaning) == texts(upright) == {"model": "NG90-90H2", "serial": "86481363XU"}
+
+
+def test_a_long_line_that_leans_parts_no_key_from_its_value() -> None:
+    """A maker's name that runs up on one side is no measure for what runs as the rest of the plate does."""
+    name = typeset("# KELVIA MANUFACTURING", angle_deg=-19.5)
+    key = typeset("Ser. No.:", angle_deg=1.5)
+    model = [moved_by(line, 90.0) for line in typeset("Model: XK-200\nKeep away from children and fire")]
+    value = [moved_by(line, 26.0) for line in typeset("5512093-A")]
+    plate = [moved_by(line, 200.0) for line in (*key, *value, *model)]
+
+    assert texts([*name, *plate]) == {"model": "XK-200", "serial": "5512093-A"}
+
+
+def test_what_stands_half_a_line_below_a_row_does_not_take_its_key() -> None:
+    """A key's value stands in its row, though another text stands nearer and a little lower."""
+    plate = typeset("Model:         XK-200\nNr.:           5512093-A")
+    lower = [moved_by(line, 43.0) for line in typeset("       2009")]
+
+    assert texts([*plate, *lower])["serial"] == "5512093-A"
 
 
 @pytest.mark.parametrize(
