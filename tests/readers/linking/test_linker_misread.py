@@ -129,6 +129,13 @@ def test_what_hides_a_value_is_neither_field() -> None:
     assert (fields["model"], fields["serial"]) == ("XK-200", "")
 
 
+def test_a_date_with_its_key_glued_to_it_is_no_serial_number() -> None:
+    """Where the number itself is hidden, the date below its key is not taken for it."""
+    fields = read("Typ AX 29\nSerial No.\n∆ATA12.01.2018\nUSB")
+
+    assert fields["serial"] == ""
+
+
 @pytest.mark.parametrize("text", ["MAC05-26-EF-2B-D9-0E", "2F.98B4 S1 cos phi 0.89"])
 def test_an_address_or_a_line_of_ratings_is_no_serial_number(text: str) -> None:
     """A hardware address glued to its key and ratings beside a power factor stand at no serial number's key."""
