@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from edge.core.fields import Product
 from edge.core.reading import TextLine
-from edge.readers.linking.keywords import Lexicon, Word, fold, lexicon_of
+from edge.readers.linking.keys.keywords import Lexicon, Word, fold, lexicon_of
 
 Kind = Literal["digits", "yes_no", "date", "quantity", "free"]
 

@@ -15,7 +15,9 @@ from edge.core.reading import TextLine
 from edge.readers.questions import Order, Query, lines_for, understand
 
 QUESTIONS = tomllib.loads(resources.files("edge.readers").joinpath("questions.toml").read_text(encoding="utf-8"))
-KEYWORDS = tomllib.loads(resources.files("edge.readers.linking").joinpath("keywords.toml").read_text(encoding="utf-8"))
+KEYWORDS = tomllib.loads(
+    resources.files("edge.readers.linking.keys").joinpath("keywords.toml").read_text(encoding="utf-8")
+)
 ASKED = st.sampled_from(
     ["What is the serial number?", "Welches Modell?", "Numéro de série ?", "型号是什么?", "¿Modelo?"]
 )

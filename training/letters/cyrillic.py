@@ -27,7 +27,7 @@ from edge.readers.lines.head import steps_of, weights_of_head
 from edge.readers.lines.recogniser import Recogniser
 from edge.readers.lines.weights import CYRILLIC as WEIGHTS
 from edge.readers.lines.weights import Tensor
-from edge.readers.linking.keywords import distance
+from edge.readers.linking.keys.keywords import distance
 from training.letters.cyrillic_lines import Drawn, Source
 from training.letters.drawing import cuts_of
 from training.linking.drawn import FOLDER as OTHER_FACES

@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, ImageFont
 from edge.core import gate
 from edge.core.reading import FieldReading, Reading
 from edge.products import load_product
-from edge.readers.linking.keywords import FIELDS
+from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.linker import link
 from edge.readers.ocr import Ocr
 from edge.vision import quality

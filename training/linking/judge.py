@@ -25,7 +25,7 @@ from edge.adapters import images
 from edge.core.fields import Product, violation
 from edge.core.match import same
 from edge.core.reading import FieldReading
-from edge.readers.linking.keywords import FIELDS
+from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.linker import link
 from edge.readers.ocr import Ocr
 from training.linking import wording

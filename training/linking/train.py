@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from edge.core.fields import FieldRule, Product
 from edge.readers.linking.candidates import Candidate, together
-from edge.readers.linking.keywords import FIELDS
+from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.linker import WEIGHTS, gather
 from training.linking.pages import Labelled, pages
 

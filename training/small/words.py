@@ -1,6 +1,6 @@
 """Decide what stands on a made-up plate: its lines in reading order, and what the right answers are.
 
-Key words are those of `edge/readers/linking/keywords.toml` and a table of its own. Makers, types, serials and
+Key words are those of `edge/readers/linking/keys/keywords.toml` and a table of its own. Makers, types, serials and
 layouts are made here: none of them is the simulator's, by which the model is judged.
 """
 
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-KEYWORDS = Path(__file__).parents[2] / "edge" / "readers" / "linking" / "keywords.toml"
+KEYWORDS = Path(__file__).parents[2] / "edge" / "readers" / "linking" / "keys" / "keywords.toml"
 
 #: Other rows that a question may be about: how it is named in a question -> what plates call it.
 ROWS: Mapping[str, tuple[str, ...]] = {

@@ -15,14 +15,12 @@ from typing import NamedTuple
 
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
-from edge.readers.linking.fitting import fitting_spans
-from edge.readers.linking.geometry import Rect, quad
-from edge.readers.linking.hidden import hides
-from edge.readers.linking.keywords import FIELDS
-from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.keys.hidden import hides
+from edge.readers.linking.keys.keywords import FIELDS
+from edge.readers.linking.keys.printed import SLASHED
 from edge.readers.linking.links import RELATIONS, Link
-from edge.readers.linking.parted import parts_of
-from edge.readers.linking.printed import SLASHED
+from edge.readers.linking.page.geometry import Rect, quad
+from edge.readers.linking.page.layout import Page, Piece
 from edge.readers.linking.shape import (
     counted,
     doubtful,
@@ -40,8 +38,10 @@ from edge.readers.linking.shape import (
     worded,
     worded_out,
 )
-from edge.readers.linking.spans import Segment, Span, are_groups, spans
 from edge.readers.linking.surroundings import Surroundings
+from edge.readers.linking.values.fitting import fitting_spans
+from edge.readers.linking.values.parted import parts_of
+from edge.readers.linking.values.spans import Segment, Span, are_groups, spans
 
 #: Fields so far apart, in text heights, say half as much of each other.
 _SIDE_BY_SIDE = 12.0

@@ -17,10 +17,10 @@ from itertools import combinations
 from edge.core.fields import FieldRule, Product, propose, violation
 from edge.core.reading import FieldReading, TextLine
 from edge.readers.linking.candidates import Candidate, candidates, surer_print, together
-from edge.readers.linking.keywords import FIELDS, fold, lexicon_of
-from edge.readers.linking.layout import Page, lay_out
+from edge.readers.linking.keys.keywords import FIELDS, fold, lexicon_of
 from edge.readers.linking.links import RELATIONS, links
 from edge.readers.linking.misprints import keyless, misprint
+from edge.readers.linking.page.layout import Page, lay_out
 from edge.readers.linking.surroundings import Surroundings
 from edge.readers.linking.unread import printed_twice, with_key
 

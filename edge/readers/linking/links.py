@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge.readers.linking.hidden import hides
-from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.parted import parted_row, parts_of
-from edge.readers.linking.printed import FIRST_WIDE
+from edge.readers.linking.keys.hidden import hides
+from edge.readers.linking.keys.printed import FIRST_WIDE
+from edge.readers.linking.page.layout import Page, Piece
 from edge.readers.linking.shape import looks
+from edge.readers.linking.values.parted import parted_row, parts_of
 
 #: Which way a value stands from its key, and how often that is so on plates.
 RELATIONS: Mapping[str, float] = {"inline": 1.0, "right": 0.9, "below": 0.75, "above": 0.5}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from edge.core.fields import FieldRule, normalise, propose, violation
 from edge.core.reading import FieldReading
-from edge.readers.linking.geometry import quad
-from edge.readers.linking.layout import Page
+from edge.readers.linking.page.geometry import quad
+from edge.readers.linking.page.layout import Page
 from edge.readers.linking.shape import specific
-from edge.readers.linking.spans import Segment, parts, tokens_of
 from edge.readers.linking.surroundings import Surroundings
+from edge.readers.linking.values.spans import Segment, parts, tokens_of
 
 #: Of longer texts only so many tokens are tried.
 _MOST_TOKENS = 6

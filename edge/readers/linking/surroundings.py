@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from edge.readers.linking.echoes import Echoes
-from edge.readers.linking.geometry import Rect
-from edge.readers.linking.keywords import FIELDS, Lexicon, distance, fold
-from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon, distance, fold
 from edge.readers.linking.links import ROW_REACH, Habits, Link, followers
-from edge.readers.linking.parted import parted_row
+from edge.readers.linking.page.geometry import Rect
+from edge.readers.linking.page.layout import Page, Piece
 from edge.readers.linking.shape import is_brand
-from edge.readers.linking.spans import Segment
+from edge.readers.linking.values.echoes import Echoes
+from edge.readers.linking.values.parted import parted_row
+from edge.readers.linking.values.spans import Segment
 
 #: Letters this much larger than usual are a logo.
 _LARGE = 1.4

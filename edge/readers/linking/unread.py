@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median_high
 
-from edge.readers.linking.geometry import Rect
-from edge.readers.linking.keywords import Lexicon, fold
-from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.keys.keywords import Lexicon, fold
+from edge.readers.linking.page.geometry import Rect
+from edge.readers.linking.page.layout import Page, Piece
 from edge.readers.linking.shape import looks, serial_shape
-from edge.readers.linking.spans import Segment
 from edge.readers.linking.surroundings import Surroundings
+from edge.readers.linking.values.spans import Segment
 
 #: Letters and figures that are left of a key at most; more would name something else.
 _MOST_LEFT = 2

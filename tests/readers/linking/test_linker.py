@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import Character, Quad, TextLine
-from edge.readers.linking.layout import MAX_LINES
 from edge.readers.linking.linker import WEIGHTS, link
+from edge.readers.linking.page.layout import MAX_LINES
 from tests.readers.linking.typesetting import CONFIDENCE, typeset
 
 SIZE = (4000, 4000)

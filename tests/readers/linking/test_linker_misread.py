@@ -12,7 +12,7 @@ import pytest
 
 from edge.core.fields import FieldRule, Product
 from edge.core.reading import FieldReading, TextLine
-from edge.readers.linking.hidden import hides
+from edge.readers.linking.keys.hidden import hides
 from edge.readers.linking.linker import link
 from tests.readers.linking.typesetting import typeset
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.readers.linking.keywords import FIELDS
+from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.linker import WEIGHTS
 from training.linking.pages import pages
 from training.linking.train import AGAINST, FOR, KINDS, Samples, fit, names_of, pattern_of, sample

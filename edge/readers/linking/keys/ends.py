@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from edge.readers.linking.keywords import FIELDS, SHORTEST_ABBREVIATION, Lexicon, Word, fold
-from edge.readers.linking.printed import WIDE_COLON, Caption
+from edge.readers.linking.keys.keywords import FIELDS, SHORTEST_ABBREVIATION, Lexicon, Word, fold
+from edge.readers.linking.keys.printed import WIDE_COLON, Caption
 
 #: The key of the next box, at the end of this one and glued to its value ("25-40 180No.").
 _GLUED_TAIL = re.compile(r"(?<=\d)(?:N[ro][.:]?|N[RO][.:]|[№#]|N[°º])$")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from edge.readers.linking.ends import tail, unknown_key, with_ends
-from edge.readers.linking.glued import glued, glued_words, own_end
-from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
-from edge.readers.linking.midst import apart, next_cells, same_again
-from edge.readers.linking.printed import (
+from edge.readers.linking.keys.ends import tail, unknown_key, with_ends
+from edge.readers.linking.keys.glued import glued, glued_words, own_end
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon, Word, fold
+from edge.readers.linking.keys.midst import apart, next_cells, same_again
+from edge.readers.linking.keys.printed import (
     AROUND,
     HARD,
     HARD_OR_LIST,
@@ -30,8 +30,8 @@ from edge.readers.linking.printed import (
     joined,
     separated,
 )
+from edge.readers.linking.keys.slashed import before_slash, behind_slash, two_keys, with_lost
 from edge.readers.linking.shape import named
-from edge.readers.linking.slashed import before_slash, behind_slash, two_keys, with_lost
 
 #: Characters of a line after this many are not searched for key words.
 MAX_SEARCHED = 120

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from edge.readers.linking.hidden import hides
-from edge.readers.linking.layout import Page, Piece
-from edge.readers.linking.printed import HIDING, SLASHES
+from edge.readers.linking.keys.hidden import hides
+from edge.readers.linking.keys.printed import HIDING, SLASHES
+from edge.readers.linking.page.layout import Page, Piece
 from edge.readers.linking.shape import model_shape, serial_shape
 
 #: What stands between the parts of a value that has several keys: a slash with blanks or a wide one, or else one with

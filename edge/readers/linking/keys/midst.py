@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
-from edge.readers.linking.printed import AROUND, MOST_ATOMS, WEAK, Caption, Line, separated
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon, Word, fold
+from edge.readers.linking.keys.printed import AROUND, MOST_ATOMS, WEAK, Caption, Line, separated
 
 #: A key glued behind another cell's value begins with a capital before or behind a small letter, or behind a figure.
 _TURN = re.compile(

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from edge.readers.linking.keywords import FIELDS, Lexicon, Word, fold
-from edge.readers.linking.printed import (
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon, Word, fold
+from edge.readers.linking.keys.printed import (
     HARD_OR_LIST,
     LONG,
     MOST_ATOMS,

@@ -7,9 +7,9 @@ import re
 from dataclasses import replace
 
 from edge.core.reading import Character, TextLine
-from edge.readers.linking.captions import captions
-from edge.readers.linking.geometry import SAME_DIRECTION_DEG, angle_of, off, rect_of
-from edge.readers.linking.keywords import FIELDS, Lexicon
+from edge.readers.linking.keys.captions import captions
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon
+from edge.readers.linking.page.geometry import SAME_DIRECTION_DEG, angle_of, off, rect_of
 
 #: How far apart (in text heights) two boxes of one value stand at most.
 _ONE_VALUE_GAP = 1.3

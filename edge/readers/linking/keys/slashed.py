@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from edge.readers.linking.keywords import FIELDS, SHORTEST_ABBREVIATION, Lexicon, Word, fold
-from edge.readers.linking.printed import AROUND, LEAST_DAMAGED, WEAK, Caption, Line, separated
+from edge.readers.linking.keys.keywords import FIELDS, SHORTEST_ABBREVIATION, Lexicon, Word, fold
+from edge.readers.linking.keys.printed import AROUND, LEAST_DAMAGED, WEAK, Caption, Line, separated
 
 #: "Зав." and what its sign for "number" was read as, if anything.
 _ABBREVIATED = re.compile(rf"([^\W\d_]{{{SHORTEST_ABBREVIATION}}})\.?(?:\s?[^\s/]{{0,2}})?[.\s]*")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from edge.readers.linking.keywords import distance
-from edge.readers.linking.printed import HIDING
+from edge.readers.linking.keys.keywords import distance
+from edge.readers.linking.keys.printed import HIDING
 
 #: "See label": how a value that stands elsewhere is told in the languages of the key words.
 _ELSEWHERE = ("see", "siehe", "voir", "vedi", "ver", "véase", "veja", "zie", "patrz", "viz", "se", "см", "见", "參照")

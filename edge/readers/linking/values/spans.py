@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from edge.core.fields import FieldRule
-from edge.readers.linking.layout import Page, Piece
+from edge.readers.linking.page.layout import Page, Piece
 from edge.readers.linking.shape import looks, rest
 
 Segment = tuple[int, int, int]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from edge.core.reading import Character
-from edge.readers.linking.keywords import fold
-from edge.readers.linking.layout import Page
-from edge.readers.linking.spans import Segment
+from edge.readers.linking.keys.keywords import fold
+from edge.readers.linking.page.layout import Page
+from edge.readers.linking.values.spans import Segment
 
 #: Shorter texts (letters and digits) are part of longer ones by chance.
 _SHORTEST = 4

@@ -19,7 +19,7 @@ from itertools import combinations
 from typing import Any
 
 from edge.core.fields import Product
-from edge.readers.linking.cyrillic import is_cyrillic, is_mixed, outline, seen_as, signs
+from edge.readers.linking.keys.cyrillic import is_cyrillic, is_mixed, outline, seen_as, signs
 
 _STRENGTHS = {"strong": 1.0, "good": 0.8, "fair": 0.55, "weak": 0.3}
 

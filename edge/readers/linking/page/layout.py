@@ -14,13 +14,13 @@ from itertools import pairwise
 from statistics import median
 
 from edge.core.reading import Character, TextLine
-from edge.readers.linking.captions import captions
-from edge.readers.linking.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
-from edge.readers.linking.hidden import hides
-from edge.readers.linking.keywords import FIELDS, Lexicon, fold
-from edge.readers.linking.printed import HIDING, SEPARATORS, SLASHES, WEAK, Caption, separated
-from edge.readers.linking.rejoined import rejoined
-from edge.readers.linking.slopes import slopes, tells_slope
+from edge.readers.linking.keys.captions import captions
+from edge.readers.linking.keys.hidden import hides
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon, fold
+from edge.readers.linking.keys.printed import HIDING, SEPARATORS, SLASHES, WEAK, Caption, separated
+from edge.readers.linking.page.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
+from edge.readers.linking.page.rejoined import rejoined
+from edge.readers.linking.page.slopes import slopes, tells_slope
 
 #: Lines after this many are not linked; nothing on a plate is that long, and the time is bounded.
 MAX_LINES = 400

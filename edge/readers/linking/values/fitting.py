@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from edge.readers.linking.layout import Page, Piece, begins_like_key
+from edge.readers.linking.page.layout import Page, Piece, begins_like_key
 from edge.readers.linking.shape import is_sign, looks
-from edge.readers.linking.spans import Segment, Span, boxes, left_out, parts, tokens_of, within
+from edge.readers.linking.values.spans import Segment, Span, boxes, left_out, parts, tokens_of, within
 
 #: Of longer lines only so many tokens are tried.
 _MOST_TOKENS = 16

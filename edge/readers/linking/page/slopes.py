@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.readers.linking.geometry import Rect
+from edge.readers.linking.page.geometry import Rect
 
 #: A box at least this much longer than high tells its own slope.
 _TELLS_SLOPE = 3.0

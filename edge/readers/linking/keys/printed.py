@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge.readers.linking.keywords import FIELDS, Lexicon, Word
+from edge.readers.linking.keys.keywords import FIELDS, Lexicon, Word
 
 #: Words in one key at most ("Device serial number", "N. di serie").
 MOST_ATOMS = 6

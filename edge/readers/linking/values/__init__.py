@@ -1,0 +1,1 @@
+"""Which part of what is printed could be a field's text."""
