@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
-from edge.readers.linking.keys.hidden import hides
-from edge.readers.linking.keys.keywords import FIELDS
+from edge.readers.linking.barred import certified, is_barred, is_none, is_other
 from edge.readers.linking.keys.printed import SLASHED
 from edge.readers.linking.links import RELATIONS, Link
 from edge.readers.linking.page.geometry import Rect, quad
@@ -25,7 +24,6 @@ from edge.readers.linking.shape import (
     counted,
     doubtful,
     grouped,
-    is_sign,
     kind_of_thing,
     looks,
     model_shape,
@@ -36,7 +34,6 @@ from edge.readers.linking.shape import (
     serial_shape,
     specific,
     worded,
-    worded_out,
 )
 from edge.readers.linking.surroundings import Surroundings
 from edge.readers.linking.values.fitting import fitting_spans
@@ -45,25 +42,12 @@ from edge.readers.linking.values.spans import Segment, Span, are_groups, spans
 
 #: Fields so far apart, in text heights, say half as much of each other.
 _SIDE_BY_SIDE = 12.0
-#: "Nº:" without its sign has a longer number behind it than a speed.
-_LOST_SIGN, _LEAST_AT_LOST_SIGN = "N", 5
-#: Letters and digits at a key that are fewer are the rest of a hidden text, and no misprint of one.
-_LEAST_MISPRINT = 3
-#: One letter or figure alone is a mark or a speck of dirt, and no model.
-_LEAST_MODEL = 2
 #: Keys that name a kind less surely than this are hints.
 _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
 _OWNS = 0.85
 _ANY = FieldRule("any")
-#: What no key makes a model or a serial number of.
-_NEVER = frozenset(("a place", "an address on the web", "a hardware address", "a network address"))
-#: Nor of what no name is cut, nor of lines with so many blanks.
-_NEVER_CUT = _NEVER | {"a maker"}
-_SENTENCE = 8
 _POWER_FACTOR = re.compile(r"(?i)cos\s?(?:φ|phi)")
-#: A month, or a week, and its year.
-_MONTH = re.compile(r"\d{1,2}/(\d{2}|(19|20)\d{2})|(19|20)\d{2}/\d{1,2}")
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -170,7 +154,7 @@ def candidates(around: Surroundings, rule: FieldRule) -> list[Candidate]:
             part=_part(around.page, own, piece, row),
             habit=around.habits.of(own, index) if own else 0.0,
             farther=around.farther(own, piece),
-            barred=_is_barred(own, piece),
+            barred=is_barred(own, piece),
         )
         made = [one for span in _spans(around, rule, place) if (one := _candidate(around, rule, place, span))]
         found += _whole(made) if rule.name == "serial" and len(row) > 1 else made
@@ -266,9 +250,9 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     piece = page.pieces[place.at]
     if not fits and (
         place.barred
-        or _is_none(rule, text, keyed=own is not None, natural=span.natural)
+        or is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
-        or (rule.name == "serial" and own is not None and _is_other(own, piece, span, text))
+        or (rule.name == "serial" and own is not None and is_other(own, piece, span, text))
     ):
         # Without a key a code with its version on the side is the print of a circuit board; and the number of a patent
         # is no serial number of the key above it.
@@ -287,7 +271,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         features["caption"] = float(around.captioned(place.at, rule.name))
     features["echo"], features["doubt"] = around.echoes.of(text, span.segments)
     rated = own is not None and own.relation != "inline" and _POWER_FACTOR.search(piece.text) is not None
-    rated = rated or _measures(text, span.after) or (bool(span.before) and _certified(piece))
+    rated = rated or _measures(text, span.after) or (bool(span.before) and certified(piece))
     if rule.name == "serial" and not fits and rated:  # "Cl. F S1 cos phi 0.89" has ratings only.
         features["looks"] = 1.0
     features["theirs"] = place.theirs
@@ -301,51 +285,10 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
     return Candidate(piece, span.segments, raw, text, changed, own, features, fits, span.left_out)
 
 
-def _is_other(own: Link, piece: Piece, span: Span, text: str) -> bool:
-    """Say whether a text at a serial number's key is the number of a patent, or at "N:" a speed or a count."""
-    counted = own.key.text == _LOST_SIGN and sum(map(str.isalnum, text)) < _LEAST_AT_LOST_SIGN
-    return counted or bool(span.before and _certified(piece) and own.relation != "inline")
-
-
-def _certified(piece: Piece) -> bool:
-    return looks(piece.text) in ("a standard", "an approval")
-
-
 @lru_cache(maxsize=2048)
 def _plain(raw: str) -> tuple[str, str | None]:
     """Normalise a text that no pattern speaks of; most stand on every plate of a product."""
     return normalise(raw, _ANY)
-
-
-def _is_barred(own: Link | None, piece: Piece) -> bool:
-    """Say whether no part of a text can be a field's that no pattern speaks for: "Gare 7" is a street."""
-    if own is None:
-        return looks(piece.text) in _NEVER_CUT or piece.text.count(" ") >= _SENTENCE
-    return looks(piece.text) == "a place" and own.relation != "inline"
-
-
-def _is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
-    """Say whether a text that no pattern speaks for cannot be a field's, wherever it stands."""
-    if not keyed and not any(map(str.isdecimal, text)):
-        return True
-    # Without a key only the pattern can speak; at a key what breaks the pattern is told, as a person reads it.
-    if (rule.pattern is not None and not (keyed and natural)) or hides(text):
-        return True
-    if keyed and rule.name in FIELDS and (looks(text) in _NEVER or is_sign(text)):
-        return True
-    if rule.name == "model" and sum(map(str.isalnum, text)) < _LEAST_MODEL:
-        return True
-    if rule.name == "serial" and (looks(text) == "a date" or _MONTH.fullmatch(text) or worded_out(text)):
-        return True
-    if rule.name == "serial" and not any(map(str.isdigit, text)) and text != text.upper():
-        # "see label"
-        return True
-    if rule.name == "serial":
-        # No key makes a serial number of a word, or of the rest of one that is hidden; only the pattern can.
-        hidden = sum(map(str.isalnum, text)) < _LEAST_MISPRINT or rule.pattern is None
-        return hidden and not serial_shape(text)
-    # Nor is a bare number, a rating, a date or an address without a key a model, however large it stands.
-    return rule.name == "model" and not keyed and bool(looks(text) or plain_number(text))
 
 
 def together(one: Candidate, other: Candidate) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.core.reading import Quad, TextLine
@@ -61,3 +62,32 @@ def rect_of(line: TextLine, start: int, end: int, cosine: float, sine: float) ->
     top = ((ay + by) * cosine - (ax + bx) * sine) / 2
     bottom = ((cy + dy) * cosine - (cx + dx) * sine) / 2
     return Rect(left, min(top, bottom), right, max(top, bottom), max(abs(bottom - top), 1.0), (top + bottom) / 2)
+
+
+def turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
+    """Group lines by direction; each gets its group's number and common direction (radians)."""
+    lengths = [math.dist(line.box[0], line.box[1]) for line in lines]
+    angles = [angle_of(line.box) for line in lines]
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lines)), key=lambda i: -lengths[i]):
+        for group in groups:
+            if abs(off(angles[index], angles[group[0]])) <= math.radians(SAME_DIRECTION_DEG):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    directions = []
+    for group in groups:
+        # The middle one by length: what stands round the rim of a plate leans to one side only.
+        leans = sorted((off(angles[i], angles[group[0]]), lengths[i]) for i in group)
+        half, at = sum(lengths[i] for i in group) / 2, 0
+        while half > leans[at][1] and at + 1 < len(leans):
+            half -= leans[at][1]
+            at += 1
+        directions.append(angles[group[0]] + leans[at][0])
+    # The longest line may lean by itself and leave out some that run as the rest of its group do.
+    home = {index: number for number, group in enumerate(groups) for index in group}
+    for index, angle in enumerate(angles):
+        near = (n for n, one in enumerate(directions) if abs(off(angle, one)) <= math.radians(SAME_DIRECTION_DEG))
+        home[index] = min(home[index], next(near, home[index]))
+    return [(home[index], directions[home[index]]) for index in range(len(lines))]

@@ -18,7 +18,7 @@ from edge.readers.linking.keys.captions import captions
 from edge.readers.linking.keys.hidden import hides
 from edge.readers.linking.keys.keywords import FIELDS, Lexicon, fold
 from edge.readers.linking.keys.printed import HIDING, SEPARATORS, SLASHES, WEAK, Caption, separated
-from edge.readers.linking.page.geometry import SAME_DIRECTION_DEG, Rect, angle_of, off, rect_of
+from edge.readers.linking.page.geometry import Rect, angle_of, off, rect_of, turns
 from edge.readers.linking.page.rejoined import rejoined
 from edge.readers.linking.page.slopes import slopes, tells_slope
 
@@ -82,13 +82,13 @@ class Page:
 def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
     """Cut lines into keys and values and turn them upright."""
     kept = rejoined(tuple(aligned(line) for line in lines[:MAX_LINES]), lexicon)
-    turns = _turns(kept)
+    turned = turns(kept)
     cuts = _whole_where_captioned(kept, [_cut(line.text, lexicon) for line in kept])
     pieces: list[Piece] = []
     for index, line in enumerate(kept):
         if not line.text.strip():
             continue
-        turn, angle = turns[index]
+        turn, angle = turned[index]
         cosine, sine = math.cos(angle), math.sin(angle)
         slope = math.tan(max(-0.6, min(0.6, off(angle_of(line.box), angle))))
         for caption, start, end in cuts[index]:
@@ -113,7 +113,7 @@ def lay_out(lines: Sequence[TextLine], lexicon: Lexicon) -> Page:
     smooth = slopes([(piece.rect, piece.turn, piece.slope) for piece in pieces])
     pieces = [replace(piece, slope=slope) if piece.kind else piece for piece, slope in zip(pieces, smooth, strict=True)]
     heights = [piece.rect.height for piece in pieces if len(piece.text) > 2]
-    directions = tuple((math.cos(angle), math.sin(angle)) for _, angle in turns)
+    directions = tuple((math.cos(angle), math.sin(angle)) for _, angle in turned)
     usual = median(heights) if heights else 1.0
     return Page(kept, tuple(pieces), usual, max(0, len(lines) - MAX_LINES), directions)
 
@@ -128,35 +128,6 @@ def aligned(line: TextLine) -> TextLine:
     if "".join(c.text for c in characters) != line.text:
         characters = [Character(letter, 0.0) for letter in line.text]
     return replace(line, characters=tuple(characters))
-
-
-def _turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
-    """Group lines by direction; each gets its group's number and common direction (radians)."""
-    lengths = [math.dist(line.box[0], line.box[1]) for line in lines]
-    angles = [angle_of(line.box) for line in lines]
-    groups: list[list[int]] = []
-    for index in sorted(range(len(lines)), key=lambda i: -lengths[i]):
-        for group in groups:
-            if abs(off(angles[index], angles[group[0]])) <= math.radians(SAME_DIRECTION_DEG):
-                group.append(index)
-                break
-        else:
-            groups.append([index])
-    directions = []
-    for group in groups:
-        # The middle one by length: what stands round the rim of a plate leans to one side only.
-        leans = sorted((off(angles[i], angles[group[0]]), lengths[i]) for i in group)
-        half, at = sum(lengths[i] for i in group) / 2, 0
-        while half > leans[at][1] and at + 1 < len(leans):
-            half -= leans[at][1]
-            at += 1
-        directions.append(angles[group[0]] + leans[at][0])
-    # The longest line may lean by itself and leave out some that run as the rest of its group do.
-    home = {index: number for number, group in enumerate(groups) for index in group}
-    for index, angle in enumerate(angles):
-        near = (n for n, one in enumerate(directions) if abs(off(angle, one)) <= math.radians(SAME_DIRECTION_DEG))
-        home[index] = min(home[index], next(near, home[index]))
-    return [(home[index], directions[home[index]]) for index in range(len(lines))]
 
 
 def _with_whole_keys(pieces: list[Piece], lines: Sequence[TextLine], lexicon: Lexicon) -> list[Piece]:
