@@ -1,7 +1,7 @@
 """Search a frame for its text lines: the detector looks where text seems to stand, as finely as that needs.
 
 Promises: what is left out of a search has none of the edges that text is made of; a second search takes the place of
-the first only where it finds more.
+the first only where it finds more; a line is searched to its end, and characters that stand in no line once more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -58,6 +58,23 @@ _MOST_GROUPS = 4
 FoundCodes = Callable[[], Sequence[Code]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A frame, and at half its size where it is large: subjects are in pixels of that, lines in those of the frame."""
+
+    image: Image
+    half: Image
+
+    @property
+    def scale(self) -> float:
+        """How many pixels of `half` one of the frame's is."""
+        return float(self.half.shape[1] / self.image.shape[1])
+
+    def halved(self, quads: Sequence[Quad]) -> list[Quad]:
+        """Lines in pixels of `half`."""
+        return [moved(quad, self.scale, self.scale, 0.0, 0.0) for quad in quads]
+
+
 class LineSearch:
     """The detector, and where and how finely it looks; `beside` is used while a frame's text is estimated."""
 
@@ -82,75 +99,66 @@ class LineSearch:
         """
         rows, columns = image.shape[:2]
         # All that follows looks at a quarter of the pixels wherever that is enough.
-        half = resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image
-        where = subject(half, self._beside)
-        quads = self._searched_again(image, half, where, self._find(image, half, where), codes)
-        return [*quads, *self._left_over(image, half, where, quads, codes)]
+        frame = _Frame(image, resized(image, columns // 2, rows // 2) if max(rows, columns) > _LARGE_PX else image)
+        where = subject(frame.half, self._beside)
+        quads = self._searched_again(frame, where, self._find(frame, where), codes)
+        return [*quads, *self._left_over(frame, where, quads, codes)]
 
-    def _left_over(
-        self, image: Image, half: Image, where: Subject, quads: Sequence[Quad], codes: FoundCodes
-    ) -> list[Quad]:
+    def _left_over(self, frame: _Frame, where: Subject, quads: Sequence[Quad], codes: FoundCodes) -> list[Quad]:
         """Lines among characters that stand in none, each group of them searched by itself."""
-        scale = half.shape[1] / image.shape[1]
 
         def groups(held: Sequence[Quad]) -> list[Subject]:
-            quads = [moved(quad, scale, scale, 0.0, 0.0) for quad in held]
-            return unexplained(where, quads, (half.shape[1], half.shape[0]))
+            return unexplained(where, frame.halved(held), (frame.half.shape[1], frame.half.shape[0]))
 
         if not groups(quads):
             return []
         found: list[Quad] = []
         for group in groups([*quads, *_boxes(codes())])[:_MOST_GROUPS]:
-            new = self._find(image, half, group)
+            new = self._find(frame, group)
             found += [quad for quad in new if not any(_meet(quad, other) for other in [*quads, *found])]
         return found
 
-    def _searched_again(
-        self, image: Image, half: Image, where: Subject, quads: list[Quad], codes: FoundCodes
-    ) -> list[Quad]:
+    def _searched_again(self, frame: _Frame, where: Subject, quads: list[Quad], codes: FoundCodes) -> list[Quad]:
         """Search once more where much that looks like characters is in no line; the search that found more counts."""
-        scale = half.shape[1] / image.shape[1]
 
         def share(held: Sequence[Quad]) -> float:
-            return explained(where, [moved(quad, scale, scale, 0.0, 0.0) for quad in held])
+            return explained(where, frame.halved(held))
 
-        near = _around(quads, scale, where, half)
+        near = _around(quads, where, frame)
         if (near is not None or len(quads) < _FEW_LINES) and share(quads) < _EXPLAINED:
-            quads = self._searched_around(image, half, where, quads, near)
+            quads = self._searched_around(frame, where, quads, near)
         finer = _finer(where)
         if finer is None or len(quads) < _FEW_LINES or share(quads) >= _EXPLAINED_WELL:
             return quads
         if share([*quads, *_boxes(codes())]) >= _EXPLAINED_WELL:
             return quads
-        return max(quads, self._find(image, half, finer), key=len)
+        return max(quads, self._find(frame, finer), key=len)
 
-    def _searched_around(
-        self, image: Image, half: Image, where: Subject, quads: list[Quad], near: Subject | None
-    ) -> list[Quad]:
+    def _searched_around(self, frame: _Frame, where: Subject, quads: list[Quad], near: Subject | None) -> list[Quad]:
         """Search the whole frame where there are few lines, and finely round a small plate."""
-        scale = half.shape[1] / image.shape[1]
         if len(quads) < _FEW_LINES:
             # Small print in a large frame, or nothing at all: only pixels can tell.
-            again = self._find(image, half, Subject(0, 0, half.shape[1], half.shape[0], None))
+            again = self._find(frame, Subject(0, 0, frame.half.shape[1], frame.half.shape[0], None))
             quads = max(quads, again, key=len)
-            near = _around(quads, scale, where, half)
+            near = _around(quads, where, frame)
         if near is None:
             return quads
-        closer = self._find(image, half, near)
+        closer = self._find(frame, near)
         return closer if _MORE[0] * len(quads) <= len(closer) <= _MORE[1] * len(quads) else quads
 
-    def _find(self, image: Image, half: Image, where: Subject) -> list[Quad]:
-        """The lines of a subject in pixels of `half`, none cut off by its sides; corners in pixels of `image`."""
-        quads = self._found(image, half, where)
+    def _find(self, frame: _Frame, where: Subject) -> list[Quad]:
+        """The lines of a subject, none cut off by its sides."""
+        quads = self._found(frame, where)
         for _ in range(_MOST_WIDENED):
-            wider = _wider(where, quads, half.shape[1] / image.shape[1], half)
+            wider = _wider(where, quads, frame)
             if wider == where:
                 break
-            where, quads = wider, self._found(image, half, wider)
+            where, quads = wider, self._found(frame, wider)
         return quads
 
-    def _found(self, image: Image, half: Image, where: Subject) -> list[Quad]:
-        """What the detector finds in a subject, which is in pixels of `half`; corners in pixels of `image`."""
+    def _found(self, frame: _Frame, where: Subject) -> list[Quad]:
+        """What the detector finds in a subject."""
+        image, half = frame.image, frame.half
         scale = _scale(where, image.shape[1] / half.shape[1])
         width, height = _stepped((where.right - where.left) * scale), _stepped((where.bottom - where.top) * scale)
         seen = half if scale <= 1.0 else image
@@ -178,31 +186,31 @@ def in_order(quads: Sequence[Quad]) -> tuple[Quad, ...]:
     return tuple(quad for row in rows for quad in sorted(row, key=lambda quad: quad[0][0]))
 
 
-def _around(quads: Sequence[Quad], scale: float, where: Subject, half: Image) -> Subject | None:
-    """The surroundings of lines that fill a small share of a subject, in pixels of `half`; None where they fill it."""
+def _around(quads: Sequence[Quad], where: Subject, frame: _Frame) -> Subject | None:
+    """The surroundings of lines that fill a small share of a subject; None where they fill it."""
     if not quads:
         return None
-    across, down = ([point[axis] * scale for quad in quads for point in quad] for axis in (0, 1))
+    across, down = ([point[axis] for quad in frame.halved(quads) for point in quad] for axis in (0, 1))
     width, height = max(across) - min(across), max(down) - min(down)
     if width * height >= _SMALL_SHARE * (where.right - where.left) * (where.bottom - where.top):
         return None
     beside = _SURROUNDINGS * max(width, height)
     left, top = max(0, round(min(across) - beside)), max(0, round(min(down) - beside))
-    right, bottom = min(half.shape[1], round(max(across) + beside)), min(half.shape[0], round(max(down) + beside))
-    return Subject(left, top, right, bottom, None)
+    rows, columns = frame.half.shape[:2]
+    return Subject(left, top, min(columns, round(max(across) + beside)), min(rows, round(max(down) + beside)), None)
 
 
-def _wider(where: Subject, quads: Sequence[Quad], scale: float, half: Image) -> Subject:
-    """A subject in pixels of `half` with more room at each side that a line reaches over, as far as the frame goes."""
+def _wider(where: Subject, quads: Sequence[Quad], frame: _Frame) -> Subject:
+    """A subject with more room at each side that a line reaches over, as far as the frame goes."""
     left, top, right, bottom = where.left, where.top, where.right, where.bottom
-    for quad in quads:
+    for quad in frame.halved(quads):
         more = _BEYOND * size_of(quad)[1]
         for x, y in quad:
-            left = min(left, int((x - more) * scale)) if x * scale < where.left else left
-            top = min(top, int((y - more) * scale)) if y * scale < where.top else top
-            right = max(right, int((x + more) * scale)) if x * scale > where.right else right
-            bottom = max(bottom, int((y + more) * scale)) if y * scale > where.bottom else bottom
-    rows, columns = half.shape[:2]
+            left = min(left, int(x - more)) if x < where.left else left
+            top = min(top, int(y - more)) if y < where.top else top
+            right = max(right, int(x + more)) if x > where.right else right
+            bottom = max(bottom, int(y + more)) if y > where.bottom else bottom
+    rows, columns = frame.half.shape[:2]
     return replace(where, left=max(0, left), top=max(0, top), right=min(columns, right), bottom=min(rows, bottom))
 
 
