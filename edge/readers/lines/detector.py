@@ -9,6 +9,7 @@ than its core by 0.6 cores (98 %: 0.9). The growth here leaves the margin that t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,11 +31,16 @@ _LINE = 0.5  # least mean probability of a line
 _GROWTH_ACROSS = 0.84  # of the core's height: the box is 1.4 times as high as the text
 _GROWTH_ALONG = 1.4
 _LEAST_SIDE_PX = 3.0
+_LONGER = 1.5  # times its height a core is longer at least where nothing else tells how its text runs
+_LONG = 2.5  # so much longer is one that tells itself, and how short ones run
+_MOSTLY = 2.0  # so many times longer those one way are together than those the other way, where they tell that
 _MOST_LINES = 1000
 #: A score this far below zero is a probability of nothing; its exponential would leave 32 bits at 88.
 _NEVER = np.float32(60.0)
 #: What the network ends in, from its end.
 _END = ["Sigmoid", "Add", "ConvolutionBackpropData", "Relu", "Add", "ConvolutionBackpropData"]
+#: A core's middle, its width and height, and its turn in degrees.
+_Core = tuple[Any, tuple[float, float], float]
 #: This network has some 50 kernels a size, 4 MB of them, and parts that lie as they like some 30 sizes: with 600 kept a
 #: search took 60 ms, most of them for making kernels anew, with 2000 34 ms.
 _MAX_KERNELS = 2000
@@ -134,16 +140,16 @@ def boxes_of(probability: Tensor) -> list[Box]:
     """Cut a probability map into boxes, at most `_MOST_LINES`."""
     mask = cv2.dilate((probability > _CORE).astype(np.uint8), np.ones((2, 2), np.uint8))
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    found: list[Box] = []
+    found: list[tuple[_Core, float]] = []
     for contour in contours[:_MOST_LINES]:
-        centre, (width, height), angle = cv2.minAreaRect(contour)
-        if min(width, height) < _LEAST_SIDE_PX:
+        core = cv2.minAreaRect(contour)
+        if min(core[1]) < _LEAST_SIDE_PX:
             continue
-        score = _mean_inside(probability, np.asarray(cv2.boxPoints((centre, (width, height), angle)), np.float32))
-        if score < _LINE:
-            continue
-        found.append(Box(_quad(centre, (width, height), angle), score))
-    return found
+        score = _mean_inside(probability, np.asarray(cv2.boxPoints(core), np.float32))
+        if score >= _LINE:
+            found.append((_upright(core), score))
+    standing = _standing([core for core, _ in found])
+    return [Box(_quad(core, standing=standing), score) for core, score in found]
 
 
 def _mean_inside(probability: Tensor, corners: Tensor) -> float:
@@ -162,16 +168,29 @@ def _bounds(values: list[float]) -> tuple[int, int]:
     return math.floor(min(values)), math.ceil(max(values))
 
 
-def _quad(centre: Any, size: tuple[float, float], angle_deg: float) -> Quad:
-    """A core's box, in reading order if its longer side is the direction of the text, left to right or down.
+def _upright(core: Any) -> _Core:
+    """A core's middle, width, height and turn: nearest to upright, at most 45 degrees from it."""
+    middle, (width, height), angle = core
+    turn = (angle + 45.0) % 180.0 - 45.0  # -45 to 135
+    return (middle, (height, width), turn - 90.0) if turn >= 45.0 else (middle, (width, height), turn)
 
-    Text whose box is hardly longer than high is taken as nearest to upright.
+
+def _standing(cores: Sequence[_Core]) -> bool | None:
+    """Whether the long lines of a frame stand; None where as many of them lie."""
+    lying = sum(width for _, (width, height), _ in cores if width > _LONG * height)
+    stand = sum(height for _, (width, height), _ in cores if height > _LONG * width)
+    return stand > lying if max(stand, lying) > _MOSTLY * min(stand, lying) else None
+
+
+def _quad(core: _Core, *, standing: bool | None) -> Quad:
+    """A core's box, in reading order: a long one's text runs along it, left to right or down.
+
+    A short one's (a sign for number, a figure) runs as the long ones of its frame do; where those say nothing, along
+    its longer side if that is clearly longer, and else as upright text does.
     """
-    width, height = size
-    turn = (angle_deg + 45.0) % 180.0 - 45.0  # -45 to 135
-    if turn >= 45.0:
-        turn, width, height = turn - 90.0, height, width
-    if height > 1.5 * width:  # a standing line: reads downwards until the recogniser says otherwise
+    centre, (width, height), turn = core
+    if height > (_LONGER if standing is None else _LONG) * width or (standing and width <= _LONG * height):
+        # A standing line: reads downwards until the recogniser says otherwise.
         turn, width, height = turn + 90.0, height, width
     width, height = width + _GROWTH_ALONG * min(width, height), height + _GROWTH_ACROSS * height
     along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))]) * width / 2

@@ -43,6 +43,27 @@ def test_a_standing_line_reads_downwards() -> None:
     assert box.quad[1][1] > box.quad[0][1]
 
 
+def beside(length: float, height: float, *, standing: bool) -> Tensor:
+    """A map with a long line, and a core of this size beside it."""
+    probability = np.zeros((256, 256), np.float32)
+    long = ((40.0, 128.0), (10.0, 150.0), 0.0) if standing else ((128.0, 40.0), (150.0, 10.0), 0.0)
+    for rectangle in (long, ((160.0, 160.0), (length, height), 0.0)):
+        cv2.fillPoly(probability, [cv2.boxPoints(rectangle).astype(np.int32)], (0.9,))
+    return probability
+
+
+@pytest.mark.parametrize("standing", [True, False])
+@pytest.mark.parametrize(("along", "across"), [(14.0, 10.0), (7.0, 12.0)])
+def test_a_short_line_runs_as_the_long_ones_do(along: float, across: float, standing: bool) -> None:
+    """A sign for number, or one narrow figure, is read in the direction of the lines beside it."""
+    length, height = (across, along) if standing else (along, across)
+    boxes = boxes_of(beside(length, height, standing=standing))
+
+    (x0, y0), (x1, y1), _, _ = min((box.quad for box in boxes), key=lambda quad: max(size_of(quad)))
+    down, right = y1 - y0, x1 - x0
+    assert (down > abs(right)) if standing else (right > abs(down))
+
+
 @pytest.mark.parametrize("probability", [np.zeros((64, 64)), np.full((64, 64), 0.29), np.eye(64) * 0.4])
 def test_faint_maps_hold_no_line(probability: Tensor) -> None:
     """What the network hardly believes in is no line."""

@@ -129,6 +129,14 @@ def test_what_hides_a_value_is_neither_field() -> None:
     assert (fields["model"], fields["serial"]) == ("XK-200", "")
 
 
+@pytest.mark.parametrize("key", ["VÝROBNÍ ČÍSL0", "VÝROBNÍ ČÍsLO", "NÚMER0 DE SÉRIE"])
+def test_a_key_in_capitals_ends_where_its_word_does(key: str) -> None:
+    """A 0 or a small letter among a key's capitals is a capital, and no beginning of the value."""
+    fields = read(f"Typ AX 29\n{key} 3924262248\nU220/440V~")
+
+    assert fields["serial"] == "3924262248"
+
+
 def test_a_date_with_its_key_glued_to_it_is_no_serial_number() -> None:
     """Where the number itself is hidden, the date below its key is not taken for it."""
     fields = read("Typ AX 29\nSerial No.\n∆ATA12.01.2018\nUSB")

@@ -63,12 +63,25 @@ _WIDE = str.maketrans({"\uff0f": "/", "\uff0e": ".", "\u3002": ".", "\uff1b": ";
 _WIDE |= str.maketrans({"\u2227": "\u039b", "\u2206": "\u0394", "\u2220": "/"})
 #: The letter that "3aB. No" begins with; what comes before another figure is one itself.
 _ZE = re.compile(r"(?<![^\W_])3(?=[aA][bB](?![^\W_])|[aA][bB]o)")
+#: Words that begin with two capitals; in one of capitals these are capitals, and a 0 is an O ("ČÍsL0").
+_CAPITALS = re.compile(rf"(?<![^\W_])[^\W\d_{_CJK}]{{2}}[^\W_{_CJK}]{{2,}}")
+_LIKE_CAPITALS = frozenset("cosuvwxz0")
+_MOST_ALIKE = 2
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def captions(text: str, lexicon: Lexicon) -> tuple[Caption, ...]:
     """Find the keys of a line from left to right, longest first; neighbours of one kind become one key."""
-    return tuple(_captions(_ZE.sub("з", text.translate(_WIDE)), lexicon))
+    seen = _CAPITALS.sub(lambda match: _in_capitals(match[0]), text.translate(_WIDE))
+    return tuple(_captions(_ZE.sub("з", seen), lexicon))
+
+
+def _in_capitals(word: str) -> str:
+    """Give a word of capitals with those that were read as small letters or as a 0; any other as it is."""
+    others = [c for c in word if not c.isupper()]
+    if not 0 < len(others) <= _MOST_ALIKE or not word[:2].isupper() or not _LIKE_CAPITALS.issuperset(others):
+        return word
+    return word.replace("0", "O").upper()
 
 
 def _captions(text: str, lexicon: Lexicon) -> list[Caption]:
