@@ -110,10 +110,11 @@ class LineSearch:
         def groups(held: Sequence[Quad]) -> list[Subject]:
             return unexplained(where, frame.halved(held), (frame.half.shape[1], frame.half.shape[0]))
 
-        if not groups(quads):
-            return []
+        left = groups(quads)
+        if left and (coded := _boxes(codes())):
+            left = groups([*quads, *coded])
         found: list[Quad] = []
-        for group in groups([*quads, *_boxes(codes())])[:_MOST_GROUPS]:
+        for group in left[:_MOST_GROUPS]:
             new = self._find(frame, group)
             found += [quad for quad in new if not any(_meet(quad, other) for other in [*quads, *found])]
         return found

@@ -49,13 +49,13 @@ class Surroundings:
         self.keys_from = min((rect.top for rect in keyed), default=math.inf)
         self.keys_to = max((rect.bottom for rect in keyed), default=math.inf)
         self.named = {piece.kind for piece in page.pieces if piece.kind and piece.strength > _SURE}
-        self._captions = [
-            (link.key.kind, index) for index, found in linked.items() for link in found
-            if link.key.strength > _SURE and link.relation in ("inline", "right")
-        ]  # fmt: skip
         self._gaps = _gaps(linked, page)
         self._heads = {link.key for found in linked.values() for link in found if link.relation == "below"}
         self._plates = _plates(page, linked)
+        self._captioned = {
+            (link.key.kind, self._plates[index]) for index, found in linked.items() for link in found
+            if link.key.strength > _SURE and link.relation in ("inline", "right")
+        }  # fmt: skip
         self._homes = {name: self._homes_of_others(name) for name in FIELDS}
         self.repeats: dict[str, int] = {}
         self._places: dict[int, dict[str, float]] = {}
@@ -73,7 +73,7 @@ class Surroundings:
 
     def captioned(self, index: int, name: str) -> bool:
         """Say whether a key of a field has a value beside it on a text's plate."""
-        return any(kind == name and self._plates[at] == self._plates[index] for kind, at in self._captions)
+        return (name, self._plates[index]) in self._captioned
 
     def elsewhere(self, index: int, name: str) -> float:
         """Say whether a value stands on another plate than all keys of the other fields that are asked for."""
