@@ -24,6 +24,7 @@ from random import Random
 from edge.adapters import images
 from edge.core.fields import Product, violation
 from edge.core.match import same
+from edge.core.profile import CONFUSABLE
 from edge.core.reading import FieldReading
 from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.linker import link
@@ -52,8 +53,7 @@ def solid(text: str) -> str:
     return "".join(c for c in text if c.isalnum())
 
 
-#: Characters that readers mix up, as product files name them.
-CONFUSABLE = ("0O", "1I", "8B", "5S", "2Z", "6G")
+#: What may be told in place of texts, the worst first.
 MISSED = ("of the right form", "of another form", "nothing", "of another form, the printed text the only proposal")
 
 
