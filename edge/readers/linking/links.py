@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from edge.readers.linking.keys.hidden import hides
 from edge.readers.linking.keys.printed import FIRST_WIDE
 from edge.readers.linking.page.layout import Page, Piece
-from edge.readers.linking.shape import looks
+from edge.readers.linking.shape import is_sign, looks
 from edge.readers.linking.values.parted import parted_row, parts_of
 
 #: Which way a value stands from its key, and how often that is so on plates.
@@ -217,8 +217,8 @@ def _reach(key: Piece, pieces: Sequence[Piece], fields: Collection[str]) -> Iter
 
 
 def _lets_pass(key: Piece, other: Piece) -> bool:
-    """Say whether a text stands in no way of a field's key: the same key in another language, or a sign."""
-    return other.kind == key.kind or (not other.kind and _is_speck(other.text))
+    """Say whether a text stands in no way of a field's key: the same key in another language, or a sign ("VDE")."""
+    return other.kind == key.kind or (not other.kind and (_is_speck(other.text) or is_sign(other.text)))
 
 
 def _is_speck(text: str) -> bool:

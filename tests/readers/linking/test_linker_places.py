@@ -121,6 +121,30 @@ def test_what_stands_half_a_line_below_a_row_does_not_take_its_key() -> None:
     assert texts([*plate, *lower])["serial"] == "5512093-A"
 
 
+def test_the_sign_of_an_approval_hides_no_value_from_a_key() -> None:
+    """A sign nearer to a key and a little lower is no value, and the key reaches past it."""
+    plate = typeset("Typ                         XK-200\n\nS/N: 40123987")
+    sign = [moved_by(line, 14.0) for line in typeset("     VDE")]
+
+    assert texts([*plate, *sign])["model"] == "XK-200"
+
+
+def test_a_box_as_wide_as_high_has_the_direction_of_its_plate() -> None:
+    """Short keys are told no direction by their boxes; on a plate that leans they have their values all the same."""
+    drawing = "KELVIA INSTRUMENTS\nTYP:  Homeline\nS/N:  40123987\nVoltage:  230 V\nPower:  5 kW"
+    plate = [_upright(line) if line.text in ("TYP:", "S/N:") else line for line in typeset(drawing, angle_deg=23.0)]
+
+    assert texts(plate) == {"model": "Homeline", "serial": "40123987"}
+
+
+def _upright(line: TextLine) -> TextLine:
+    """Give a line in the upright box round its own, as a detector does that finds no direction."""
+    across, down = [x for x, _ in line.box], [y for _, y in line.box]
+    left, right, top, bottom = min(across), max(across), min(down), max(down)
+    box = ((left, top), (right, top), (right, bottom), (left, bottom))
+    return TextLine(line.text, box, tuple(Character(c, 1.0) for c in line.text))
+
+
 @pytest.mark.parametrize(
     ("lines", "why"),
     [

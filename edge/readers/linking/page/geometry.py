@@ -10,6 +10,8 @@ from edge.core.reading import Quad, TextLine
 
 #: Lines whose directions differ by more than this (degrees) are not on one plate, or not on one side of it.
 SAME_DIRECTION_DEG = 20.0
+#: A box so much longer than high at most may lean as far as it likes, up to half a right angle (radians).
+_STUBBY, _HALF_WAY = 2.0, math.radians(45.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +92,10 @@ def turns(lines: Sequence[TextLine]) -> list[tuple[int, float]]:
     for index, angle in enumerate(angles):
         near = (n for n, one in enumerate(directions) if abs(off(angle, one)) <= math.radians(SAME_DIRECTION_DEG))
         home[index] = min(home[index], next(near, home[index]))
+    # A box about as wide as high is told no direction but that of the frame: the plate's is meant.
+    long = {home[index] for index, line in enumerate(lines) if lengths[index] > _STUBBY * math.dist(*line.box[::3])}
+    for index, angle in enumerate(angles):
+        if home[index] not in long:
+            near = (n for n in sorted(long) if abs(off(angle, directions[n])) < _HALF_WAY)
+            home[index] = next(near, home[index])
     return [(home[index], directions[home[index]]) for index in range(len(lines))]
