@@ -45,6 +45,18 @@ def is_barred(own: Link | None, piece: Piece) -> bool:
     return looks(piece.text) == "a place" and own.relation != "inline"
 
 
+def is_cut_from_words(before: str, text: str, *, keyed: bool) -> bool:
+    """Say whether a model would begin within the words of its box: "pump Aqua 9", or "3E" of "Aqua 3E".
+
+    A name does not begin in small letters behind a word, nor is so little of a box one that no key stands at.
+    """
+    if not any(map(str.isalpha, before)):
+        return False
+    first = text.split(maxsplit=1)[0]
+    small = len(first) > _LEAST_MODEL and first.isalpha() and first.islower()
+    return small or (not keyed and sum(map(str.isalnum, text)) <= _LEAST_MODEL)
+
+
 def is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
     """Say whether a text that no pattern speaks for cannot be a field's, wherever it stands."""
     if not keyed and not any(map(str.isdecimal, text)):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from edge.core.fields import FieldRule, normalise, violation
 from edge.core.reading import Character, Quad
-from edge.readers.linking.barred import certified, is_barred, is_none, is_other
+from edge.readers.linking.barred import certified, is_barred, is_cut_from_words, is_none, is_other
 from edge.readers.linking.keys.printed import SLASHED
 from edge.readers.linking.links import RELATIONS, Link
 from edge.readers.linking.page.geometry import Rect, quad
@@ -47,7 +47,7 @@ _WEAK = 0.5
 #: Keys at least this sure keep what stands behind them in their box.
 _OWNS = 0.85
 _ANY = FieldRule("any")
-_POWER_FACTOR = re.compile(r"(?i)cos\s?(?:φ|phi)")
+_POWER_FACTOR = re.compile(r"(?i)cos\s?(?:φ|ph)")
 #: What a text that matches the pattern looks like at least, whatever its shape.
 _SHAPE_THAT_FITS = 0.9
 
@@ -253,6 +253,8 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         or is_none(rule, text, keyed=own is not None, natural=span.natural)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
         or (rule.name == "serial" and own is not None and is_other(own, piece, span, text))
+        or (rule.name == "model" and is_cut_from_words(span.before, text, keyed=own is not None))
+        or (rule.name == "model" and own is None and " " not in text and _measures(text, span.after))
     ):
         # Without a key a code with its version on the side is the print of a circuit board; and the number of a patent
         # is no serial number of the key above it.

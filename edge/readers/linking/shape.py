@@ -12,6 +12,8 @@ _UNITS = (
     "vac|vdc|vca|v~|v|ma|mah|ah|a|wh|kwh|kw|w|kva|va|hz|khz|mhz|ghz|°c|℃|°f|℉|bar|mbar|kpa|mpa|psi|mm|cm|m|m²|m³|m3|m³/h|"
     "m3/h|dm³|l|ml|kg|g|lbs|ibs|lb|rpm|r/min|u/min|1/min|min-1|min⁻¹|min|nm|hp|ps|db|dba|gb|mb|tb|µf|μf|uf|ω|ohm|%|imp|lmp|max"
 )
+#: Units that are no capitals.
+_SMALL_UNITS = "bar|mbar|kPa|MPa|mm|cm|kg|kW|kVA|mA|kHz|Hz|Nm|dB|lbs|Ibs|rpm|r/min|U/min|1/min|min-1"
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _COUNTRIES = (
     "p\\.?r\\.? ?c|china|taiwan|korea|japan|thailand|malaysia|philippines|vietnam|singapore|india|germany|deutschland|"
@@ -36,11 +38,14 @@ _LOOKS: tuple[tuple[str, str], ...] = (
         rf"(?i)(?<![A-Z0-9.-]){_NUMBER}(\s?[-~/…]+\s?{_NUMBER})?\s?({_UNITS})(?=$|[^a-z0-9-]|dc|ac)",
     ),
     ("a rating", rf"(?i)^{_NUMBER}\s?[x×]\s?{_NUMBER}(\s?[x×]\s?{_NUMBER})?(\s?[a-z]{{1,2}})?$"),  # noqa: RUF001
-    ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v(?!\w*\d)|cos\s?(φ|phi)"),
+    ("a rating", r"(?i)\d\(\d+\)\s?A|[±λ]|\d[=~⎓]|^(ac|dc)\s?\d{1,4}(?!\d)|^\d+x\d+(/\d+)?v(?!\w*\d)|cos\s?(φ|ph)"),
     # Volts with hertz glued to them.
     ("a rating", r"(?i)^\d{2,3}([-/~]\d{2,3})?\s?v\s?(ac|dc|~)?\s?\d{2}([-/]\d{2})?\s?hz$"),
     # Volts with their phases, and hertz with a sign glued to them.
     ("a rating", r"(?i)^\d{2,3}\s?v\s?[13]$|^\d{2,3}\s?hz\s?ce$"),
+    # Its caption is glued to it: "TOK77,08 g", "PN860 bar". Units in capitals are a model's variant as well.
+    ("a rating", rf"^[^\W\d_]{{2,}}\d{{1,4}},\d{{1,2}}\s(?i:{_UNITS})$"),
+    ("a rating", rf"^[^\W\d_]{{2,}}\d{{1,5}}([.,]\d{{1,2}})?\s({_SMALL_UNITS})$"),
     # How motors are marked for one phase or three.
     ("a rating", r"(?i)^mot(or)?\.?\s?[13]$|^[13]\s?~?\s?mot(or)?\.?$"),
     (
@@ -202,6 +207,21 @@ def _is_misread_word(token: str) -> bool:
     return len(token) > 4 and _ONE_DIGIT.fullmatch(token) is not None and len(_VOWEL.findall(token)) > 1
 
 
+#: A code, and behind it a company's name with its form.
+_COMPANY_BEHIND = re.compile(
+    r"(?=\d*[^\W\d_])[^\W_]\S*\d\S*(?: [A-Z]{1,2})?(?= )( (?!made)[^\W\d_]{3,}(?: [^\W\d_]{3,})?,?"
+    r" (?:gmbh|ltd|inc|corp|s\.p\.a|s\.a|oy|a/s|b\.v|llc|ag)\.?)",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=2048)
+def names_company(text: str) -> int:
+    """Give where a company's full name begins behind a code ("XK-200 Kelvia S.p.A."); 0 where none does."""
+    match = _COMPANY_BEHIND.fullmatch(text)
+    return match.start(1) + 1 if match else 0
+
+
 @lru_cache(maxsize=2048)
 def is_brand(text: str) -> bool:
     """Say whether a text can be a maker's name: a word or a few that begin in capitals, or a company's full name."""
@@ -212,7 +232,7 @@ def is_brand(text: str) -> bool:
 
 
 #: A variant's round brackets are read as square ones now and then.
-_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: [(\[][^\W_]{1,4}[)\]]| [A-Z]{1,2})?")
+_NAMED = re.compile(r"[^\W\d_][^\d_]{2,}[ -]\d{1,5}[^\W\d_]?(?: ?[(\[][^\W_]{1,4}[)\]]| [A-Z]{1,2})?")
 _CODE_IN_NAME = re.compile(r" [A-Z]{1,3} \d")
 #: A word in capitals before one in small letters is the maker's or the thing's: "VACUUM PUMP Vitatec 1482".
 _SHOUTED = re.compile(r"[^\W\d_a-zà-ÿа-я]{4,} [^\W\d_][a-zà-ÿа-я]")

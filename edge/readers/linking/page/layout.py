@@ -21,6 +21,7 @@ from edge.readers.linking.keys.printed import HIDING, SEPARATORS, SLASHES, WEAK,
 from edge.readers.linking.page.geometry import Rect, angle_of, off, rect_of, turns
 from edge.readers.linking.page.rejoined import rejoined
 from edge.readers.linking.page.slopes import slopes, tells_slope
+from edge.readers.linking.shape import names_company
 
 #: Lines after this many are not linked; nothing on a plate is that long, and the time is bounded.
 MAX_LINES = 400
@@ -369,4 +370,8 @@ def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
     while end > start and (text[end - 1].isspace() or text[end - 1] in _AFTER):
         end -= 1
     if start < end:
+        maker = names_company(text[start:end])
+        if maker:
+            pieces.append((None, start, start + len(text[start : start + maker].rstrip())))
+            start += maker
         pieces.append((None, start, end))
