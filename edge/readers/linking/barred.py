@@ -9,7 +9,7 @@ from edge.readers.linking.keys.hidden import hides
 from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.links import Link
 from edge.readers.linking.page.layout import Piece
-from edge.readers.linking.shape import is_sign, looks, plain_number, serial_shape, worded_out
+from edge.readers.linking.shape import is_sentence, is_sign, looks, plain_number, serial_shape, signed, worded_out
 from edge.readers.linking.values.spans import Span
 
 #: "Nº:" without its sign has a longer number behind it than a speed.
@@ -42,7 +42,7 @@ def is_barred(own: Link | None, piece: Piece) -> bool:
     """Say whether no part of a text can be a field's that no pattern speaks for: "Gare 7" is a street."""
     if own is None:
         return looks(piece.text) in _NEVER_CUT or piece.text.count(" ") >= _SENTENCE
-    return looks(piece.text) == "a place" and own.relation != "inline"
+    return own.relation != "inline" and (looks(piece.text) == "a place" or is_sentence(piece.text))
 
 
 def is_cut_from_words(before: str, text: str, *, keyed: bool) -> bool:
@@ -66,7 +66,8 @@ def is_none(rule: FieldRule, text: str, *, keyed: bool, natural: bool) -> bool:
         return True
     if keyed and rule.name in FIELDS and (looks(text) in _NEVER or is_sign(text)):
         return True
-    if rule.name == "model" and sum(map(str.isalnum, text)) < _LEAST_MODEL:
+    few = sum(map(str.isalnum, text)) < _LEAST_MODEL
+    if rule.name == "model" and (few or signed(text) >= 0):
         return True
     if rule.name == "serial" and (looks(text) == "a date" or _MONTH.fullmatch(text) or worded_out(text)):
         return True

@@ -259,10 +259,31 @@ def worded(text: str) -> float:
     return float(any(len(token) > 3 and token.isalpha() for token in text.split()))
 
 
+#: A figure in a circle, a registered name: what is said beside a name and never within it.
+_SIGN_BEHIND = re.compile(r"\s?(?:&\s?)?[\u2460-\u2473\u00ae\u2122]")
+
+
+@lru_cache(maxsize=2048)
+def signed(text: str) -> int:
+    """Give where signs begin that end a name ("XK-200 & ① IP21"); -1 where none do."""
+    match = _SIGN_BEHIND.search(text)
+    return match.start() if match else -1
+
+
 @lru_cache(maxsize=2048)
 def worded_out(text: str) -> bool:
     """Say whether a text has several words in small letters: a sentence, however it was cut."""
-    return sum(_LOWER_WORD.fullmatch(token) is not None for token in text.split()) > 1
+    return _small_words(text) > 1
+
+
+def is_sentence(text: str) -> bool:
+    """Say whether a text begins with more words in small letters than any name has."""
+    return _small_words(_BEFORE_FIGURE.split(text, maxsplit=1)[0]) > _MOST_WORDS
+
+
+@lru_cache(maxsize=2048)
+def _small_words(text: str) -> int:
+    return sum(_LOWER_WORD.fullmatch(token) is not None for token in text.split())
 
 
 @lru_cache(maxsize=2048)
@@ -271,6 +292,9 @@ def plain_number(text: str) -> float:
     return float(any(c.isdigit() for c in text) and not any(c.isalpha() for c in text))
 
 
+_BEFORE_FIGURE = re.compile(r"(?<!\S)\S*\d")
+#: Words in small letters of one name ("5200 HiTorque Mini Lathe").
+_MOST_WORDS = 3
 #: How a revision begins that a letter follows ("Rev A").
 _REVISIONS = ("Rev", "Rev.", "Re\u03bd", "Ver", "Ver.")
 
@@ -321,7 +345,7 @@ def rest(text: str) -> str:
     if not text:
         return ""
     plain = [c for c in text if c.isalpha() or c.isdecimal()]
-    if not plain:
+    if not plain or signed(text) == 0:
         return "remark"
     first, *others = _GLUED_KIND.sub(" ", text).split(maxsplit=1)
     if (

@@ -52,3 +52,17 @@ def test_a_model_without_a_key_is_not_given_up_for_a_worse_one_on_the_serial_num
     drawing = "# KELVIA\nHeat pump U53D/646" + "\n" * 14 + "EPWR72014\n\nS/N: 40123987\nPOWER 230 V"
 
     assert model_of(drawing) == "U53D/646"
+
+
+@pytest.mark.parametrize("behind", [" & ① IP21", "&① Soft starter", " &①Elektromotor", " ® Estufa"])
+@pytest.mark.parametrize("key", ["", "Model: "])
+def test_a_sign_behind_a_model_ends_it(key: str, behind: str) -> None:
+    """A figure in a circle or the sign of a registered name is no part of a name, nor is what stands behind it."""
+    assert model_of(f"# KELVIA\n{key}V-812-WN{behind}\nS/N: 40123987") == "V-812-WN"
+
+
+def test_a_sentence_is_no_model() -> None:
+    """Small print above a key names nothing, though it ends with a word and a number."""
+    drawing = "KELVIA\nThis device complies with part 15 of the FCC Rules\nModel\n\n\nS/N: 40123987"
+
+    assert model_of(drawing) == ""

@@ -77,6 +77,7 @@ def test_a_hardware_address_below_its_key_is_no_model() -> None:
 def test_where_a_thing_is_made_is_no_key() -> None:
     """The two words of "Made in", cut in two, are no misread "Model"."""
     assert read("# ZE 693\nS/N: 40123987\nMadei  in Korea")["model"] == "ZE 693"
+    assert read("Soft starter\nS/N: 40123987\nMode in EU")["model"] == ""
 
 
 @pytest.mark.parametrize("text", ["Model: S\n# XK-200", "Model:\nS\n  XK-200", "Typ.  5  XK-200"])

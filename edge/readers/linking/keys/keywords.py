@@ -99,7 +99,7 @@ _NOT_KEYS = frozenset(
         fold,
         (
             *("mode", "modem", "moder", "modul", "module", "modus", "tape", "time", "tip", "tips", "port"),
-            *("tyre", "tire", "made i"),
+            *("tyre", "tire", "made i", "mode in"),
         ),
     )
 )

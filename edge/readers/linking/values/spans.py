@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edge.core.fields import FieldRule
 from edge.readers.linking.page.layout import Page, Piece
-from edge.readers.linking.shape import looks, rest
+from edge.readers.linking.shape import looks, rest, signed
 
 Segment = tuple[int, int, int]
 """Line, start, end."""
@@ -233,6 +233,9 @@ def _model_parts(line: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int
     if not tokens:
         return
     start, last, numbered = tokens[0][0], len(tokens), False
+    sign = signed(line[start : tokens[-1][1]])
+    if sign > 0:
+        yield _bare(line, start, start + sign)
     for index, (begin, stop) in enumerate(tokens):
         token = line[begin:stop]
         if index and rest(token) == "remark" and _is_remark(token) and looks(token) != "a year":
