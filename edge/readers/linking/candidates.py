@@ -254,7 +254,7 @@ def _candidate(around: Surroundings, rule: FieldRule, place: _Place, span: Span)
         or (own is None and piece.turn != around.turn and looks(span.after) == "a version")
         or (rule.name == "serial" and own is not None and is_other(own, piece, span, text))
         or (rule.name == "model" and is_cut_from_words(span.before, text, keyed=own is not None))
-        or (rule.name == "model" and own is None and " " not in text and _measures(text, span.after))
+        or (rule.name == "model" and own is None and not set(" /") & set(text) and _measures(text, span.after))
     ):
         # Without a key a code with its version on the side is the print of a circuit board; and the number of a patent
         # is no serial number of the key above it.

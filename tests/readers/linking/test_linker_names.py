@@ -29,6 +29,11 @@ def test_a_variant_in_capitals_is_no_unit(text: str) -> None:
     assert model_of(f"# KELVIA\n{text}\nS/N: 40123987") == text
 
 
+def test_a_variant_behind_a_size_is_no_unit_of_it() -> None:
+    """What stands behind a slash and its letter may look like a rating; an order code says which is the model."""
+    assert model_of("# KELVIA\nK63F/100 A\nS/N: 40123987\nArticle No. K63F/100-X7") == "K63F/100"
+
+
 @pytest.mark.parametrize("name", ["Aqua 9", "Homeline 5(B48)", "Homeline 3E"])
 def test_a_name_does_not_begin_in_the_midst_of_words(name: str) -> None:
     """A name of a word and a number is told whole, and with no word of what the thing is."""
