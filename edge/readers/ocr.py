@@ -45,7 +45,7 @@ from edge.readers.reader import Image, Located
 from edge.vision.rectify import between, estimated_characters, resized, size_of, strip, turned
 
 #: Counted up whenever what is read from the same weights may change.
-VERSION = "ocr 12"
+VERSION = "ocr 13"
 #: Frames of the recogniser for each estimated character: fewer lose one of two like characters in a row.
 _FRAMES = 1.85
 #: Bounds of a strip's width, by the width that the text would have at the strip's height.

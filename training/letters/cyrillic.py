@@ -33,7 +33,7 @@ from training.letters.drawing import cuts_of
 from training.linking.drawn import FOLDER as OTHER_FACES
 from training.small import fonts
 
-_HIDDEN = 192
+HIDDEN = 192
 _BATCH = 64
 _RATE = 3e-3
 
@@ -55,8 +55,8 @@ class Letters(nn.Module):
         self.known = len(classes)
         self.register_buffer("weights", torch.tensor(weights[:, classes]))
         self.register_buffer("bias", torch.tensor(bias[classes]))
-        self.hidden = nn.Linear(weights.shape[0], _HIDDEN)
-        self.letters = nn.Linear(_HIDDEN, len(LETTERS))
+        self.hidden = nn.Linear(weights.shape[0], HIDDEN)
+        self.letters = nn.Linear(HIDDEN, len(LETTERS))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Batch x frames x features to batch x frames x classes."""
@@ -90,7 +90,7 @@ def _loss(model: Letters, features: torch.Tensor, lengths: torch.Tensor, texts: 
     scores = model(features).log_softmax(-1)
     said = [n for n, text in enumerate(texts) if text is not None]
     none = [n for n, text in enumerate(texts) if text is None]
-    targets = [[numbers[one] for one in _spelt(texts[n] or "") if one in numbers] for n in said]
+    targets = [[numbers[one] for one in spelt(texts[n] or "") if one in numbers] for n in said]
     loss = nn.functional.ctc_loss(
         scores[said].transpose(0, 1),
         torch.tensor([one for target in targets for one in target]),
@@ -108,7 +108,8 @@ def _loss(model: Letters, features: torch.Tensor, lengths: torch.Tensor, texts: 
 _SPELT = str.maketrans({"ё": "е", "Ё": "Е"} | {latin: one for one, latin in ALIKE.items() if latin != "3"})  # noqa: RUF001
 
 
-def _spelt(text: str) -> str:
+def spelt(text: str) -> str:
+    """A text in the letters that are learnt."""
     return text.translate(_SPELT)
 
 
@@ -142,7 +143,7 @@ def judged(model: Letters, some: Sequence[Seen]) -> str:
         if text is None:
             others += any(letter in CYRILLIC for letter in read)
             continue
-        printed = _spelt(text).replace(" ", "")
+        printed = spelt(text).replace(" ", "")
         lines, characters = lines + 1, characters + len(printed)
         off = distance(read.replace(" ", ""), printed, len(printed))
         wrong, exact = wrong + off, exact + (off == 0)

@@ -112,7 +112,7 @@ def faces(letters: str, without: str = "", folder: Path = FOLDER) -> list[Path]:
         FileNotFoundError: `fetch` did not fill the folder.
     """
     known = files(" ".join(FACES.values()).split(), folder)
-    return [path for path in known if _has(path, letters) and not any(_has(path, one) for one in without)]
+    return [path for path in known if has(path, letters) and not any(has(path, one) for one in without)]
 
 
 def files(wanted: Iterable[str], folder: Path = FOLDER) -> list[Path]:
@@ -128,7 +128,8 @@ def files(wanted: Iterable[str], folder: Path = FOLDER) -> list[Path]:
     return found
 
 
-def _has(path: Path, letters: str) -> bool:
+def has(path: Path, letters: str) -> bool:
+    """Say whether a face has all of these letters."""
     font = ImageFont.truetype(str(path), 40)
     missing = bytes(font.getmask(_MISSING))
     return all(bytes(font.getmask(letter)) not in (missing, b"") for letter in letters)
@@ -136,7 +137,7 @@ def _has(path: Path, letters: str) -> bool:
 
 def characters(path: Path, among: str) -> frozenset[str]:
     """Those of some characters that a face has."""
-    return frozenset(one for one in among if one == " " or _has(path, one))
+    return frozenset(one for one in among if one == " " or has(path, one))
 
 
 def words(folder: Path = FOLDER) -> list[str]:

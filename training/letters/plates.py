@@ -64,7 +64,7 @@ def _faces() -> list[fonts.Face]:
 def _examples(seed: int, judge: bool, number: int) -> tuple[list[float], list[float], list[Seen]]:
     page, labelled = printed(f"{seed}-{'unseen' if judge else 'seen'}-{number}", unseen=judge)
     dice = Random(f"faces {page.seed}")  # noqa: S311 - repeatable, not secret
-    frame = drawn.frame_of(page, _opened["faces"], 2 if not judge and dice.random() < _TWO_FACES else 1)
+    frame, _ = drawn.frame_of(page, _opened["faces"], 2 if not judge and dice.random() < _TWO_FACES else 1)
     reader: Ocr = _opened["reader"]
     _, lines = reader.glyphs(frame, reader.locate(frame).boxes)
     zeros, letters = rounds.leanings(lines)

@@ -25,10 +25,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from edge.core import gate
-from edge.core.reading import FieldReading, Reading
+from edge.core.reading import FieldReading, Quad, Reading
 from edge.products import load_product
 from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.linking.linker import link
@@ -36,7 +37,7 @@ from edge.readers.ocr import Ocr
 from edge.vision import quality
 from simulator.fonts import Mask
 from simulator.material import NOMINAL, Picture, Wear, surface
-from simulator.optics import Sensor, expose
+from simulator.optics import Sensor, expose, placement
 from simulator.spoiling import nominal
 from training.linking import wording
 from training.linking.apart import corners
@@ -45,6 +46,8 @@ from training.linking.layouts import Box
 from training.linking.pages import Labelled, Printed, printed
 from training.linking.train import NAMEPLATE
 from training.small import fonts
+
+Floats = npt.NDArray[np.float64]
 
 FOLDER = Path("build/faces")
 _SENSOR = Sensor()
@@ -112,8 +115,11 @@ def _words(box: Box) -> Iterator[tuple[str, float, float]]:
             held = []
 
 
-def plate_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> Mask:
-    """The ink of a page, 255 where it is full; with more pens than one its boxes are set in different faces."""
+def plate_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> tuple[Mask, list[Quad | None]]:
+    """The ink of a page, 255 where it is full, and where each box's lies; None: there is none.
+
+    With more pens than one its boxes are set in different faces.
+    """
     dice = Random(f"face {page.seed}")  # noqa: S311 - repeatable, not secret
     pens = [Pen(faces, dice) for _ in range(num_pens)]
     reached = [corner for box in page.boxes for corner in corners(box)]
@@ -121,13 +127,12 @@ def plate_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> M
     right, bottom = (max(corner[axis] for corner in reached) + _MARGIN for axis in (0, 1))
     scale = min(_MOST_SCALE, _PLATE_PX / max(right - left, bottom - top))
     ink = np.zeros((round((bottom - top) * scale), round((right - left) * scale)), np.uint8)
-    for box in page.boxes:
-        _put(ink, box, pens[0] if num_pens == 1 else dice.choice(pens), scale, (left, top))
-    return ink
+    put = [_put(ink, box, pens[0] if num_pens == 1 else dice.choice(pens), scale, (left, top)) for box in page.boxes]
+    return ink, put
 
 
-def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float]) -> None:
-    """Set a box's words on a strip of its own, and turn that into its place."""
+def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float]) -> Quad | None:
+    """Set a box's words on a strip of its own, turn that into its place, and give where its ink lies then."""
     em_px = box.height * scale
     strip = np.zeros((round(1.4 * em_px) + 1, round((box.right - box.left) * scale) + 4), np.uint8)
     for text, left, right in _words(box):
@@ -146,12 +151,24 @@ def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float
         ]
     )
     np.maximum(ink, cv2.warpAffine(strip, place, (ink.shape[1], ink.shape[0]), flags=cv2.INTER_LINEAR), out=ink)
+    x, y, width, height = cv2.boundingRect(strip)
+    return quad_of(cv2.transform(_corners(x, y, width, height), place)) if width else None
 
 
-def frame_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> Picture:
-    """A frame of the page's plate, height x width x 3, uint8, BGR; set as `plate_of` sets it."""
+def _corners(x: float, y: float, width: float, height: float) -> Floats:
+    return np.array([[[x, y], [x + width, y], [x + width, y + height], [x, y + height]]], np.float64)
+
+
+def quad_of(corners: npt.NDArray[Any]) -> Quad:
+    """Four corners, 1 x 4 x 2, as a box."""
+    first, second, third, fourth = ((float(x), float(y)) for x, y in corners[0])
+    return first, second, third, fourth
+
+
+def frame_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> tuple[Picture, list[Quad | None]]:
+    """A frame of the page's plate, height x width x 3, uint8, BGR, and where each box's ink lies; as in `plate_of`."""
     dice = Random(f"frame {page.seed}")  # noqa: S311 - repeatable, not secret
-    ink = plate_of(page, faces, num_pens)
+    ink, put = plate_of(page, faces, num_pens)
     wear = Wear(dice.choice((0.0, 0.0, 0.1, 0.2)), dice.choice((0.0, 0.0, 0.1)), dice.choice((0.0, 0.0, 0.1)))
     look = surface(ink, dice.choice(NOMINAL), wear, contrast=dice.uniform(0.7, 1.0), seed=page.seed)
     shot = nominal(dice)
@@ -161,7 +178,9 @@ def frame_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> P
     high = abs(width * math.sin(math.radians(turn))) + abs(height * math.cos(math.radians(turn)))
     most = min(_SHARE * _SENSOR.width_px / wide, _SHARE * _SENSOR.height_px / high)
     pose = replace(shot.pose, width=most * width / _SENSOR.width_px, degrees=turn)
-    return expose(look, pose, shot.conditions, shot.settings, _SENSOR, seed=page.seed, counter=1)
+    frame = expose(look, pose, shot.conditions, shot.settings, _SENSOR, seed=page.seed, counter=1)
+    placed = placement((width, height), pose, _SENSOR)
+    return frame, [quad and quad_of(cv2.perspectiveTransform(np.array([quad]), placed)) for quad in put]
 
 
 _opened: dict[str, Any] = {}
@@ -174,7 +193,7 @@ def _open() -> None:
 
 def _judged(seed: int, number: int) -> Judged:
     page, labelled = printed(f"{seed}-unseen-{number}", unseen=True)
-    frame = frame_of(page, _opened["faces"])
+    frame, _ = frame_of(page, _opened["faces"])
     reader = _opened["reader"]
     located = reader.locate(frame)
     fit = gate.judge(quality.measure(frame, located.boxes), _opened["limits"]).fit

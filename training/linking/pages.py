@@ -341,8 +341,8 @@ def _second_plate(dice: Random, boxes: Sequence[Box], plan: _Plan) -> list[Box]:
     if plan.keyed and plan.serial_there and dice.random() < 0.6:
         rows.insert(0, Row((wording.key_of(dice, "model", plan.language),), (Part(words.model_of(dice)),)))
     aside = dice.random() < 0.5
-    left = max(box.right for box in boxes) + 300.0 if aside else 0.0
-    top = 0.0 if aside else max(box.bottom for box in boxes) + 300.0
+    left = max((box.right for box in boxes), default=-300.0) + 300.0 if aside else 0.0
+    top = 0.0 if aside else max((box.bottom for box in boxes), default=-300.0) + 300.0
     return layouts.inline(dice, rows, Place(left, top, size, width))
 
 

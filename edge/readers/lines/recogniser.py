@@ -24,6 +24,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13
 
+from edge.readers.lines.body import teach
 from edge.readers.lines.cyrillic import merged
 from edge.readers.lines.glyphs import Glyph, Glyphs
 from edge.readers.lines.head import Frame, Head, inputs_of
@@ -185,6 +186,16 @@ class _Seen:
 
 
 def prepared(model: Any) -> Any:
+    """The network's body as it is used: taught, and shaped for strips.
+
+    Raises:
+        ValueError: it is not the network that the body was taught from, or does not end as its head does.
+    """
+    teach(model)
+    return shaped(model)
+
+
+def shaped(model: Any) -> Any:
     """The network's body for strips `HEIGHT_PX` high of any width, giving 1 x frames x features.
 
     Raises:

@@ -25,6 +25,8 @@ DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
 #: The characters that the recogniser's head scores first, made by `training/usual.py`.
 USUAL = Path(__file__).parent / "usual.txt"
+#: What is added to the weights of the recogniser's body, made by `training/letters/body.py`.
+BODY = Path(__file__).parent / "body.npz"
 #: Cyrillic letters for the recogniser, made by `training/letters/cyrillic.py`.
 CYRILLIC = Path(__file__).parent / "cyrillic.npz"
 #: What tells characters apart that look alike, made by `training/letters/twins.py`.
@@ -50,7 +52,7 @@ def weight_file(name: str) -> Path:
 def hash_of(names: Sequence[str], version: str) -> str:
     """SHA-256 (hex) over the named weight files, what was made for them here, and a version text."""
     digest = hashlib.sha256(version.encode())
-    for beside in (RANGES, USUAL, CYRILLIC, TWINS):
+    for beside in (RANGES, USUAL, BODY, CYRILLIC, TWINS):
         digest.update(beside.read_bytes())
     for name in names:
         digest.update(weight_file(name).read_bytes())
