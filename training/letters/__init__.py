@@ -1,1 +1,1 @@
-"""Makes what reads letters beside the recogniser's head: `cyrillic.npz` and `twins.npz` in `edge/readers/lines/`."""
+"""Makes what the recogniser knows beside its wheel: `edge/readers/lines/`, `body.npz`, `cyrillic.npz`, `twins.npz`."""

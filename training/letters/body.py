@@ -48,7 +48,8 @@ from training.small import fonts
 
 #: Pixels along the strips of a batch together.
 _BATCH_PX = 24_000
-#: Of what is learnt so much is added to the weights (`docs/decisions/0043-...`).
+#: Of what is learnt so much is added to the weights: of 836 texts of spoilt photographs 772 are held without any, 774
+#: with half, 758 with all of it (decision 43).
 _SHARE = 0.5
 _RATE = 3e-4
 _WARM_STEPS = 100
