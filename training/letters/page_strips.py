@@ -93,7 +93,7 @@ def _of_page(dice: Random, seed: str, among: list[Face]) -> Iterator[Line]:
     page, _ = printed(seed)
     if not page.boxes:
         return
-    page = replace(page, boxes=[_changed(dice, box) for box in page.boxes])
+    page = replace(page, boxes=[changed(dice, box) for box in page.boxes])
     frame, quads = drawn.frame_of(page, among, dice.choice((1, 1, 2)))
     if dice.random() < 0.3:
         packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, dice.randint(55, 92)])[1]
@@ -108,7 +108,7 @@ def _of_page(dice: Random, seed: str, among: list[Face]) -> Iterator[Line]:
         yield Line(cut(frame, turned(place) if upside_down else place), None if upside_down else text)
 
 
-def _changed(dice: Random, box: Box) -> Box:
+def changed(dice: Random, box: Box) -> Box:
     """A box whose codes say something else."""
     letters = list(box.letters)
     begin = 0
