@@ -20,21 +20,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from edge.adapters import images
 from edge.readers.lines.rounds import on_a_plate
+from edge.readers.linking.keys.keywords import FIELDS
 from edge.readers.ocr import Ocr
+from edge.vision.rectify import moved
 from training.gate.spoil import SPOILS, Text
+from training.linking.judge import solid
 
 WAYS = ("blur", "motion", "dark", "jpeg", "shrink")
 STRENGTHS = (0.25, 0.4, 0.55, 0.7)
-FIELDS = ("model", "serial")
-
-
-def solid(text: str) -> str:
-    """The letters and figures of a text, in capitals."""
-    return "".join(one for one in text if one.isalnum()).upper()
 
 
 def off(text: str, line: str) -> int:
@@ -49,31 +44,42 @@ def off(text: str, line: str) -> int:
 
 
 def missed(texts: Iterable[str], lines: Sequence[str]) -> int:
-    """How many characters are off, of the copy that is read best; 0 where one stands in what was read."""
-    counts = []
-    for text in texts:
-        if any(solid(text) in line for line in lines):
-            return 0
-        counts.append(sum(min((off(solid(word), line) for line in lines), default=len(word)) for word in text.split()))
-    return min(counts)
+    """How many characters are off, of the copy that is read best; 0 where one stands in what was read.
+
+    A line holds letters and figures only, in capitals.
+    """
+
+    def least(word: str) -> int:
+        return min((off(word, line) for line in lines), default=len(word))
+
+    words = [[solid(word).upper() for word in text.split()] for text in texts]
+    if any("".join(some) in line for some in words for line in lines):
+        return 0
+    return min(sum(least(word) for word in some) for some in words)
 
 
-def read(folder: Path, label: Mapping[str, Any]) -> list[tuple[str, float, int]]:
-    """Way, strength and characters off of each text of a photograph; strength 0 is the photograph as it is."""
-    cv2.setNumThreads(1)
-    reader = Ocr(threads=1)
+_opened: dict[str, Any] = {}
+
+
+def _open() -> None:
+    _opened["reader"] = Ocr(threads=1)
+
+
+def read(folder: Path, label: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Way and characters off of each text of a photograph; the way of the photograph as it is has no name."""
+    reader: Ocr = _opened["reader"]
     image = images.load(folder / label["file"])
     boxes = reader.locate(image).boxes
     found = []
     for way, strength in (("", 0.0), *((way, strength) for way in WAYS for strength in STRENGTHS)):
         spoilt = SPOILS[way](image, Text(boxes), strength) if way else image
         scale = spoilt.shape[1] / image.shape[1], spoilt.shape[0] / image.shape[0]
-        placed = [tuple((x * scale[0], y * scale[1]) for x, y in box) for box in boxes]
-        lines = ["".join(glyph.text for glyph in line) for line in on_a_plate(reader.glyphs(spoilt, placed)[1])]  # type: ignore[arg-type]
+        _, glyphs = reader.glyphs(spoilt, [moved(box, *scale, 0.0, 0.0) for box in boxes])
+        lines = [solid("".join(glyph.text for glyph in line)).upper() for line in on_a_plate(glyphs)]
         for name in FIELDS:
             if label[name]:
                 texts = [label[name], *(label.get(f"{name}_alternatives") or [])]
-                found.append((way, strength, missed(texts, [solid(line) for line in lines])))
+                found.append((way, missed(texts, lines)))
     return found
 
 
@@ -84,10 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(arguments)
     labels = [json.loads(line) for line in (args.folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
-    with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(args.processes, _open) as pool:
         found = [one for some in pool.imap(functools.partial(read, args.folder), labels) for one in some]
     held, count, wrong = Counter[str](), Counter[str](), Counter[str]()
-    for way, _, missing in found:
+    for way, missing in found:
         for key in (way or "as they are", *(("all spoilt",) if way else ())):
             count[key] += 1
             held[key] += not missing

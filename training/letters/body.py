@@ -21,7 +21,7 @@ import multiprocessing
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -34,12 +34,12 @@ import torch
 from torch import nn
 
 from edge.readers.lines.body import packed
-from edge.readers.lines.cyrillic import CYRILLIC, LETTERS
+from edge.readers.lines.cyrillic import CYRILLIC
 from edge.readers.lines.head import steps_of, weights_of_head
 from edge.readers.lines.recogniser import shaped
 from edge.readers.lines.weights import BODY, RECOGNISER, weight_file
 from training.letters import faces
-from training.letters.cyrillic import HIDDEN, spelt
+from training.letters.cyrillic import Letters, ctc, known_of, spelt
 from training.letters.cyrillic_lines import Source
 from training.letters.graph import Body
 from training.letters.page_strips import Line, lines_of
@@ -73,15 +73,12 @@ class Taught(nn.Module):
         model = shaped(ov.Core().read_model(weight_file(RECOGNISER)))
         self.body, self.old = Body(model), Body(model).requires_grad_(False)
         alphabet, weights, bias = weights_of_head()
-        first, usual = steps_of(alphabet)
-        classes = [*first, *sorted(set(usual) - set(first))]
+        classes = steps_of(alphabet)[-1]
         self.texts = [alphabet[one] for one in classes]
         self.numbers = {text: at for at, text in enumerate(self.texts)}
-        self.mixed = {text: at for at, text in enumerate([*self.texts[: len(first)], *LETTERS])}
-        self.num_first = len(first)
         self.register_buffer("weights", torch.tensor(weights[:, classes]))
         self.register_buffer("bias", torch.tensor(bias[classes]))
-        self.letters = nn.Sequential(nn.Linear(weights.shape[0], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, len(LETTERS)))
+        self.letters = Letters()
 
     def added(self) -> dict[str, torch.Tensor]:
         """What is to be added to each weight, by its name in the graph."""
@@ -91,22 +88,23 @@ class Taught(nn.Module):
     def loss(self, strips: torch.Tensor, texts: Sequence[str | None]) -> torch.Tensor:
         """What a batch costs: CTC of what it says, and how far from the old scores it is."""
         features = self.body(strips)
-        given = features @ self.weights + self.bias
-        scores = given.log_softmax(-1)
+        scores = self.scores(features)
         latin = [n for n, text in enumerate(texts) if self.is_latin(text)]
         cyrillic = [n for n, text in enumerate(texts) if text and any(one in CYRILLIC for one in text)]
         none = [n for n in range(len(texts)) if n not in cyrillic]
-        mixed = torch.cat([given[..., : self.num_first], self.letters(features)], -1).log_softmax(-1)
-        return (
+        mixed = self.letters(features).log_softmax(-1)
+        numbers = {text: at for at, text in enumerate(self.letters.texts)}
+        loss: torch.Tensor = (
             self._off(strips, scores)
-            + _ctc(scores, latin, [[self.numbers[one] for one in texts[n] or ""] for n in latin])
-            + _ctc(
-                mixed,
-                cyrillic,
-                [[self.mixed[one] for one in spelt(texts[n] or "") if one in self.mixed] for n in cyrillic],
-            )
-            - mixed[none][..., : self.num_first].logsumexp(-1).sum() / mixed[..., 0].numel()
+            + _share_of(scores, latin, [known_of(texts[n] or "", self.numbers) for n in latin])
+            + _share_of(mixed, cyrillic, [known_of(spelt(texts[n] or ""), numbers) for n in cyrillic])
+            - mixed[none][..., : self.letters.known].logsumexp(-1).sum() / mixed[..., 0].numel()
         )
+        return loss
+
+    def scores(self, features: torch.Tensor) -> torch.Tensor:
+        """Log probabilities of the usual classes, batch x frames x classes."""
+        return (features @ self.weights + self.bias).log_softmax(-1)
 
     def is_latin(self, text: str | None) -> bool:
         """Whether a line is there to be learnt by the head."""
@@ -115,26 +113,16 @@ class Taught(nn.Module):
     def _off(self, strips: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """How far the scores are from the old ones."""
         with torch.no_grad():
-            old = (self.old(strips) @ self.weights + self.bias).log_softmax(-1)
+            old = self.scores(self.old(strips))
         return torch.mean((old.exp() * (old - scores)).sum(-1))
 
 
-def _known(text: str | None, numbers: Mapping[str, int]) -> list[int]:
-    return [numbers[one] for one in text or "" if one in numbers]
-
-
-def _ctc(scores: torch.Tensor, which: list[int], targets: list[list[int]]) -> torch.Tensor:
+def _share_of(scores: torch.Tensor, which: list[int], targets: list[list[int]]) -> torch.Tensor:
     """The CTC loss of some lines of a batch, as a share of the whole batch's."""
     if not which:
         return scores.new_zeros(())
-    loss = nn.functional.ctc_loss(
-        scores[which].transpose(0, 1),
-        torch.tensor([one for target in targets for one in target]),
-        torch.full((len(which),), scores.shape[1]),
-        torch.tensor([len(target) for target in targets]),
-        zero_infinity=True,
-    )
-    return torch.mul(loss, len(which) / len(scores))
+    lengths = torch.full((len(scores),), scores.shape[1])
+    return ctc(scores, lengths, which, targets) * (len(which) / len(scores))
 
 
 _opened: dict[str, Any] = {}
@@ -143,9 +131,7 @@ _opened: dict[str, Any] = {}
 def _open() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    known = drawn.characters()
-    among = [fonts.Face(path, faces.characters(path, known), fixed=False) for path in faces.faces("AZaz09")]
-    _opened.update(faces=among, source=Source(), han=han())
+    _opened.update(faces=faces.with_characters(faces.faces("AZaz09"), drawn.characters()), source=Source(), han=han())
 
 
 def _lines(seed: int, number: int) -> list[Line]:
@@ -222,7 +208,7 @@ def judged(model: Taught, body: Body, some: Sequence[Line]) -> str:
     lines = exact = without_blanks = 0
     for strips, said in batches(iter(some), _BATCH_PX // 8):
         with torch.no_grad():
-            scores = body(strips.to(model.weights.device).float() / 127.5 - 1) @ model.weights + model.bias
+            scores = model.scores(body(strips.to(model.weights.device).float() / 127.5 - 1))
         for row, text in zip(scores.argmax(-1).tolist(), said, strict=True):
             if text is not None and model.is_latin(text):
                 read = "".join(model.texts[number] for number, _ in groupby(row)).strip()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -33,7 +33,7 @@ from training.letters.drawing import cuts_of
 from training.linking.drawn import FOLDER as OTHER_FACES
 from training.small import fonts
 
-HIDDEN = 192
+_HIDDEN = 192
 _BATCH = 64
 _RATE = 3e-3
 
@@ -55,8 +55,8 @@ class Letters(nn.Module):
         self.known = len(classes)
         self.register_buffer("weights", torch.tensor(weights[:, classes]))
         self.register_buffer("bias", torch.tensor(bias[classes]))
-        self.hidden = nn.Linear(weights.shape[0], HIDDEN)
-        self.letters = nn.Linear(HIDDEN, len(LETTERS))
+        self.hidden = nn.Linear(weights.shape[0], _HIDDEN)
+        self.letters = nn.Linear(_HIDDEN, len(LETTERS))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Batch x frames x features to batch x frames x classes."""
@@ -90,18 +90,29 @@ def _loss(model: Letters, features: torch.Tensor, lengths: torch.Tensor, texts: 
     scores = model(features).log_softmax(-1)
     said = [n for n, text in enumerate(texts) if text is not None]
     none = [n for n, text in enumerate(texts) if text is None]
-    targets = [[numbers[one] for one in spelt(texts[n] or "") if one in numbers] for n in said]
-    loss = nn.functional.ctc_loss(
-        scores[said].transpose(0, 1),
-        torch.tensor([one for target in targets for one in target]),
-        lengths[said],
-        torch.tensor([len(target) for target in targets]),
-        zero_infinity=True,
-    )
+    loss = ctc(scores, lengths, said, [known_of(spelt(texts[n] or ""), numbers) for n in said])
     if none:
         inside = torch.arange(scores.shape[1])[None] < lengths[none][:, None]
         loss = loss - scores[none][..., : model.known].logsumexp(-1)[inside].mean()
     return loss
+
+
+def ctc(
+    scores: torch.Tensor, lengths: torch.Tensor, which: Sequence[int], targets: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """The CTC loss of some lines of a batch, from log probabilities, batch x frames x classes."""
+    return nn.functional.ctc_loss(
+        scores[which].transpose(0, 1),
+        torch.tensor([one for target in targets for one in target]),
+        lengths[which],
+        torch.tensor([len(target) for target in targets]),
+        zero_infinity=True,
+    )
+
+
+def known_of(text: str, numbers: Mapping[str, int]) -> list[int]:
+    """The numbers of those characters of a text that have one."""
+    return [numbers[one] for one in text if one in numbers]
 
 
 #: Letters that nobody tells apart in print; beside Cyrillic words Latin letters are taken for those they look like.

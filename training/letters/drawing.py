@@ -80,7 +80,10 @@ def _lit(dice: Random, mask: Grey, em_px: int) -> Pixels:
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), blur_px), np.float32)
     grey = grey + np.random.default_rng(dice.randrange(1 << 30)).normal(0, dice.uniform(0, 7), grey.shape)
     image = np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[:, :, None], 3, 2)
-    if dice.random() < 0.5:
-        packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, dice.randint(50, 95)])[1]
-        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-    return image
+    return as_jpeg(image, dice.randint(50, 95)) if dice.random() < 0.5 else image
+
+
+def as_jpeg(image: Pixels, quality: int) -> Pixels:
+    """An image as it comes out of a JPEG of some quality, 0 to 100."""
+    packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)

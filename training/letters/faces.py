@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-from training.small.fonts import unpack
+from training.small.fonts import Face, unpack
 
 FOLDER = Path("build/letters")
 
@@ -138,6 +138,11 @@ def has(path: Path, letters: str) -> bool:
 def characters(path: Path, among: str) -> frozenset[str]:
     """Those of some characters that a face has."""
     return frozenset(one for one in among if one == " " or has(path, one))
+
+
+def with_characters(paths: Iterable[Path], among: str) -> list[Face]:
+    """Faces as pages are set in them, each with those of some characters that it has."""
+    return [Face(path, characters(path, among), fixed=False) for path in paths]
 
 
 def words(folder: Path = FOLDER) -> list[str]:

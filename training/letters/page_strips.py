@@ -7,6 +7,7 @@ learnt of what codes say, only what their characters look like.
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from edge.readers.ocr import narrow_strip, wide_strip
 from edge.vision.rectify import resized, size_of, turned
 from training.letters import faces
 from training.letters.cyrillic_lines import Source
-from training.letters.drawing import Pixels, strip_of
+from training.letters.drawing import Pixels, as_jpeg, strip_of
 from training.letters.twins import code
 from training.linking import drawn
 from training.linking.layouts import Box, Letter
@@ -38,7 +39,7 @@ _NARROW = 0.6
 _UPSIDE_DOWN = 0.05
 _SQUEEZED = 0.35
 _CHANGED = 0.6
-_FEWEST_CHANGED = 2
+_CODE = re.compile(r"[^\W_]{2,}")
 
 
 class Line(NamedTuple):
@@ -84,8 +85,7 @@ def _spoilt(dice: Random, line: Line) -> Line:
             ends = [(dice.randint(-9, width + 9), dice.randint(-9, height + 9)) for _ in range(2)]
             cv2.line(strip, ends[0], ends[1], [dice.randrange(256)] * 3, dice.randint(1, 5), cv2.LINE_AA)
     else:
-        packed = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, dice.randint(6, 25)])[1]
-        strip = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+        strip = as_jpeg(strip, dice.randint(6, 25))
     return Line(strip, None)
 
 
@@ -96,8 +96,7 @@ def _of_page(dice: Random, seed: str, among: list[Face]) -> Iterator[Line]:
     page = replace(page, boxes=[changed(dice, box) for box in page.boxes])
     frame, quads = drawn.frame_of(page, among, dice.choice((1, 1, 2)))
     if dice.random() < 0.3:
-        packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, dice.randint(55, 92)])[1]
-        frame = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+        frame = as_jpeg(frame, dice.randint(55, 92))
     for box, quad in zip(page.boxes, quads, strict=True):
         if quad is None or size_of(quad)[1] < 1:
             continue
@@ -111,15 +110,10 @@ def _of_page(dice: Random, seed: str, among: list[Face]) -> Iterator[Line]:
 def changed(dice: Random, box: Box) -> Box:
     """A box whose codes say something else."""
     letters = list(box.letters)
-    begin = 0
-    for end in range(len(letters) + 1):
-        if end < len(letters) and letters[end].text.isalnum():
-            continue
-        text = "".join(one.text for one in letters[begin:end])
-        figures = any(one.isdigit() for one in text)
-        if len(text) >= _FEWEST_CHANGED and text.isascii() and figures and dice.random() < _CHANGED:
+    for one in _CODE.finditer(box.text):
+        if one[0].isascii() and any(map(str.isdigit, one[0])) and dice.random() < _CHANGED:
+            begin, end = one.span()
             letters[begin:end] = _other(dice, letters[begin:end])
-        begin = end + 1
     return replace(box, letters=letters)
 
 

@@ -53,12 +53,11 @@ def _open(judge: bool) -> None:
     cv2.setNumThreads(1)
     if not judge:
         mock.patch.object(twins, "WEIGHTS", HALF).start()
-    _opened.update(reader=Ocr(threads=1), faces=fonts.faces(drawn.FOLDER) if judge else _faces())
+    _opened.update(reader=Ocr(threads=1), faces=fonts.faces(drawn.FOLDER) if judge else _left_out())
 
 
-def _faces() -> list[fonts.Face]:
-    known = drawn.characters()
-    return [fonts.Face(path, faces.characters(path, known), fixed=False) for path in faces.faces("AZaz09")[1::2]]
+def _left_out() -> list[fonts.Face]:
+    return faces.with_characters(faces.faces("AZaz09")[1::2], drawn.characters())
 
 
 def _examples(seed: int, judge: bool, number: int) -> tuple[list[float], list[float], list[Seen]]:

@@ -25,7 +25,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from edge.core import gate
@@ -39,6 +38,7 @@ from simulator.fonts import Mask
 from simulator.material import NOMINAL, Picture, Wear, surface
 from simulator.optics import Sensor, expose, placement
 from simulator.spoiling import nominal
+from training.labels import quad
 from training.linking import wording
 from training.linking.apart import corners
 from training.linking.judge import MISSED, Verdict, compared, missed, product_of, solid, table
@@ -46,8 +46,6 @@ from training.linking.layouts import Box
 from training.linking.pages import Labelled, Printed, printed
 from training.linking.train import NAMEPLATE
 from training.small import fonts
-
-Floats = npt.NDArray[np.float64]
 
 FOLDER = Path("build/faces")
 _SENSOR = Sensor()
@@ -152,17 +150,8 @@ def _put(ink: Mask, box: Box, pen: Pen, scale: float, origin: tuple[float, float
     )
     np.maximum(ink, cv2.warpAffine(strip, place, (ink.shape[1], ink.shape[0]), flags=cv2.INTER_LINEAR), out=ink)
     x, y, width, height = cv2.boundingRect(strip)
-    return quad_of(cv2.transform(_corners(x, y, width, height), place)) if width else None
-
-
-def _corners(x: float, y: float, width: float, height: float) -> Floats:
-    return np.array([[[x, y], [x + width, y], [x + width, y + height], [x, y + height]]], np.float64)
-
-
-def quad_of(corners: npt.NDArray[Any]) -> Quad:
-    """Four corners, 1 x 4 x 2, as a box."""
-    first, second, third, fourth = ((float(x), float(y)) for x, y in corners[0])
-    return first, second, third, fourth
+    around = np.array([[[x, y], [x + width, y], [x + width, y + height], [x, y + height]]], np.float64)
+    return quad(cv2.transform(around, place)[0].tolist()) if width else None
 
 
 def frame_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> tuple[Picture, list[Quad | None]]:
@@ -180,7 +169,7 @@ def frame_of(page: Printed, faces: Sequence[fonts.Face], num_pens: int = 1) -> t
     pose = replace(shot.pose, width=most * width / _SENSOR.width_px, degrees=turn)
     frame = expose(look, pose, shot.conditions, shot.settings, _SENSOR, seed=page.seed, counter=1)
     placed = placement((width, height), pose, _SENSOR)
-    return frame, [quad and quad_of(cv2.perspectiveTransform(np.array([quad]), placed)) for quad in put]
+    return frame, [one and quad(cv2.perspectiveTransform(np.array([one]), placed)[0].tolist()) for one in put]
 
 
 _opened: dict[str, Any] = {}

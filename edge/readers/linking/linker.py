@@ -114,8 +114,8 @@ def _come_home(found: Mapping[str, Sequence[_Scored]], chosen: dict[str, _Scored
 
     A part beside the plate has a key of its own, which outweighs any form and place of the model whose key is unread.
     """
-    away = "model" in chosen and chosen["model"][1]
-    if not away or not away.link or not away.features["elsewhere"]:
+    away = chosen.get("model")
+    if away is None or away[1].link is None or not away[1].features["elsewhere"]:
         return
     others = {name: held for name, held in chosen.items() if name != "model"}
     at_home = [pair for pair in found["model"] if not pair[1].features["elsewhere"]]

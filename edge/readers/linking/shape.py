@@ -209,7 +209,7 @@ def _is_misread_word(token: str) -> bool:
 
 #: A code, and behind it a company's name with its form.
 _COMPANY_BEHIND = re.compile(
-    r"(?=\d*[^\W\d_])[^\W_]\S*\d\S*(?: [A-Z]{1,2})?(?= )( (?!made)[^\W\d_]{3,}(?: [^\W\d_]{3,})?,?"
+    r"(?=\d*[^\W\d_])[^\W_]\S*\d\S*(?: [A-Z]{1,2})? ((?!made)[^\W\d_]{3,}(?: [^\W\d_]{3,})?,?"
     r" (?:gmbh|ltd|inc|corp|s\.p\.a|s\.a|oy|a/s|b\.v|llc|ag)\.?)",
     re.IGNORECASE,
 )
@@ -219,7 +219,7 @@ _COMPANY_BEHIND = re.compile(
 def names_company(text: str) -> int:
     """Give where a company's full name begins behind a code ("XK-200 Kelvia S.p.A."); 0 where none does."""
     match = _COMPANY_BEHIND.fullmatch(text)
-    return match.start(1) + 1 if match else 0
+    return match.start(1) if match else 0
 
 
 @lru_cache(maxsize=2048)
@@ -259,6 +259,9 @@ def worded(text: str) -> float:
     return float(any(len(token) > 3 and token.isalpha() for token in text.split()))
 
 
+_BEFORE_FIGURE = re.compile(r"(?<!\S)\S*\d")
+#: Words in small letters of one name ("5200 HiTorque Mini Lathe").
+_MOST_WORDS = 3
 #: A figure in a circle, a registered name: what is said beside a name and never within it.
 _SIGN_BEHIND = re.compile(r"\s?(?:&\s?)?[\u2460-\u2473\u00ae\u2122]")
 
@@ -276,12 +279,12 @@ def worded_out(text: str) -> bool:
     return _small_words(text) > 1
 
 
+@lru_cache(maxsize=2048)
 def is_sentence(text: str) -> bool:
     """Say whether a text begins with more words in small letters than any name has."""
     return _small_words(_BEFORE_FIGURE.split(text, maxsplit=1)[0]) > _MOST_WORDS
 
 
-@lru_cache(maxsize=2048)
 def _small_words(text: str) -> int:
     return sum(_LOWER_WORD.fullmatch(token) is not None for token in text.split())
 
@@ -292,9 +295,6 @@ def plain_number(text: str) -> float:
     return float(any(c.isdigit() for c in text) and not any(c.isalpha() for c in text))
 
 
-_BEFORE_FIGURE = re.compile(r"(?<!\S)\S*\d")
-#: Words in small letters of one name ("5200 HiTorque Mini Lathe").
-_MOST_WORDS = 3
 #: How a revision begins that a letter follows ("Rev A").
 _REVISIONS = ("Rev", "Rev.", "Re\u03bd", "Ver", "Ver.")
 

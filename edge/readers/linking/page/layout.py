@@ -372,6 +372,6 @@ def _add_value(text: str, start: int, end: int, pieces: list[_Cut]) -> None:
     if start < end:
         maker = names_company(text[start:end])
         if maker:
-            pieces.append((None, start, start + len(text[start : start + maker].rstrip())))
+            pieces.append((None, start, start + maker - 1))
             start += maker
         pieces.append((None, start, end))
